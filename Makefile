@@ -1,0 +1,31 @@
+# What one does with pg_opus. Each target is one script below scripts/; what they
+# install goes to .build/, or nowhere near the system.
+
+# The server that `make install` installs into: the pg_config of its version.
+PG_CONFIG ?= pg_config
+
+.PHONY: help demo test bench install psql stop clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
+
+demo: ## a server of its own with pg_opus in it, and a first load
+	@scripts/demo
+
+test: ## all tests, on servers of their own
+	@scripts/test
+
+bench: ## pg_opus beside other ways to load, in one run
+	@bench/run
+
+install: ## into your server: make install PG_CONFIG=/path/of/pg_config
+	@scripts/install-into "$(PG_CONFIG)"
+
+psql: ## a prompt on the server of make demo
+	@scripts/server psql demo
+
+stop: ## stops the server of make demo
+	@scripts/server stop demo
+
+clean: ## deletes the servers and target/; what was fetched stays
+	@scripts/clean

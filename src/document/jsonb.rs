@@ -1,0 +1,458 @@
+//! PURE. jsonb in its on-disk form, read in place: a [`Value`] and a `serde::Deserializer` over `&[u8]`.
+//!
+//! Nothing is copied but numbers; strings borrow the document. Safe on any bytes: a wrong length, offset or text is
+//! an error, never a panic or a read beyond the slice. The bytes come from the same machine, so they are read in its
+//! byte order.
+//!
+//! Source of the format: `src/include/utils/jsonb.h` of PostgreSQL. A container is a header word (a count and three
+//! flags), one entry word a child (an object has all its keys first, then all its values), then the children's bytes.
+//! An entry holds the child's type and either its length or, every 32 entries, the offset of its end. Numbers and
+//! containers start at the next multiple of 4 from the start of the children's bytes; the padding is counted to them.
+//!
+//! Values are skipped by their length, so depth costs nothing and no stack is used for what nobody reads.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+
+use super::{Image, Kind, Value, Watch, number};
+use crate::error::Fault;
+
+const COUNT_MASK: u32 = 0x0FFF_FFFF;
+const IS_SCALAR: u32 = 0x1000_0000;
+const IS_OBJECT: u32 = 0x2000_0000;
+const IS_ARRAY: u32 = 0x4000_0000;
+
+const ENTRY_LENGTH_MASK: u32 = 0x0FFF_FFFF;
+const ENTRY_TYPE_MASK: u32 = 0x7000_0000;
+const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
+const ENTRY_STRING: u32 = 0x0000_0000;
+const ENTRY_NUMERIC: u32 = 0x1000_0000;
+const ENTRY_FALSE: u32 = 0x2000_0000;
+const ENTRY_TRUE: u32 = 0x3000_0000;
+const ENTRY_NULL: u32 = 0x4000_0000;
+const ENTRY_CONTAINER: u32 = 0x5000_0000;
+
+const WORD: usize = 4;
+
+/// The key under which serde_json, with `arbitrary_precision`, hands a number's text to a visitor's `visit_map`. This
+/// reader does the same, so one visitor serves both.
+pub const NUMBER_TOKEN: &str = "$serde_json::private::Number";
+
+/// One value in a jsonb document.
+#[derive(Clone, Copy, Debug)]
+pub enum Jsonb<'a> {
+    Null,
+    Boolean(bool),
+    /// A numeric with its varlena header.
+    Number(&'a [u8]),
+    String(&'a [u8]),
+    Container(Container<'a>),
+}
+
+/// An array or object: its header word and all behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Container<'a> {
+    bytes: &'a [u8],
+    object: bool,
+    count: usize,
+}
+
+/// Bytes that are no jsonb: disk corruption, or a format this reader does not know.
+fn corrupt() -> Fault {
+    Fault::Malformed("the jsonb value is corrupt".into())
+}
+
+impl<'a> Jsonb<'a> {
+    /// A document from the bytes behind its varlena header.
+    pub fn document(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let container = Container::new(bytes)?;
+        if container.header() & IS_SCALAR == 0 {
+            return Ok(Jsonb::Container(container));
+        }
+        container.children().next().ok_or_else(corrupt)?
+    }
+}
+
+impl<'a> Container<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let container = Container { bytes, object: false, count: 0 };
+        let header = container.word(0).ok_or_else(corrupt)?;
+        let object = header & IS_OBJECT != 0;
+        if object == (header & IS_ARRAY != 0) {
+            return Err(corrupt());
+        }
+        let container = Container { bytes, object, count: (header & COUNT_MASK) as usize };
+        if container.data_start() > bytes.len() { Err(corrupt()) } else { Ok(container) }
+    }
+
+    fn word(&self, index: usize) -> Option<u32> {
+        let at = index * WORD;
+        Some(u32::from_ne_bytes(self.bytes.get(at..at + WORD)?.try_into().ok()?))
+    }
+
+    fn header(&self) -> u32 {
+        self.word(0).unwrap_or(0)
+    }
+
+    fn entries(&self) -> usize {
+        if self.object { 2 * self.count } else { self.count }
+    }
+
+    fn data_start(&self) -> usize {
+        WORD * (1 + self.entries())
+    }
+
+    /// The children in storage order: an array's elements; an object's keys, then its values.
+    fn children(self) -> Children<'a> {
+        Children {
+            container: self,
+            data: self.bytes.get(self.data_start()..).unwrap_or_default(),
+            next: 0,
+            start: 0,
+        }
+    }
+
+    /// The members of an object: key and value walked side by side.
+    fn members(self) -> Result<impl Iterator<Item = Result<(&'a str, Jsonb<'a>), Fault>>, Fault> {
+        let mut keys = self.children();
+        let mut values = self.children();
+        for _ in 0..self.count {
+            values.advance().ok_or_else(corrupt)??;
+        }
+        Ok((0..self.count).map(move |_| {
+            let key = match keys.next().ok_or_else(corrupt)?? {
+                Jsonb::String(key) => text(key)?,
+                _ => return Err(corrupt()),
+            };
+            Ok((key, values.next().ok_or_else(corrupt)??))
+        }))
+    }
+}
+
+/// Walks the entries of a container, keeping the running offset that the entries' lengths imply.
+#[derive(Clone)]
+struct Children<'a> {
+    container: Container<'a>,
+    data: &'a [u8],
+    next: usize,
+    start: usize,
+}
+
+impl<'a> Children<'a> {
+    /// The next entry's type and its bytes from and to; its end is where the one after it starts.
+    fn advance(&mut self) -> Option<Result<(u32, usize, usize), Fault>> {
+        if self.next >= self.container.entries() {
+            return None;
+        }
+        self.next += 1;
+        let entry = self.container.word(self.next)?;
+        let length = (entry & ENTRY_LENGTH_MASK) as usize;
+        let start = self.start;
+        let end = if entry & ENTRY_HAS_OFFSET != 0 { length } else { start + length };
+        if end < start || end > self.data.len() {
+            self.next = usize::MAX;
+            return Some(Err(corrupt()));
+        }
+        self.start = end;
+        Some(Ok((entry & ENTRY_TYPE_MASK, start, end)))
+    }
+}
+
+impl<'a> Iterator for Children<'a> {
+    type Item = Result<Jsonb<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (kind, start, end) = match self.advance()? {
+            Ok(entry) => entry,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let plain = &self.data[start..end];
+        let aligned = self.data.get(start.next_multiple_of(WORD)..end);
+        Some(match (kind, aligned) {
+            (ENTRY_STRING, _) => Ok(Jsonb::String(plain)),
+            (ENTRY_NULL, _) => Ok(Jsonb::Null),
+            (ENTRY_FALSE, _) => Ok(Jsonb::Boolean(false)),
+            (ENTRY_TRUE, _) => Ok(Jsonb::Boolean(true)),
+            (ENTRY_NUMERIC, Some(bytes)) => Ok(Jsonb::Number(bytes)),
+            (ENTRY_CONTAINER, Some(bytes)) => Container::new(bytes).map(Jsonb::Container),
+            _ => Err(corrupt()),
+        })
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(bytes).map_err(|_| corrupt())
+}
+
+/// A numeric's text; it has a varlena header of 4 bytes, or of 1 where it came from a table as it was stored.
+fn number_text(varlena: &[u8]) -> Result<String, Fault> {
+    let first = *varlena.first().ok_or_else(corrupt)?;
+    let short = if cfg!(target_endian = "little") { first & 1 == 1 } else { first & 0x80 != 0 };
+    let header = if short { 1 } else { WORD };
+    varlena.get(header..).and_then(number::from_numeric).ok_or_else(corrupt)
+}
+
+impl<'a> Value<'a> for Jsonb<'a> {
+    fn kind(self) -> Result<Kind, Fault> {
+        Ok(match self {
+            Jsonb::Null => Kind::Null,
+            Jsonb::Boolean(_) => Kind::Boolean,
+            Jsonb::Number(_) => Kind::Number,
+            Jsonb::String(_) => Kind::String,
+            Jsonb::Container(container) if container.object => Kind::Object,
+            Jsonb::Container(_) => Kind::Array,
+        })
+    }
+
+    fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
+        match self {
+            Jsonb::Container(container) if !container.object => {
+                watch.check()?;
+                container.children().collect()
+            }
+            _ => Err(corrupt()),
+        }
+    }
+
+    fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
+        match self {
+            Jsonb::Container(container) if container.object => {
+                watch.check()?;
+                container
+                    .members()?
+                    .map(|m| m.map(|(key, value)| (Cow::Borrowed(key), value)))
+                    .collect()
+            }
+            _ => Err(corrupt()),
+        }
+    }
+
+    fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
+        T::deserialize(self).map_err(|error| error.0)
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Jsonb::Null | Jsonb::Boolean(_) => 0,
+            Jsonb::Number(bytes) | Jsonb::String(bytes) => bytes.len(),
+            Jsonb::Container(container) => container.bytes.len(),
+        }
+    }
+
+    fn image(self) -> Image<'a> {
+        let json = match self {
+            Jsonb::Container(container) => return Image::Container(container.bytes),
+            Jsonb::Null => "null".into(),
+            Jsonb::Boolean(value) => value.to_string(),
+            Jsonb::Number(bytes) => number_text(bytes).unwrap_or_default(),
+            Jsonb::String(bytes) => {
+                serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string()
+            }
+        };
+        Image::Text(Cow::Owned(json))
+    }
+
+    /// The server checked it when it made the jsonb.
+    fn check(self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// serde's error type of this reader.
+#[derive(Debug)]
+pub struct ReadError(Fault);
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl de::Error for ReadError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        ReadError(Fault::Malformed(message.to_string()))
+    }
+}
+
+impl From<Fault> for ReadError {
+    fn from(fault: Fault) -> Self {
+        ReadError(fault)
+    }
+}
+
+impl<'a> de::Deserializer<'a> for Jsonb<'a> {
+    type Error = ReadError;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self {
+            Jsonb::Null => visitor.visit_unit(),
+            Jsonb::Boolean(value) => visitor.visit_bool(value),
+            Jsonb::Number(bytes) => {
+                visitor.visit_map(NumberMap { text: Some(number_text(bytes)?) })
+            }
+            Jsonb::String(bytes) => visitor.visit_borrowed_str(text(bytes)?),
+            Jsonb::Container(container) if container.object => {
+                visitor.visit_map(ObjectMap { members: container.members()?, value: None })
+            }
+            Jsonb::Container(container) => visitor.visit_seq(ArraySeq(container.children())),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self {
+            Jsonb::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        <V: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
+        bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct enum identifier
+    }
+}
+
+struct ArraySeq<'a>(Children<'a>);
+
+impl<'a> SeqAccess<'a> for ArraySeq<'a> {
+    type Error = ReadError;
+
+    fn next_element_seed<T: DeserializeSeed<'a>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
+        self.0.next().map(|element| seed.deserialize(element?)).transpose()
+    }
+}
+
+struct ObjectMap<'a, I> {
+    members: I,
+    value: Option<Jsonb<'a>>,
+}
+
+impl<'a, I: Iterator<Item = Result<(&'a str, Jsonb<'a>), Fault>>> MapAccess<'a>
+    for ObjectMap<'a, I>
+{
+    type Error = ReadError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ReadError> {
+        let Some((key, value)) = self.members.next().transpose()? else { return Ok(None) };
+        self.value = Some(value);
+        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
+        seed.deserialize(self.value.take().ok_or_else(corrupt)?)
+    }
+}
+
+/// A number, as serde_json hands one over: a map of one entry.
+struct NumberMap {
+    text: Option<String>,
+}
+
+impl<'a> MapAccess<'a> for NumberMap {
+    type Error = ReadError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ReadError> {
+        if self.text.is_none() {
+            return Ok(None);
+        }
+        seed.deserialize(BorrowedStrDeserializer::new(NUMBER_TOKEN)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
+        seed.deserialize(StringDeserializer::new(self.text.take().ok_or_else(corrupt)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::build::jsonb;
+    use super::*;
+    use serde_json::{Value as Json, json};
+
+    fn read(bytes: &[u8]) -> Result<Json, Fault> {
+        Jsonb::document(bytes)?.read()
+    }
+
+    fn round_trip(document: Json) {
+        assert_eq!(read(&jsonb(&document)), Ok(document));
+    }
+
+    #[test]
+    fn documents_are_read_back() {
+        round_trip(json!([]));
+        round_trip(json!({}));
+        round_trip(json!([null, true, false, "", "é\n", [[]], {"a": {"b": [1]}}]));
+        round_trip(json!("a scalar"));
+        round_trip(json!(42));
+        round_trip(json!([0, -1, 12345678, 10000, 1637322]));
+    }
+
+    /// More than 32 entries, so that some hold offsets and some lengths, with padding in between.
+    #[test]
+    fn offsets_and_padding_are_followed() {
+        let elements: Vec<Json> =
+            (0..200).map(|i| json!([i, "x".repeat(i % 5), {"k": i}])).collect();
+        round_trip(Json::Array(elements));
+        let members = (0..100).map(|i| (format!("key{i}"), json!([i, "y".repeat(i % 7)])));
+        round_trip(Json::Object(members.collect()));
+    }
+
+    #[test]
+    fn members_come_by_length_then_bytes() {
+        let bytes = jsonb(&json!({"bb": 1, "a": 2, "ab": 3}));
+        let members = Jsonb::document(&bytes).unwrap().members(&Watch::default()).unwrap();
+        let keys: Vec<&str> = members.iter().map(|(key, _)| &**key).collect();
+        assert_eq!(keys, ["a", "ab", "bb"]);
+    }
+
+    /// Every cut and every flipped bit of a document gives a value or an error.
+    #[test]
+    fn damaged_bytes_are_no_panic() {
+        let bytes = jsonb(&json!([{"id": "x", "n": 12.5, "deep": [[["é"]], null, true]}, 7, "s"]));
+        for length in 0..bytes.len() {
+            let _ = read(&bytes[..length]);
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                let _ = read(&damaged);
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_is_an_error() {
+        let mut bytes = jsonb(&json!(["ab"]));
+        let at = bytes.len() - 1;
+        bytes[at] = 0xFF;
+        assert!(matches!(read(&bytes), Err(Fault::Malformed(_))));
+    }
+}

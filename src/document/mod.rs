@@ -1,0 +1,108 @@
+//! PURE. A document and its values, the same for JSON text and for jsonb in its on-disk form.
+//!
+//! [`Value`] is what the rest of the program sees of either: kinds, elements, members, and `read`, which
+//! deserializes a record through serde. Both give the same answer for the same document; where they could differ
+//! (the order of members, repeated keys), jsonb's rule holds for text too.
+//!
+//! - [`find`]: which source a document is of, and where its records are;
+//! - [`jsonb`]: the on-disk format, read in place;
+//! - [`text`]: spans of JSON text, read by serde_json;
+//! - [`number`]: decimal numbers as Postgres prints them.
+
+#[cfg(test)]
+mod build;
+pub mod find;
+pub mod jsonb;
+pub mod number;
+pub mod text;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::Deserialize;
+
+use crate::error::Fault;
+
+/// The six kinds of JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Null => "null",
+            Kind::Boolean => "a boolean",
+            Kind::Number => "a number",
+            Kind::String => "a string",
+            Kind::Array => "an array",
+            Kind::Object => "an object",
+        })
+    }
+}
+
+/// One value of a document. Copies are cheap: a value borrows the document's bytes.
+pub trait Value<'a>: Copy + Send + Sync {
+    fn kind(self) -> Result<Kind, Fault>;
+
+    /// The elements of an array, in order.
+    fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault>;
+
+    /// The members of an object as jsonb keeps them: ordered by the key's length, then bytes, the last of equal keys.
+    fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault>;
+
+    /// Deserializes the value, after checking all of it, ignored keys included.
+    fn read<T: Deserialize<'a>>(self) -> Result<T, Fault>;
+
+    /// How many bytes of the document the value takes.
+    fn size(self) -> usize;
+
+    /// The value as it is, for those who set it aside.
+    fn image(self) -> Image<'a>;
+
+    /// Checks a value that nobody reads.
+    fn check(self) -> Result<(), Fault> {
+        self.read::<serde::de::IgnoredAny>().map(|_| ())
+    }
+}
+
+/// A value set aside, in the form it had: JSON text, or a jsonb container as stored, without the varlena header.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Image<'a> {
+    Text(Cow<'a, str>),
+    Container(&'a [u8]),
+}
+
+/// Shared by the threads that decode and the one that waits: asks them to stop, tells how far they are.
+#[derive(Debug, Default)]
+pub struct Watch {
+    stop: AtomicBool,
+    /// Bytes of the document decoded so far.
+    bytes: AtomicU64,
+}
+
+impl Watch {
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub fn advance(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// An error once somebody has called [`Watch::stop`].
+    pub fn check(&self) -> Result<(), Fault> {
+        if self.stop.load(Ordering::Relaxed) { Err(Fault::Stopped) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,387 @@
+//! PURE. JSON text: spans found by matching brackets, then read by serde_json.
+//!
+//! Finding spans looks at brackets and strings only, at the speed of memory; what a span holds is checked when it is
+//! read, in parallel. Two checks that serde_json does not make for values nobody reads, and that jsonb makes
+//! everywhere, are here: `\u0000` and halves of surrogate pairs (RFC 8259 section 7).
+
+use std::borrow::Cow;
+
+use memchr::{memchr2, memmem};
+use serde::Deserialize;
+
+use super::{Image, Kind, Value, Watch};
+use crate::error::{Fault, excerpt};
+
+/// One value of a JSON text, without the blanks around it. It may prove to be no JSON when it is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Text<'a>(&'a str);
+
+impl<'a> Text<'a> {
+    /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
+    pub fn documents(text: &'a str, watch: &Watch) -> Result<Vec<Self>, Fault> {
+        match concatenated(text, watch) {
+            Err(fault) if fault != Fault::Stopped => lines(text).ok_or(fault),
+            values => values,
+        }
+    }
+}
+
+/// Values one after the other, each as long as its brackets and strings say.
+fn concatenated<'a>(text: &'a str, watch: &Watch) -> Result<Vec<Text<'a>>, Fault> {
+    let mut values = vec![];
+    let mut at = skip_blanks(text, 0);
+    while at < text.len() {
+        watch.check()?;
+        let end = extent(text, at, &|| watch.check())?;
+        if end == at {
+            return Err(unexpected(text, at));
+        }
+        values.push(Text(text[at..end].trim_end_matches(is_blank)));
+        at = skip_blanks(text, end);
+    }
+    if values.is_empty() {
+        Err(Fault::Malformed("the document is empty".into()))
+    } else {
+        Ok(values)
+    }
+}
+
+/// The lines of newline-delimited JSON with a broken line somewhere: at least two, the first of them whole.
+fn lines(text: &str) -> Option<Vec<Text<'_>>> {
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.trim_matches(is_blank))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let whole = |line: &str| {
+        line.starts_with('{') && matches!(extent(line, 0, &|| Ok(())), Ok(end) if end == line.len())
+    };
+    (lines.len() > 1 && whole(lines[0])).then(|| lines.into_iter().map(Text).collect())
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+fn skip_blanks(text: &str, at: usize) -> usize {
+    let blanks = text.as_bytes()[at..].iter().take_while(|&&byte| is_blank(char::from(byte)));
+    at + blanks.count()
+}
+
+fn unexpected(text: &str, at: usize) -> Fault {
+    let rest = text.get(at..).unwrap_or_default();
+    match rest.is_empty() {
+        true => Fault::Malformed("the document ends too early".into()),
+        false => Fault::Malformed(format!("unexpected text at byte {at}: {}", excerpt(rest))),
+    }
+}
+
+/// How often a long value looks whether it is to stop.
+const BRACKETS_BETWEEN_CHECKS: u32 = 1 << 16;
+
+/// Where the value that starts at `at` ends: behind its last bracket or quote; a number or word ends where a comma,
+/// bracket, colon or blank stands.
+fn extent(text: &str, at: usize, check: &dyn Fn() -> Result<(), Fault>) -> Result<usize, Fault> {
+    let bytes = text.as_bytes();
+    let mut depth = 0usize;
+    let mut brackets = 0u32;
+    let mut here = at;
+    while let Some(&byte) = bytes.get(here) {
+        match byte {
+            b'"' => {
+                here = string_end(bytes, here).ok_or_else(|| unexpected(text, text.len()))?;
+                if depth == 0 {
+                    return Ok(here);
+                }
+                continue;
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                brackets += 1;
+                if brackets.is_multiple_of(BRACKETS_BETWEEN_CHECKS) {
+                    check()?;
+                }
+            }
+            b']' | b'}' if depth == 0 => return Ok(here),
+            b']' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(here + 1);
+                }
+            }
+            b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return Ok(here),
+            _ => {}
+        }
+        here += 1;
+    }
+    if depth > 0 { Err(unexpected(text, text.len())) } else { Ok(here) }
+}
+
+/// Where the string whose quote stands at `at` ends, behind its other quote.
+fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut here = at + 1;
+    loop {
+        here += memchr2(b'"', b'\\', bytes.get(here..)?)?;
+        if bytes[here] == b'"' {
+            return Some(here + 1);
+        }
+        here += 2;
+    }
+}
+
+/// The spans between the brackets of `span`, split at the commas.
+fn items<'a>(
+    span: &'a str,
+    watch: &Watch,
+    mut take: impl FnMut(&'a str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let bytes = span.as_bytes();
+    let mut at = skip_blanks(span, 1);
+    if at + 1 == span.len() {
+        return Ok(());
+    }
+    loop {
+        watch.check()?;
+        let end = item_end(span, at)?;
+        take(span[at..end].trim_end_matches(is_blank))?;
+        match bytes.get(end) {
+            Some(b',') => at = skip_blanks(span, end + 1),
+            Some(b']' | b'}') if end + 1 == span.len() => return Ok(()),
+            _ => return Err(unexpected(span, end)),
+        }
+    }
+}
+
+/// Where the item that starts at `at` ends: at the comma or bracket behind it, whatever stands between.
+fn item_end(span: &str, at: usize) -> Result<usize, Fault> {
+    let mut here = at;
+    loop {
+        here = extent(span, here, &|| Ok(()))?;
+        match span.as_bytes().get(here) {
+            Some(b',' | b']' | b'}') => return Ok(here),
+            Some(b'"' | b'[' | b'{') => {}
+            Some(_) => here += 1,
+            None => return Err(unexpected(span, here)),
+        }
+    }
+}
+
+/// Refuses `\u0000` and halves of surrogate pairs in all strings of `span`.
+fn check_escapes(span: &str) -> Result<(), Fault> {
+    let bytes = span.as_bytes();
+    if memmem::find(bytes, b"\\u").is_none() {
+        return Ok(());
+    }
+    let unit = |at: usize| {
+        let digits = bytes.get(at + 2..at + 6)?;
+        (bytes.get(at..at + 2)? == b"\\u").then_some(())?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut here = 0;
+    while let Some(ahead) = memchr::memchr(b'\\', &bytes[here..]) {
+        here += ahead;
+        match unit(here) {
+            None => here = (here + 2).min(bytes.len()),
+            Some(0) => return Err(Fault::NullCharacter),
+            Some(0xD800..=0xDBFF) => match unit(here + 6) {
+                Some(0xDC00..=0xDFFF) => here += 12,
+                _ => return Err(Fault::LoneSurrogate),
+            },
+            Some(0xDC00..=0xDFFF) => return Err(Fault::LoneSurrogate),
+            Some(_) => here += 6,
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Value<'a> for Text<'a> {
+    fn kind(self) -> Result<Kind, Fault> {
+        match self.0.as_bytes().first() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Boolean),
+            Some(b'n') => Ok(Kind::Null),
+            Some(_) => Err(unexpected(self.0, 0)),
+            None => Err(Fault::Malformed("a value is missing".into())),
+        }
+    }
+
+    fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
+        let mut elements = vec![];
+        items(self.0, watch, |item| {
+            elements.push(Text(item));
+            Ok(())
+        })?;
+        Ok(elements)
+    }
+
+    fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
+        let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
+        items(self.0, watch, |item| {
+            let key_end = string_end(item.as_bytes(), 0)
+                .filter(|_| item.starts_with('"'))
+                .ok_or_else(|| unexpected(item, 0))?;
+            let key: Cow<'a, str> = Text(&item[..key_end]).read::<Key>()?.0;
+            let colon = skip_blanks(item, key_end);
+            if item.as_bytes().get(colon) != Some(&b':') {
+                return Err(unexpected(item, colon));
+            }
+            members.push((key, Text(&item[skip_blanks(item, colon + 1)..])));
+            Ok(())
+        })?;
+        // Stable, so that of equal keys the last of the text stands last.
+        members.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+        let mut kept: Vec<(Cow<'a, str>, Self)> = Vec::with_capacity(members.len());
+        for member in members {
+            match kept.last_mut() {
+                Some(last) if last.0 == member.0 => {
+                    last.1.check()?;
+                    *last = member;
+                }
+                _ => kept.push(member),
+            }
+        }
+        Ok(kept)
+    }
+
+    fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
+        check_escapes(self.0)?;
+        serde_json::from_str(self.0).map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            // serde_json counts columns in bytes, from 1, within the line.
+            let near = line(self.0, error.line());
+            let near = near.get(near.floor_char_boundary(error.column().saturating_sub(1))..);
+            Fault::Malformed(format!("{reason} near \"{}\"", excerpt(near.unwrap_or_default())))
+        })
+    }
+
+    fn size(self) -> usize {
+        self.0.len()
+    }
+
+    fn image(self) -> Image<'a> {
+        Image::Text(Cow::Borrowed(self.0))
+    }
+}
+
+fn line(text: &str, number: usize) -> &str {
+    text.split('\n').nth(number.saturating_sub(1)).unwrap_or_default()
+}
+
+/// An object's key.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value as Json, json};
+
+    fn documents(text: &str) -> Result<Vec<&str>, Fault> {
+        Ok(Text::documents(text, &Watch::default())?.into_iter().map(|value| value.0).collect())
+    }
+
+    fn elements(text: &str) -> Result<Vec<&str>, Fault> {
+        Ok(Text(text).elements(&Watch::default())?.into_iter().map(|value| value.0).collect())
+    }
+
+    fn members(text: &str) -> Result<Vec<(String, &str)>, Fault> {
+        let members = Text(text).members(&Watch::default())?;
+        Ok(members.into_iter().map(|(key, value)| (key.into_owned(), value.0)).collect())
+    }
+
+    fn read(text: &str) -> Result<Json, Fault> {
+        Text(text).read()
+    }
+
+    #[test]
+    fn elements_are_split_at_the_commas_between_them() {
+        assert_eq!(elements("[]"), Ok(vec![]));
+        assert_eq!(elements("[ \n ]"), Ok(vec![]));
+        assert_eq!(
+            elements(r#"[ {"a":[1,2]} , "],[" ,-1e5, null,"\"" ]"#),
+            Ok(vec![r#"{"a":[1,2]}"#, r#""],[""#, "-1e5", "null", r#""\"""#])
+        );
+        assert_eq!(elements("[1,,2]"), Ok(vec!["1", "", "2"]));
+        assert_eq!(elements("[1,]"), Ok(vec!["1", ""]));
+        assert_eq!(elements("[{} {}, 3]"), Ok(vec!["{} {}", "3"]));
+        assert_eq!(elements("[1 2]"), Ok(vec!["1 2"]));
+    }
+
+    #[test]
+    fn members_are_those_of_jsonb() {
+        assert_eq!(
+            members(r#"{"bb": 1, "a":2, "a" : [3], "\u0061b":4}"#),
+            Ok(vec![("a".into(), "[3]"), ("ab".into(), "4"), ("bb".into(), "1")])
+        );
+        assert_eq!(members("{}"), Ok(vec![]));
+        assert!(members(r#"{"a" 1}"#).is_err());
+        assert!(members(r#"{a: 1}"#).is_err());
+        assert!(members(r#"{"a":"\ud800","a":1}"#).is_err(), "a superseded value is checked too");
+    }
+
+    #[test]
+    fn documents_follow_one_another() {
+        assert_eq!(documents(" [1] "), Ok(vec!["[1]"]));
+        assert_eq!(documents("{\"a\":1}\n{\"b\":2}\n"), Ok(vec!["{\"a\":1}", "{\"b\":2}"]));
+        assert_eq!(documents("{\n\"a\":1\n}{\"b\":2}"), Ok(vec!["{\n\"a\":1\n}", "{\"b\":2}"]));
+        assert!(documents("").is_err());
+        assert!(documents(" \n").is_err());
+        assert!(documents("]").is_err());
+        assert!(documents("[1").is_err());
+    }
+
+    #[test]
+    fn a_broken_line_stays_alone() {
+        let broken = "{\"a\":1}\n{\"b\":\"cut off\n{\"c\":3}";
+        assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":\"cut off", "{\"c\":3}"]));
+        let broken = "{\"a\":1}\n{\"b\":[2\n{\"c\":3}";
+        assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":[2", "{\"c\":3}"]));
+        assert!(documents("[{\"a\":1},\n{\"b\":2}").is_err(), "an array is no set of lines");
+    }
+
+    #[test]
+    fn what_jsonb_refuses_is_refused_at_any_depth() {
+        assert_eq!(read(r#"{"x":[{"y":"a\u0000"}]}"#), Err(Fault::NullCharacter));
+        assert_eq!(read(r#"{"x\u0000":1}"#), Err(Fault::NullCharacter));
+        assert_eq!(read(r#"["\ud83c"]"#), Err(Fault::LoneSurrogate));
+        assert_eq!(read(r#"["\ud83cx"]"#), Err(Fault::LoneSurrogate));
+        assert_eq!(read(r#"["\udfb5"]"#), Err(Fault::LoneSurrogate));
+        assert_eq!(read(r#"["\ud83c\udfb5"]"#), Ok(json!(["🎵"])));
+        assert_eq!(read(r#"["\\u0000"]"#), Ok(json!(["\\u0000"])));
+        for malformed in
+            ["", "{", "tru", "[01]", "[+1]", "[\"\t\"]", "{\"a\":1,}", "[1]x", "\"\\x\""]
+        {
+            assert!(matches!(read(malformed), Err(Fault::Malformed(_))), "{malformed}");
+            assert!(Text(malformed).check().is_err(), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn depth_and_size_of_ignored_values_do_not_matter() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        assert_eq!(Text(&deep).check(), Ok(()));
+        assert_eq!(Text("1e400").check(), Ok(()));
+    }
+
+    #[test]
+    fn any_cut_of_a_document_is_a_value_or_an_error() {
+        let text = r#"{"works":[{"title":"\u00e9 \"A\"","n":[1,{"x":null}]}, 5],"k":{}}"#;
+        for end in 0..text.len() {
+            let Ok(values) = Text::documents(&text[..end], &Watch::default()) else { continue };
+            for value in values {
+                let _ = value.check();
+                let _ = value.kind();
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_shows_where() {
+        let Err(Fault::Malformed(reason)) = read("{\"a\": 1,\n\"b\": oops}") else { panic!() };
+        assert!(reason.contains("near \"oops}\""), "{reason}");
+    }
+}

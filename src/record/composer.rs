@@ -1,0 +1,97 @@
+//! PURE. A row of `composers`.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::name::Name;
+use super::{Column, ColumnType, Row, Sink};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composer<'a> {
+    pub composer_id: String,
+    pub last_name: Cow<'a, str>,
+    pub first_name: Option<Cow<'a, str>>,
+    pub complete_name: Cow<'a, str>,
+    /// Days since 2000-01-01.
+    pub birth: Option<i32>,
+    pub death: Option<i32>,
+    pub epoch: Option<Cow<'a, str>>,
+    pub portrait: Option<Cow<'a, str>>,
+    pub popular: Option<bool>,
+    pub recommended: Option<bool>,
+    pub openopus_id: Option<i32>,
+    pub permlink: Option<Cow<'a, str>>,
+}
+
+impl<'a> Composer<'a> {
+    /// A composer of whom no more than the name is known.
+    pub fn named(name: Name<'a>) -> Self {
+        Composer {
+            composer_id: name.key(),
+            complete_name: name.complete().into(),
+            last_name: name.last,
+            first_name: name.first,
+            birth: None,
+            death: None,
+            epoch: None,
+            portrait: None,
+            popular: None,
+            recommended: None,
+            openopus_id: None,
+            permlink: None,
+        }
+    }
+}
+
+impl Row for Composer<'_> {
+    const TABLE: &'static str = "composers";
+    const COLUMNS: &'static [Column] = &[
+        Column { name: "composer_id", kind: ColumnType::Text },
+        Column { name: "last_name", kind: ColumnType::Text },
+        Column { name: "first_name", kind: ColumnType::Text },
+        Column { name: "complete_name", kind: ColumnType::Text },
+        Column { name: "birth", kind: ColumnType::Date },
+        Column { name: "death", kind: ColumnType::Date },
+        Column { name: "epoch", kind: ColumnType::Text },
+        Column { name: "portrait", kind: ColumnType::Text },
+        Column { name: "popular", kind: ColumnType::Boolean },
+        Column { name: "recommended", kind: ColumnType::Boolean },
+        Column { name: "openopus_id", kind: ColumnType::Int4 },
+        Column { name: "permlink", kind: ColumnType::Text },
+    ];
+    type Key<'k>
+        = &'k str
+    where
+        Self: 'k;
+
+    fn key(&self) -> &str {
+        &self.composer_id
+    }
+
+    fn key_text(&self) -> String {
+        self.composer_id.clone()
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        self.composer_id.cmp(&other.composer_id)
+    }
+
+    fn parent(&self) -> Option<&str> {
+        None
+    }
+
+    fn put(&self, sink: &mut impl Sink) {
+        sink.text(Some(&self.composer_id));
+        sink.text(Some(&self.last_name));
+        sink.text(self.first_name.as_deref());
+        sink.text(Some(&self.complete_name));
+        sink.date(self.birth);
+        sink.date(self.death);
+        sink.text(self.epoch.as_deref());
+        sink.text(self.portrait.as_deref());
+        sink.boolean(self.popular);
+        sink.boolean(self.recommended);
+        sink.int4(self.openopus_id);
+        sink.text(self.permlink.as_deref());
+    }
+}

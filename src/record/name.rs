@@ -1,0 +1,174 @@
+//! PURE. Composers' names in the two forms that sources use, and the key made of them.
+//!
+//! The key, `composer_id`, is `last, first` with spaces as underscores: `Bach,_Johann_Sebastian`. IMSLP's
+//! "Bach, Johann Sebastian" and Open Opus's "Bach" + "Johann Sebastian Bach" give the same one.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::field::clean;
+
+/// A name in two parts; a single name has no first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Name<'a> {
+    pub last: Cow<'a, str>,
+    pub first: Option<Cow<'a, str>>,
+}
+
+impl<'a> Name<'a> {
+    /// IMSLP's form: `Last, First`, split at the first comma: "Burr, Willard, Jr." has the first name "Willard, Jr.".
+    pub fn inverted(text: &'a str) -> Self {
+        let (last, first) = text.split_once(',').unwrap_or((text, ""));
+        let part = |part: &'a str| clean(Cow::Borrowed(part.trim()));
+        Name { last: part(last), first: Some(part(first)).filter(|first| !first.is_empty()) }
+    }
+
+    /// Open Opus's form: the name it is listed by, and the complete one.
+    ///
+    /// The listed name is the end of the complete one, or else (5 of its 220 composers) an initialled form of it,
+    /// `Bach, C.P.E.`, or one without its accents, `Janacek`; the complete name decides. Where nothing of this holds,
+    /// the complete name is the first name, so that two people never share a key.
+    pub fn listed(name: &str, complete: &str) -> Name<'static> {
+        let surname = name.split(',').next().unwrap_or(name).trim();
+        let start = |last: &str| {
+            let start = complete.len().checked_sub(last.len())?;
+            let whole_words = start == 0 || complete.as_bytes()[start - 1] == b' ';
+            (complete.is_char_boundary(start) && whole_words).then_some(start)
+        };
+        let ends_with = |last: &&str| complete.ends_with(*last) && start(last).is_some();
+        let words = surname.split(' ').count();
+        let last_words = complete.rmatch_indices(' ').nth(words - 1).map_or(0, |(at, _)| at + 1);
+        let last_words = &complete[last_words..];
+        let last = [name, surname].into_iter().find(ends_with).map(str::to_owned);
+        let last =
+            last.or_else(|| (fold(last_words) == fold(surname)).then(|| last_words.to_owned()));
+        match last {
+            Some(last) => {
+                let first = complete[..complete.len() - last.len()].trim().to_owned();
+                Name {
+                    last: last.into(),
+                    first: Some(first.into()).filter(|f: &Cow<str>| !f.is_empty()),
+                }
+            }
+            None => Name { last: name.to_owned().into(), first: Some(complete.to_owned().into()) },
+        }
+    }
+
+    /// Reads a key back, as far as that goes.
+    pub fn of_key(key: &str) -> Name<'static> {
+        let text = key.replace('_', " ");
+        let name = Name::inverted(&text);
+        Name {
+            last: name.last.into_owned().into(),
+            first: name.first.map(|first| first.into_owned().into()),
+        }
+    }
+
+    pub fn key(&self) -> String {
+        let first = self.first.as_deref().unwrap_or_default();
+        let mut key = String::with_capacity(self.last.len() + 2 + first.len());
+        let mut push =
+            |part: &str| key.extend(part.chars().map(|c| if c == ' ' { '_' } else { c }));
+        push(&self.last);
+        if !first.is_empty() {
+            push(", ");
+            push(first);
+        }
+        key
+    }
+
+    /// As one reads it: "Johann Sebastian Bach", "Willard Burr, Jr.".
+    pub fn complete(&self) -> String {
+        match self.first.as_deref().map(|first| first.split_once(", ").unwrap_or((first, ""))) {
+            None => self.last.to_string(),
+            Some((given, "")) => format!("{given} {}", self.last),
+            Some((given, suffix)) => format!("{given} {}, {suffix}", self.last),
+        }
+    }
+}
+
+/// Without accents and case, for comparing.
+fn fold(text: &str) -> String {
+    text.nfd().filter(|&c| !is_combining_mark(c)).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(name: &Name<'_>) -> (String, Option<String>, String, String) {
+        let first = name.first.as_deref().map(str::to_owned);
+        (name.last.to_string(), first, name.key(), name.complete())
+    }
+
+    fn expect(
+        last: &str,
+        first: Option<&str>,
+        key: &str,
+        complete: &str,
+    ) -> (String, Option<String>, String, String) {
+        (last.into(), first.map(str::to_owned), key.into(), complete.into())
+    }
+
+    #[test]
+    fn imslp_names() {
+        for (text, last, first, key, complete) in [
+            (
+                "Bach, Johann Sebastian",
+                "Bach",
+                Some("Johann Sebastian"),
+                "Bach,_Johann_Sebastian",
+                "Johann Sebastian Bach",
+            ),
+            ("Anonymous", "Anonymous", None, "Anonymous", "Anonymous"),
+            (
+                "Burr, Willard, Jr.",
+                "Burr",
+                Some("Willard, Jr."),
+                "Burr,_Willard,_Jr.",
+                "Willard Burr, Jr.",
+            ),
+            ("Bach ,  J.  S.", "Bach", Some("J. S."), "Bach,_J._S.", "J. S. Bach"),
+            ("Various,", "Various", None, "Various", "Various"),
+        ] {
+            assert_eq!(parts(&Name::inverted(text)), expect(last, first, key, complete), "{text}");
+        }
+    }
+
+    /// The last five are all of Open Opus's that are not simply the end of the complete name.
+    #[test]
+    fn open_opus_names() {
+        for (name, complete, key) in [
+            ("Bach", "Johann Sebastian Bach", "Bach,_Johann_Sebastian"),
+            ("Hildegard von Bingen", "Hildegard von Bingen", "Hildegard_von_Bingen"),
+            ("de Falla", "Manuel de Falla", "de_Falla,_Manuel"),
+            ("Bach, C.P.E.", "Carl Philipp Emanuel Bach", "Bach,_Carl_Philipp_Emanuel"),
+            ("Bach, J.C.", "Johann Christian Bach", "Bach,_Johann_Christian"),
+            ("Janacek", "Leoš Janáček", "Janáček,_Leoš"),
+            ("Marcello, A.", "Alessandro Marcello", "Marcello,_Alessandro"),
+            ("Scarlatti, A.", "Alessandro Scarlatti", "Scarlatti,_Alessandro"),
+        ] {
+            assert_eq!(Name::listed(name, complete).key(), key);
+        }
+    }
+
+    #[test]
+    fn names_that_do_not_fit_stay_apart() {
+        assert_eq!(Name::listed("Bach", "Johann Offenbach").key(), "Bach,_Johann_Offenbach");
+        assert_eq!(Name::listed("Adès", "Somebody Else").key(), "Adès,_Somebody_Else");
+        assert_eq!(Name::listed("É", "Á").key(), "É,_Á");
+        assert_eq!(Name::listed("A long name", "Short").key(), "A_long_name,_Short");
+    }
+
+    #[test]
+    fn a_key_is_read_back() {
+        let name = Name::of_key("Burr,_Willard,_Jr.");
+        assert_eq!(
+            (name.key().as_str(), &*name.complete()),
+            ("Burr,_Willard,_Jr.", "Willard Burr, Jr.")
+        );
+        assert_eq!(Name::of_key("Anonymous"), Name { last: "Anonymous".into(), first: None });
+    }
+}

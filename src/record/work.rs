@@ -1,0 +1,140 @@
+//! PURE. A row of `works`, and the identity of a work.
+//!
+//! `work_id` is a UUIDv5 (RFC 9562 section 5.5) of the source's own identity in the namespace [`NAMESPACE`]:
+//! `imslp:<pageid>`, or `imslp:<id>` where there is no page id; `openopus:<id>`; and for the Open Opus dump, which has
+//! no ids, `openopus:<composer_id>/<title>/<subtitle>/<n>`, where `n` counts from 0 the works of the document that are
+//! equal in the three before it.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{Column, ColumnType, Row, Sink};
+
+/// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
+pub const NAMESPACE: Uuid = Uuid::from_u128(0xd46ffb9c_eca1_5806_b039_103925d943c4);
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work<'a> {
+    pub work_id: Uuid,
+    pub composer_id: String,
+    pub title: Cow<'a, str>,
+    pub subtitle: Option<Cow<'a, str>>,
+    pub genre: Option<Cow<'a, str>>,
+    pub catalogue_number: Option<Cow<'a, str>>,
+    pub search_terms: Option<Vec<Cow<'a, str>>>,
+    pub popular: Option<bool>,
+    pub recommended: Option<bool>,
+    pub imslp_id: Option<i64>,
+    pub openopus_id: Option<i32>,
+    pub permlink: Option<Cow<'a, str>>,
+}
+
+/// The `work_id` of a source's identity, such as `imslp:1637322`.
+pub fn work_id(identity: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, identity.as_bytes())
+}
+
+/// Gives works without an id of their own theirs; `works` are all of a document, in its order.
+pub fn number(works: &mut [Option<Work<'_>>]) {
+    let mut counts: HashMap<String, u32> = HashMap::with_capacity(works.len());
+    for work in works.iter_mut().flatten() {
+        let subtitle = work.subtitle.as_deref().unwrap_or_default();
+        let equal = format!("openopus:{}/{}/{subtitle}/", work.composer_id, work.title);
+        let count = counts.entry(equal.clone()).or_default();
+        work.work_id = work_id(&format!("{equal}{count}"));
+        *count += 1;
+    }
+}
+
+impl Row for Work<'_> {
+    const TABLE: &'static str = "works";
+    const COLUMNS: &'static [Column] = &[
+        Column { name: "work_id", kind: ColumnType::Uuid },
+        Column { name: "composer_id", kind: ColumnType::Text },
+        Column { name: "title", kind: ColumnType::Text },
+        Column { name: "subtitle", kind: ColumnType::Text },
+        Column { name: "genre", kind: ColumnType::Text },
+        Column { name: "catalogue_number", kind: ColumnType::Text },
+        Column { name: "search_terms", kind: ColumnType::TextArray },
+        Column { name: "popular", kind: ColumnType::Boolean },
+        Column { name: "recommended", kind: ColumnType::Boolean },
+        Column { name: "imslp_id", kind: ColumnType::Int8 },
+        Column { name: "openopus_id", kind: ColumnType::Int4 },
+        Column { name: "permlink", kind: ColumnType::Text },
+    ];
+    type Key<'k>
+        = Uuid
+    where
+        Self: 'k;
+
+    fn key(&self) -> Uuid {
+        self.work_id
+    }
+
+    fn key_text(&self) -> String {
+        self.work_id.to_string()
+    }
+
+    /// By composer, then key: works of a composer lie together, and its index is filled in order.
+    fn order(&self, other: &Self) -> Ordering {
+        self.composer_id.cmp(&other.composer_id).then_with(|| self.work_id.cmp(&other.work_id))
+    }
+
+    fn parent(&self) -> Option<&str> {
+        Some(&self.composer_id)
+    }
+
+    fn put(&self, sink: &mut impl Sink) {
+        sink.uuid(self.work_id.into_bytes());
+        sink.text(Some(&self.composer_id));
+        sink.text(Some(&self.title));
+        sink.text(self.subtitle.as_deref());
+        sink.text(self.genre.as_deref());
+        sink.text(self.catalogue_number.as_deref());
+        sink.texts(self.search_terms.as_deref());
+        sink.boolean(self.popular);
+        sink.boolean(self.recommended);
+        sink.int8(self.imslp_id);
+        sink.int4(self.openopus_id);
+        sink.text(self.permlink.as_deref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titled(title: &'static str, subtitle: Option<&'static str>) -> Option<Work<'static>> {
+        Some(Work {
+            work_id: Uuid::nil(),
+            composer_id: "A,_B".into(),
+            title: title.into(),
+            subtitle: subtitle.map(Cow::Borrowed),
+            genre: None,
+            catalogue_number: None,
+            search_terms: None,
+            popular: None,
+            recommended: None,
+            imslp_id: None,
+            openopus_id: None,
+            permlink: None,
+        })
+    }
+
+    #[test]
+    fn the_namespace_is_the_one_documented() {
+        assert_eq!(NAMESPACE, Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"pg_opus"));
+    }
+
+    #[test]
+    fn equal_works_are_counted() {
+        let mut works = [titled("T", None), None, titled("T", Some("s")), titled("T", None)];
+        number(&mut works);
+        let ids: Vec<Uuid> = works.iter().flatten().map(|work| work.work_id).collect();
+        let expected = ["openopus:A,_B/T//0", "openopus:A,_B/T/s/0", "openopus:A,_B/T//1"];
+        assert_eq!(ids, expected.map(work_id));
+    }
+}
