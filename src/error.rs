@@ -41,6 +41,8 @@ pub enum Fault {
     Malformed(String),
     /// `\u0000`, which is JSON and yet no text in Postgres.
     NullCharacter,
+    /// A character that the database's encoding does not have.
+    Untranslatable,
     /// Half of a surrogate pair.
     LoneSurrogate,
     /// The document is JSON of a shape that no source has.
@@ -85,6 +87,9 @@ impl fmt::Display for Fault {
         match self {
             Fault::Malformed(reason) => write!(f, "invalid JSON: {reason}"),
             Fault::NullCharacter => write!(f, "unsupported Unicode escape sequence \\u0000"),
+            Fault::Untranslatable => {
+                write!(f, "a character has no equivalent in the database's encoding")
+            }
             Fault::LoneSurrogate => {
                 write!(f, "invalid JSON: Unicode surrogate without its other half")
             }

@@ -1,15 +1,40 @@
-//! x
-#![deny(unsafe_code)]
-#![allow(dead_code)]
-use pgrx::prelude::*;
+//! pg_opus: catalogues of composers and works, from JSON into tables, in one call.
+//!
+//! ```text
+//! api ─▶ load ─▶ prepare ─▶ write ─▶ report
+//!                (rayon)    (SPI)
+//! ```
+//!
+//! Pure, without a word of Postgres: [`document`] finds and reads records, [`source`] knows their shapes, [`record`]
+//! the rows they become, [`decode`] runs that on threads, [`order`] decides what is written in which order, [`prepare`]
+//! is all of it in a row, [`error`] what can be wrong. With the server: [`write`] the statements, [`report`] what the
+//! caller sees, [`settings`] and [`options`] what the caller may set. Unsafe: [`pg`], and nothing else.
+
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+
+mod api;
 mod decode;
 mod document;
 mod error;
+mod load;
+mod options;
 mod order;
+#[allow(unsafe_code)]
+mod pg;
+mod prepare;
 mod record;
+mod report;
+mod settings;
 mod source;
-::pgrx::pg_module_magic!(name, version);
-#[pg_extern]
-fn hello() -> &'static str {
-    "x"
+mod write;
+
+pgrx::pg_module_magic!(name, version);
+
+pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
+
+/// Called by the server when it loads the library.
+#[allow(non_snake_case)]
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
 }

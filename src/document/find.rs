@@ -101,9 +101,12 @@ impl<'a, V: Value<'a>> Found<'a, V> {
         }
         match record.step {
             Step::Whole | Step::Composer => {}
-            Step::Element(index) => drop(write!(path, "[{index}]")),
+            Step::Element(index) => {
+                let _ = write!(path, "[{index}]");
+            }
             Step::Member(index) => {
-                drop(write!(path, ".\"{}\"", self.keys[index as usize].escape_default()))
+                let key = self.keys[index as usize].escape_default();
+                let _ = write!(path, ".\"{key}\"");
             }
         }
         if !field.is_empty() {

@@ -27,6 +27,7 @@ pub enum ColumnType {
     Boolean,
     Int4,
     Int8,
+    Jsonb,
 }
 
 /// A column that the loader writes.

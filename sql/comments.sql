@@ -1,0 +1,10 @@
+COMMENT ON FUNCTION load_composers(jsonb, text, text, bigint, integer) IS
+    'loads composers from a jsonb document; the number of rows written';
+COMMENT ON FUNCTION load_composers(text, text, text, bigint, integer) IS
+    'loads composers from a JSON text; the number of rows written';
+COMMENT ON FUNCTION load_works(jsonb, text, text, bigint, integer, boolean) IS
+    'loads works from a jsonb document; the number of rows written';
+COMMENT ON FUNCTION load_works(text, text, text, bigint, integer, boolean) IS
+    'loads works from a JSON text; the number of rows written';
+COMMENT ON FUNCTION last_load() IS 'what the last load of this session did';
+COMMENT ON FUNCTION create_catalogue() IS 'makes the tables composers, works and rejected_records where they are missing';

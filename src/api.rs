@@ -1,0 +1,139 @@
+//! The SQL functions: arguments in, a load, its result out.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::load::load;
+use crate::options::Options;
+use crate::pg::argument::{JsonbArgument, TextArgument};
+use crate::pg::{encoding, error, spi};
+use crate::prepare::Document;
+use crate::record::composer::Composer;
+use crate::record::work::Work;
+use crate::report::{Failure, LoadReport};
+use crate::write::target;
+
+#[pg_extern(name = "load_composers")]
+fn load_composers_jsonb(
+    data: Option<JsonbArgument>,
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    with_jsonb(data, |document| load::<Composer>(document, &options))
+}
+
+#[pg_extern(name = "load_composers")]
+fn load_composers_text(
+    document: Option<TextArgument>,
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    with_text(document, |document| load::<Composer>(document, &options))
+}
+
+#[pg_extern(name = "load_works")]
+fn load_works_jsonb(
+    data: Option<JsonbArgument>,
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+    create_composers: default!(Option<bool>, "false"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
+    with_jsonb(data, |document| load::<Work>(document, &options))
+}
+
+#[pg_extern(name = "load_works")]
+fn load_works_text(
+    document: Option<TextArgument>,
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+    create_composers: default!(Option<bool>, "false"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
+    with_text(document, |document| load::<Work>(document, &options))
+}
+
+/// NULL in, NULL out. Outside UTF-8 the server writes the document out, and the text is converted and read.
+fn with_jsonb(
+    data: Option<JsonbArgument>,
+    load: impl FnOnce(Document<'_>) -> Result<i64, Failure>,
+) -> Result<Option<i64>, ErrorReport> {
+    let Some(data) = data else { return Ok(None) };
+    let loaded = if encoding::is_utf8() {
+        load(Document::Jsonb(data.bytes()))
+    } else {
+        load(Document::Text(&encoding::to_utf8(&data.to_text())))
+    };
+    Ok(Some(loaded?))
+}
+
+fn with_text(
+    document: Option<TextArgument>,
+    load: impl FnOnce(Document<'_>) -> Result<i64, Failure>,
+) -> Result<Option<i64>, ErrorReport> {
+    let Some(document) = document else { return Ok(None) };
+    Ok(Some(load(Document::Text(&encoding::to_utf8(document.bytes())))?))
+}
+
+#[pg_extern]
+fn create_catalogue() -> Result<(), ErrorReport> {
+    Ok(error::catch(|| spi::connect(target::create_tables)).map_err(Failure::from)?)
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern]
+fn last_load() -> TableIterator<
+    'static,
+    (
+        name!(load_id, Option<pgrx::Uuid>),
+        name!(kind, Option<String>),
+        name!(source, Option<String>),
+        name!(received, Option<i64>),
+        name!(inserted, Option<i64>),
+        name!(updated, Option<i64>),
+        name!(unchanged, Option<i64>),
+        name!(duplicate, Option<i64>),
+        name!(rejected, Option<i64>),
+        name!(sessions, Option<i32>),
+        name!(sessions_reason, Option<String>),
+        name!(decode_threads, Option<i32>),
+        name!(decode_ms, Option<f64>),
+        name!(write_ms, Option<f64>),
+        name!(total_ms, Option<f64>),
+        name!(foreign_key_check, Option<String>),
+    ),
+> {
+    let row = LoadReport::last().map(|load| {
+        let counts = load.counts;
+        let count = |count: u64| Some(count as i64);
+        (
+            Some(pgrx::Uuid::from_bytes(load.load_id.into_bytes())),
+            Some(load.kind.to_owned()),
+            Some(load.source.to_owned()),
+            count(load.received),
+            count(counts.inserted),
+            count(counts.updated),
+            count(counts.unchanged),
+            count(counts.duplicate),
+            count(counts.rejected),
+            Some(load.sessions),
+            Some(load.sessions_reason),
+            Some(load.decode_threads),
+            Some(load.decode_ms),
+            Some(load.write_ms),
+            Some(load.total_ms),
+            Some(load.foreign_key_check),
+        )
+    });
+    TableIterator::new(row)
+}

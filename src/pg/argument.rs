@@ -1,0 +1,90 @@
+//! The document arguments: `jsonb` and `text` as datums, detoasted once and read in place.
+
+use std::slice;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::nullable::Nullable;
+use pgrx::pg_sys;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+
+/// A varlena as the caller passed it: perhaps compressed, perhaps in a TOAST table.
+#[derive(Clone, Copy)]
+struct Varlena(pg_sys::Datum);
+
+impl Varlena {
+    /// The value's bytes, without the header; they live as long as the function call.
+    fn bytes<'call>(self) -> &'call [u8] {
+        // SAFETY: the datum is a varlena, by the SQL type of the argument. The detoasted copy, if one is made, lies in
+        // the memory context of the call, which outlives every use: callers keep the slice within the call.
+        unsafe {
+            let varlena = pg_sys::pg_detoast_datum_packed(self.0.cast_mut_ptr());
+            let length = pgrx::varlena::varsize_any_exhdr(varlena);
+            slice::from_raw_parts(pgrx::varlena::vardata_any(varlena).cast(), length)
+        }
+    }
+}
+
+macro_rules! document_argument {
+    ($(#[$meta:meta])* $name:ident, $sql:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy)]
+        pub struct $name(Varlena);
+
+        impl $name {
+            /// The value's bytes, without the varlena header, for the time of the call.
+            pub fn bytes<'call>(self) -> &'call [u8] {
+                self.0.bytes()
+            }
+        }
+
+        // SAFETY: the argument's SQL type is the one named below, a varlena.
+        unsafe impl<'fcx> ArgAbi<'fcx> for $name {
+            unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+                // SAFETY: the caller has checked that the argument is not null.
+                let datum = unsafe { arg.unbox_arg_using_from_datum::<pg_sys::Datum>() };
+                $name(Varlena(datum.unwrap_or_else(pg_sys::Datum::null)))
+            }
+
+            unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+                // SAFETY: a null argument gives None.
+                let datum = unsafe { arg.unbox_arg_using_from_datum::<pg_sys::Datum>() };
+                datum.map(|datum| $name(Varlena(datum))).into()
+            }
+        }
+
+        // SAFETY: describes the type that the implementation above takes.
+        unsafe impl SqlTranslatable for $name {
+            const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!($name);
+            const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+            const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> =
+                Ok(SqlMappingRef::literal($sql));
+            const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+                Ok(ReturnsRef::One(SqlMappingRef::literal($sql)));
+        }
+    };
+}
+
+document_argument!(
+    /// A `jsonb` argument.
+    JsonbArgument,
+    "jsonb"
+);
+document_argument!(
+    /// A `text` argument.
+    TextArgument,
+    "text"
+);
+
+impl JsonbArgument {
+    /// The document as JSON text in the database's encoding, made by the server.
+    pub fn to_text(self) -> Vec<u8> {
+        // SAFETY: jsonb_out takes a jsonb and returns a C string.
+        unsafe {
+            let text = pgrx::direct_function_call_as_datum(pg_sys::jsonb_out, &[Some(self.0.0)]);
+            let text = text.unwrap_or_else(pg_sys::Datum::null).cast_mut_ptr();
+            std::ffi::CStr::from_ptr(text).to_bytes().to_vec()
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The database's encoding and UTF-8, in which the loader reads and writes.
+
+use std::borrow::Cow;
+
+use pgrx::pg_sys;
+
+const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
+const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
+
+/// The most bytes of another encoding that one byte becomes (`MAX_CONVERSION_GROWTH` of `pg_wchar.h`).
+const MAX_CONVERSION_GROWTH: usize = 4;
+
+fn database() -> i32 {
+    // SAFETY: reads a setting of the backend.
+    unsafe { pg_sys::GetDatabaseEncoding() }
+}
+
+/// Whether texts go to the database as they are. SQL_ASCII takes any bytes.
+pub fn is_utf8() -> bool {
+    matches!(database(), UTF8 | SQL_ASCII)
+}
+
+/// A text of the database as UTF-8; raises the server's own error where that cannot be.
+pub fn to_utf8(text: &[u8]) -> Cow<'_, [u8]> {
+    if is_utf8() {
+        return Cow::Borrowed(text);
+    }
+    // SAFETY: the source is `text.len()` bytes of the database's encoding, which the server has verified. The result
+    // is the source itself, where nothing changes, or a new string with a terminator.
+    let converted = unsafe {
+        let source = text.as_ptr().cast_mut();
+        let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
+        let target = pg_sys::pg_do_encoding_conversion(source, length, database(), UTF8);
+        (target != source).then(|| std::ffi::CStr::from_ptr(target.cast()).to_bytes())
+    };
+    Cow::Borrowed(converted.unwrap_or(text))
+}
+
+/// A UTF-8 text in the database's encoding; `None` where a character has no equivalent there.
+pub fn to_database(text: &str) -> Option<Cow<'_, [u8]>> {
+    if is_utf8() || text.is_ascii() {
+        return Some(Cow::Borrowed(text.as_bytes()));
+    }
+    let mut converted = vec![0u8; text.len() * MAX_CONVERSION_GROWTH + 1];
+    // SAFETY: source and target are slices of the lengths given, and the target has room for the longest conversion.
+    // With `noError` the function returns how many bytes of the source it took.
+    let taken = unsafe {
+        let procedure = pg_sys::FindDefaultConversionProc(UTF8, database());
+        if procedure == pg_sys::InvalidOid {
+            return None;
+        }
+        pg_sys::pg_do_encoding_conversion_buf(
+            procedure,
+            UTF8,
+            database(),
+            text.as_ptr().cast_mut(),
+            text.len() as i32,
+            converted.as_mut_ptr(),
+            converted.len() as i32,
+            true,
+        )
+    };
+    if usize::try_from(taken) != Ok(text.len()) {
+        return None;
+    }
+    let length = converted.iter().position(|&byte| byte == 0).unwrap_or(converted.len());
+    converted.truncate(length);
+    Some(Cow::Owned(converted))
+}
+
+/// A text for a message to the client: characters that the database's encoding lacks are escaped.
+pub fn for_message(text: String) -> String {
+    if is_utf8() || text.is_ascii() {
+        return text;
+    }
+    // pgrx hands messages over as UTF-8, so only ASCII is sure to arrive.
+    text.chars()
+        .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_default().to_string() })
+        .collect()
+}

@@ -1,0 +1,208 @@
+//! A server error as a value, with every field that a client may ask for, and back.
+//!
+//! pgrx turns an ERROR into a panic and keeps its code (where it knows it), message, detail and hint. Clients also
+//! read the constraint, table and column, a trigger's own SQLSTATE, and the context: [`catch`] keeps them by looking
+//! at the error while it is being raised, from an error context callback, and [`raise`] puts them back in the same
+//! way.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard};
+
+use super::encoding;
+
+/// An ERROR of the server.
+#[derive(Clone, Debug)]
+pub struct ServerError {
+    /// As the server packs the five characters (`MAKE_SQLSTATE` of `elog.h`).
+    sqlstate: i32,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+    /// Lines from the innermost to the outermost.
+    pub context: Option<String>,
+    schema: Option<String>,
+    table: Option<String>,
+    column: Option<String>,
+    datatype: Option<String>,
+    constraint: Option<String>,
+}
+
+impl ServerError {
+    /// The five characters.
+    pub fn sqlstate(&self) -> String {
+        let sixbit =
+            |place: i32| char::from((((self.sqlstate >> (6 * place)) & 0x3F) as u8) + b'0');
+        (0..5).map(sixbit).collect()
+    }
+
+    fn of_report(report: &ErrorReportWithLevel) -> Self {
+        ServerError {
+            sqlstate: report.sql_error_code() as i32,
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+            context: None,
+            schema: None,
+            table: None,
+            column: None,
+            datatype: None,
+            constraint: None,
+        }
+    }
+
+    /// SAFETY: `data` must be a valid copy of the server's error data.
+    unsafe fn of_data(data: &pg_sys::ErrorData) -> Self {
+        let text = |text: *const c_char| {
+            // SAFETY: the server's strings end with NUL.
+            (!text.is_null())
+                .then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+        };
+        ServerError {
+            sqlstate: data.sqlerrcode,
+            message: text(data.message).unwrap_or_default(),
+            detail: text(data.detail),
+            hint: text(data.hint),
+            context: text(data.context),
+            schema: text(data.schema_name),
+            table: text(data.table_name),
+            column: text(data.column_name),
+            datatype: text(data.datatype_name),
+            constraint: text(data.constraint_name),
+        }
+    }
+}
+
+/// Runs `work` and returns the ERROR that it raises. The transaction is then as an ERROR leaves it: the caller rolls
+/// back a subtransaction of its own, or raises the error again. A panic of Rust goes on its way.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, ServerError> {
+    let mut seen: Option<ServerError> = None;
+    // SAFETY: the callback and what it points to live on this frame, and are unlinked before the frame ends, whether
+    // `work` returns or unwinds.
+    let outcome = unsafe {
+        let mut callback = pg_sys::ErrorContextCallback {
+            previous: pg_sys::error_context_stack,
+            callback: Some(look),
+            arg: ptr::from_mut(&mut seen).cast(),
+        };
+        let previous = callback.previous;
+        pg_sys::error_context_stack = &mut callback;
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        pg_sys::error_context_stack = previous;
+        outcome
+    };
+    let payload = match outcome {
+        Ok(value) => return Ok(value),
+        Err(payload) => payload,
+    };
+    let raised = match payload.downcast_ref::<CaughtError>() {
+        Some(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) => {
+            Some(ServerError::of_report(report))
+        }
+        Some(CaughtError::RustPanic { .. }) => None,
+        None => payload.downcast_ref::<ErrorReportWithLevel>().map(ServerError::of_report),
+    };
+    match (raised, seen) {
+        // An error that is thrown on is not shown to callbacks again: what was seen may be another one.
+        (Some(raised), Some(seen)) if raised.message == seen.message => Err(seen),
+        (Some(raised), _) => Err(raised),
+        (None, _) => resume_unwind(payload),
+    }
+}
+
+/// Error context callback: keeps a copy of the error being raised.
+#[pg_guard]
+unsafe extern "C-unwind" fn look(seen: *mut c_void) {
+    // SAFETY: `seen` is the Option of `catch`, whose frame is below this one. errfinish() calls this in ErrorContext,
+    // where CopyErrorData() must not allocate.
+    unsafe {
+        let seen = &mut *seen.cast::<Option<ServerError>>();
+        let context = pg_sys::MemoryContextSwitchTo(pg_sys::TopTransactionContext);
+        let data = pg_sys::CopyErrorData();
+        if (*data).elevel == PgLogLevel::ERROR as i32 {
+            *seen = Some(ServerError::of_data(&*data));
+        }
+        pg_sys::FreeErrorData(data);
+        pg_sys::MemoryContextSwitchTo(context);
+    }
+}
+
+// What pgrx keeps to itself of elog.h.
+unsafe extern "C-unwind" {
+    fn errcode(sqlstate: c_int) -> c_int;
+    fn errcontext_msg(format: *const c_char, ...) -> c_int;
+    fn set_errcontext_domain(domain: *const c_char) -> c_int;
+    fn err_generic_string(field: c_int, text: *const c_char) -> c_int;
+}
+
+/// The error that [`amend`] completes, and its link in the server's chain of callbacks.
+struct Pending {
+    error: Option<ServerError>,
+    callback: pg_sys::ErrorContextCallback,
+}
+
+static mut PENDING: Pending = Pending {
+    error: None,
+    callback: pg_sys::ErrorContextCallback {
+        previous: ptr::null_mut(),
+        callback: None,
+        arg: ptr::null_mut(),
+    },
+};
+
+/// Makes the error ready to be raised by pgrx, as the last thing before a function returns it: what pgrx's report does
+/// not carry is added while the server raises it.
+pub fn raise(error: ServerError) -> ErrorReport {
+    let code = PgSqlErrorCode::from(error.sqlstate);
+    let message = encoding::for_message(error.message.clone());
+    let mut report = ErrorReport::new(code, message, "pg_opus");
+    if let Some(detail) = error.detail.clone() {
+        report = report.set_detail(encoding::for_message(detail));
+    }
+    if let Some(hint) = error.hint.clone() {
+        report = report.set_hint(encoding::for_message(hint));
+    }
+    // SAFETY: one thread. The link is static; whoever catches the error resets the chain to its own, as every
+    // sigsetjmp of the server does, so the link is gone from it once the error is raised.
+    unsafe {
+        let pending = &mut *ptr::addr_of_mut!(PENDING);
+        pending.error = Some(error);
+        pending.callback.previous = pg_sys::error_context_stack;
+        pending.callback.callback = Some(amend);
+        pg_sys::error_context_stack = &mut pending.callback;
+    }
+    report
+}
+
+/// Error context callback: adds to the error being raised what [`raise`] left for it.
+unsafe extern "C-unwind" fn amend(_: *mut c_void) {
+    // SAFETY: called by errfinish() for the error on top of its stack; the functions change that one. The strings are
+    // copied before they are freed.
+    unsafe {
+        let Some(error) = (*ptr::addr_of_mut!(PENDING)).error.take() else { return };
+        errcode(error.sqlstate);
+        for (field, text) in [
+            (pg_sys::PG_DIAG_SCHEMA_NAME, &error.schema),
+            (pg_sys::PG_DIAG_TABLE_NAME, &error.table),
+            (pg_sys::PG_DIAG_COLUMN_NAME, &error.column),
+            (pg_sys::PG_DIAG_DATATYPE_NAME, &error.datatype),
+            (pg_sys::PG_DIAG_CONSTRAINT_NAME, &error.constraint),
+        ] {
+            if let Some(text) = c_string(text) {
+                err_generic_string(c_int::from(field), text.as_ptr());
+            }
+        }
+        if let Some(context) = c_string(&error.context) {
+            set_errcontext_domain(ptr::null());
+            errcontext_msg(c"%s".as_ptr(), context.as_ptr());
+        }
+    }
+}
+
+fn c_string(text: &Option<String>) -> Option<std::ffi::CString> {
+    std::ffi::CString::new(encoding::for_message(text.clone()?)).ok()
+}

@@ -1,0 +1,30 @@
+//! The only unsafe code: one small safe wrapper for each thing of the server that the load needs.
+//!
+//! - [`argument`]: a function's document, detoasted once;
+//! - [`batch`]: rows in a tuplestore that a statement reads as a table;
+//! - [`encoding`]: the database's encoding and UTF-8;
+//! - [`error`]: a server error as a value, and back;
+//! - [`guc`]: the prefix of settings;
+//! - [`interrupt`]: cancel and termination;
+//! - [`progress`]: `pg_stat_progress_copy`;
+//! - [`relation`]: tables found by name and locked;
+//! - [`role`]: the user and the replication role that a statement runs under;
+//! - [`spi`]: plans and their results;
+//! - [`subtransaction`]: work that is undone when it fails;
+//! - [`threads`]: the rayon pool of a call.
+//!
+//! Everything here but [`threads`] runs on the backend's only Postgres thread. A wrapper owns one resource, and its
+//! `Drop` does not call into Postgres while panicking: the transaction's abort cleans up then.
+
+pub mod argument;
+pub mod batch;
+pub mod encoding;
+pub mod error;
+pub mod guc;
+pub mod interrupt;
+pub mod progress;
+pub mod relation;
+pub mod role;
+pub mod spi;
+pub mod subtransaction;
+pub mod threads;

@@ -1,0 +1,27 @@
+//! Work that is undone when it fails, as a block with an exception handler in PL/pgSQL is.
+
+use std::ptr;
+
+use pgrx::pg_sys;
+
+use super::error::{ServerError, catch};
+
+/// Runs `work` in a subtransaction: committed when it returns, rolled back when it raises an ERROR.
+pub fn within<T>(work: impl FnOnce() -> T) -> Result<T, ServerError> {
+    // SAFETY: the calls and their order are those of exec_stmt_block() in pl_exec.c; memory context and resource owner
+    // are put back after each of them.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let outcome = catch(work);
+        match outcome {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        outcome
+    }
+}

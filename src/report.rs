@@ -1,0 +1,192 @@
+//! What a caller sees: the SQLSTATE, DETAIL and HINT of each fault, and the report of the last load.
+//!
+//! This is the only place that knows SQLSTATEs. Faults that Postgres has too carry its codes.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use pgrx::PgSqlErrorCode::{self, *};
+use pgrx::pg_sys::panic::ErrorReport;
+use uuid::Uuid;
+
+use crate::error::{Fault, LoadError, excerpt};
+use crate::pg::encoding;
+use crate::pg::error::{ServerError, raise};
+
+/// Why a load ended without a result.
+#[derive(Debug)]
+pub enum Failure {
+    /// A fault of the document, and the start of the record it is in.
+    Load { error: LoadError, record: Option<String> },
+    /// An error of the server, and the record it is about.
+    Server { error: ServerError, about: Option<String> },
+    /// An argument of the call, or a table that it cannot load into.
+    Refused { code: PgSqlErrorCode, message: String, hint: Option<String> },
+}
+
+impl Failure {
+    pub fn load(error: LoadError) -> Self {
+        Failure::Load { error, record: None }
+    }
+
+    pub fn argument(name: &str, problem: &str) -> Self {
+        let code = match problem {
+            "must not be null" => ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            _ => ERRCODE_INVALID_PARAMETER_VALUE,
+        };
+        Failure::Refused { code, message: format!("{name} {problem}"), hint: None }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Failure::Server { error, about: None }
+    }
+}
+
+impl From<Failure> for ErrorReport {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Load { error, record } => {
+                let detail = record.map(|record| format!("The record begins with: {record}"));
+                report(sqlstate(&error.fault), error.to_string(), detail, hint(&error.fault))
+            }
+            Failure::Server { mut error, about } => {
+                error.context = match (error.context.take(), about) {
+                    (Some(context), Some(about)) => Some(format!("{context}\n{about}")),
+                    (context, about) => context.or(about),
+                };
+                raise(error)
+            }
+            Failure::Refused { code, message, hint } => {
+                report(code, message, None, hint.as_deref())
+            }
+        }
+    }
+}
+
+fn report(
+    code: PgSqlErrorCode,
+    message: String,
+    detail: Option<String>,
+    hint: Option<&str>,
+) -> ErrorReport {
+    let mut report = ErrorReport::new(code, encoding::for_message(message), "pg_opus");
+    if let Some(detail) = detail {
+        report = report.set_detail(encoding::for_message(detail));
+    }
+    if let Some(hint) = hint {
+        report = report.set_hint(hint);
+    }
+    report
+}
+
+/// The code of a fault.
+fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
+    match fault {
+        Fault::Malformed(_) | Fault::LoneSurrogate => ERRCODE_INVALID_TEXT_REPRESENTATION,
+        Fault::NullCharacter => ERRCODE_UNTRANSLATABLE_CHARACTER,
+        Fault::Untranslatable => ERRCODE_UNTRANSLATABLE_CHARACTER,
+        Fault::UnknownShape(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+        Fault::SourceError(_) => ERRCODE_DATA_EXCEPTION,
+        Fault::NotAnObject(_) => ERRCODE_SQL_JSON_OBJECT_NOT_FOUND,
+        Fault::Missing => ERRCODE_NOT_NULL_VIOLATION,
+        Fault::WrongType { .. } => ERRCODE_DATATYPE_MISMATCH,
+        Fault::Invalid { expected: "type date", .. } => ERRCODE_INVALID_DATETIME_FORMAT,
+        Fault::Invalid { .. } => ERRCODE_INVALID_TEXT_REPRESENTATION,
+        Fault::OutOfRange { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+        Fault::NoSuchDate(_) => ERRCODE_DATETIME_FIELD_OVERFLOW,
+        Fault::UnknownComposer(_) => ERRCODE_FOREIGN_KEY_VIOLATION,
+        Fault::Duplicate { .. } => ERRCODE_UNIQUE_VIOLATION,
+        Fault::TooManyRejected { .. } => ERRCODE_DATA_EXCEPTION,
+        Fault::Stopped => ERRCODE_QUERY_CANCELED,
+        Fault::Internal(_) => ERRCODE_INTERNAL_ERROR,
+    }
+}
+
+/// The five characters of a fault's code.
+pub fn sqlstate_text(fault: &Fault) -> String {
+    let code = sqlstate(fault) as i32;
+    (0..5).map(|place| char::from((((code >> (6 * place)) & 0x3F) as u8) + b'0')).collect()
+}
+
+fn hint(fault: &Fault) -> Option<&'static str> {
+    match fault {
+        Fault::UnknownShape(_) => Some(
+            "Expected a list or page of IMSLP, a list or dump of Open Opus, or newline-delimited records.",
+        ),
+        Fault::UnknownComposer(_) => Some(
+            "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.",
+        ),
+        Fault::Duplicate { .. } => {
+            Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
+        }
+        Fault::Malformed(_)
+        | Fault::LoneSurrogate
+        | Fault::NullCharacter
+        | Fault::Untranslatable
+        | Fault::NotAnObject(_)
+        | Fault::Missing
+        | Fault::WrongType { .. }
+        | Fault::Invalid { .. }
+        | Fault::OutOfRange { .. }
+        | Fault::NoSuchDate(_) => Some(
+            "Set on_error => 'ignore' to put such records into rejected_records and load the others.",
+        ),
+        _ => None,
+    }
+}
+
+/// What `last_load()` tells.
+#[derive(Clone, Debug)]
+pub struct LoadReport {
+    pub load_id: Uuid,
+    pub kind: &'static str,
+    pub source: &'static str,
+    pub received: u64,
+    pub counts: Counts,
+    pub sessions: i32,
+    pub sessions_reason: String,
+    pub decode_threads: i32,
+    pub foreign_key_check: String,
+    pub decode_ms: f64,
+    pub write_ms: f64,
+    pub total_ms: f64,
+}
+
+/// What became of the records; with `received`, the sum of all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub inserted: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub duplicate: u64,
+    pub rejected: u64,
+}
+
+thread_local! {
+    static LAST: RefCell<Option<LoadReport>> = const { RefCell::new(None) };
+}
+
+impl LoadReport {
+    /// Makes this the session's last load.
+    pub fn keep(self) {
+        LAST.with(|last| last.replace(Some(self)));
+    }
+
+    /// The last load of this session that came to its end.
+    pub fn last() -> Option<Self> {
+        LAST.with(|last| last.borrow().clone())
+    }
+}
+
+/// Milliseconds since `start`, in microseconds' steps.
+pub fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_micros() as f64 / 1000.0
+}
+
+/// Names a record that the server refused, as COPY names a line.
+pub fn about(function: &str, ordinal: u32, path: &str, record: Option<String>) -> String {
+    let record = record.map(|record| format!(": {}", excerpt(&record))).unwrap_or_default();
+    format!("{function}, record {ordinal}, {path}{record}")
+}

@@ -1,0 +1,173 @@
+//! The works' composers, proved as a set.
+//!
+//! A foreign key checked row by row is the largest cost of loading works. Where nothing but the check itself can tell
+//! the difference, the distinct composers are locked `FOR KEY SHARE` once, as the check would lock them, and the rows
+//! are inserted with the check off. The locks are held to the end of the transaction, so no composer can be deleted or
+//! change its key before the works are there for others to see: the guarantee is that of the check.
+//!
+//! The conditions: the table is an ordinary one with exactly the expected foreign key, not deferrable; no trigger of a
+//! user's and no rule, which would run, or see, something else; READ COMMITTED, in which each statement sees what has
+//! been committed; and enough rows to be worth the look-up.
+
+use pgrx::pg_sys;
+
+use super::statement::{batch_name, parents};
+use super::target::Target;
+use crate::pg::batch::Batch;
+use crate::pg::relation;
+use crate::pg::role::as_owner;
+use crate::pg::spi::Spi;
+use crate::record::{Column, ColumnType, Sink};
+use crate::settings;
+
+/// Below this many rows the row-by-row check costs less than a look-up of all parents.
+const FEWEST_ROWS: usize = 500;
+
+const KEY: &str = "composer_id";
+
+const COLUMNS: &[Column] = &[
+    Column { name: "place", kind: ColumnType::Int4 },
+    Column { name: KEY, kind: ColumnType::Text },
+];
+
+/// How a load makes sure that each work has its composer.
+pub struct Check {
+    /// Parents are looked up before anything is written; else the server alone finds out who is missing.
+    pub look_up: bool,
+    /// They are locked, and the rows are not checked one by one.
+    pub as_set: bool,
+    /// What `last_load()` says of it.
+    pub description: String,
+    composers: Option<Composers>,
+}
+
+/// The table that the works refer to.
+struct Composers {
+    name: String,
+    owner: pg_sys::Oid,
+}
+
+impl Check {
+    /// There is nothing to check.
+    pub fn none(description: &str) -> Self {
+        Check { look_up: false, as_set: false, description: description.into(), composers: None }
+    }
+
+    /// Decides for `works`, of which `rows` are to be written; composers are made where `create` says so.
+    pub fn decide(spi: &Spi, works: &Target, rows: usize, create: bool) -> Self {
+        let facts = facts(spi, works);
+        if facts.foreign_keys == 0 {
+            let mut check = Check::none("none: works has no foreign key to composers");
+            check.composers = facts.composers.filter(|_| create);
+            check.look_up = check.composers.is_some();
+            return check;
+        }
+        let alone = [
+            (!facts.ordinary, "works is not an ordinary table"),
+            (facts.foreign_keys > 1, "works has several foreign keys"),
+            (!facts.expected, "the foreign key of works is not the expected one"),
+            (facts.triggers, "works has a trigger"),
+            (facts.rules, "works has a rule"),
+        ];
+        let by_server = [
+            (!settings::set_based_foreign_keys(), "pg_opus.set_based_foreign_keys is off"),
+            (facts.deferrable, "the foreign key of works is deferrable"),
+            (!relation::reads_committed(), "the isolation level is not read committed"),
+            (rows < FEWEST_ROWS, "too few rows"),
+        ];
+        let reason = |reasons: &[(bool, &'static str)]| {
+            reasons.iter().find(|(holds, _)| *holds).map(|(_, reason)| *reason)
+        };
+        // A trigger may change a row's composer: then only the server knows which one must be there.
+        let unknown = reason(&alone);
+        let row_by_row = unknown.or_else(|| reason(&by_server));
+        Check {
+            look_up: (unknown.is_none() && rows >= FEWEST_ROWS) || create,
+            as_set: row_by_row.is_none(),
+            description: match row_by_row {
+                Some(reason) => format!("row by row: {reason}"),
+                None => "as a set".into(),
+            },
+            composers: facts.composers,
+        }
+    }
+
+    /// Which of the distinct `keys` are there, by their places; with [`Check::as_set`] those are then locked.
+    pub fn present(&self, spi: &Spi, keys: &[&str]) -> Vec<bool> {
+        let mut present = vec![false; keys.len()];
+        let Some(composers) = &self.composers else { return present };
+        let name = batch_name("parents");
+        let mut batch = Batch::register(spi, &name, COLUMNS, keys.len());
+        let unconvertible = batch.fill((0i32..).zip(keys), |(place, key), row| {
+            row.int4(Some(place));
+            row.text(Some(key));
+        });
+        // What the encoding lacks is no composer of this database; the row itself will say so.
+        unconvertible.into_iter().for_each(|place| present[place] = true);
+        let sql = parents(&composers.name, &name, KEY, self.as_set);
+        let places = as_owner(composers.owner, || spi.row(&sql, |row| row.get::<Vec<i32>>(1)));
+        for place in places.flatten().unwrap_or_default() {
+            present[place as usize] = true;
+        }
+        present
+    }
+}
+
+struct Facts {
+    ordinary: bool,
+    /// Those that are enforced.
+    foreign_keys: i64,
+    expected: bool,
+    deferrable: bool,
+    triggers: bool,
+    rules: bool,
+    composers: Option<Composers>,
+}
+
+fn facts(spi: &Spi, works: &Target) -> Facts {
+    let oid = works.oid.to_u32();
+    let composers =
+        relation::find("composers", relation::Lock::Share).unwrap_or(pg_sys::InvalidOid);
+    // to_jsonb: conenforced came with version 18.
+    let sql = format!(
+        "WITH foreign_keys AS (
+             SELECT f.* FROM pg_constraint f WHERE f.conrelid = {oid} AND f.contype = 'f'
+                AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)),
+         key AS (SELECT a.attrelid, a.attnum FROM pg_attribute a
+                 WHERE a.attrelid IN ({oid}, {composers}) AND a.attname = '{KEY}' AND a.atttypid = 'text'::regtype)
+         SELECT (SELECT c.relkind = 'r' AND NOT c.relispartition FROM pg_class c WHERE c.oid = {oid})::boolean,
+                (SELECT count(*) FROM foreign_keys)::bigint,
+                EXISTS (SELECT FROM foreign_keys f
+                        JOIN key child ON child.attrelid = f.conrelid AND f.conkey = ARRAY[child.attnum]
+                        JOIN key parent ON parent.attrelid = f.confrelid AND f.confkey = ARRAY[parent.attnum]
+                        JOIN pg_class c ON c.oid = f.confrelid AND c.relkind = 'r')::boolean,
+                coalesce((SELECT bool_or(f.condeferrable) FROM foreign_keys f), false)::boolean,
+                EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal)::boolean,
+                EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = {oid})::boolean,
+                (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
+                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {composers})::text,
+                (SELECT c.relowner FROM pg_class c WHERE c.oid = {composers})::oid",
+        composers = composers.to_u32()
+    );
+    let facts = spi.row(&sql, |row| Facts {
+        ordinary: row.get(1).unwrap_or_default(),
+        foreign_keys: row.get(2).unwrap_or_default(),
+        expected: row.get(3).unwrap_or_default(),
+        deferrable: row.get(4).unwrap_or_default(),
+        triggers: row.get(5).unwrap_or_default(),
+        rules: row.get(6).unwrap_or_default(),
+        composers: row
+            .get::<String>(7)
+            .zip(row.get::<pg_sys::Oid>(8))
+            .map(|(name, owner)| Composers { name, owner }),
+    });
+    facts.unwrap_or(Facts {
+        ordinary: false,
+        foreign_keys: 1,
+        expected: false,
+        deferrable: false,
+        triggers: false,
+        rules: false,
+        composers: None,
+    })
+}

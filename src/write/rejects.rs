@@ -1,0 +1,186 @@
+//! Records set aside: counted against the limit while the load runs, stored in `rejected_records` at its end.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use super::statement::batch_name;
+use crate::document::Image;
+use crate::error::{Fault, LoadError};
+use crate::options::{OnError, Options};
+use crate::pg::batch::{Batch, RowWriter};
+use crate::pg::error::ServerError;
+use crate::pg::relation::{self, Lock};
+use crate::pg::spi::Spi;
+use crate::pg::subtransaction;
+use crate::prepare::{Places, show};
+use crate::record::{Column, ColumnType, Sink};
+use crate::report::{Failure, about, sqlstate_text};
+
+const TABLE: &str = "rejected_records";
+
+/// How many records reach `rejected_records` in one statement.
+const BATCH: usize = 1000;
+
+/// A record and why it is set aside.
+struct Reject {
+    ordinal: u32,
+    path: String,
+    sqlstate: String,
+    reason: String,
+    /// The record is no JSON: only its text can be kept.
+    malformed: bool,
+}
+
+/// The records set aside by one load, or, under `on_error => 'stop'`, the way to its error.
+pub struct Rejects<'a> {
+    function: &'static str,
+    places: &'a dyn Places,
+    on_error: OnError,
+    limit: u64,
+    rejects: Vec<Reject>,
+    ordinals: HashSet<u32>,
+}
+
+impl<'a> Rejects<'a> {
+    pub fn new(function: &'static str, places: &'a dyn Places, options: &Options) -> Self {
+        let limit = options.reject_limit.unwrap_or(u64::MAX);
+        Rejects {
+            function,
+            places,
+            on_error: options.on_error,
+            limit,
+            rejects: vec![],
+            ordinals: HashSet::new(),
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.rejects.len() as u64
+    }
+
+    pub fn contains(&self, ordinal: u32) -> bool {
+        self.ordinals.contains(&ordinal)
+    }
+
+    /// A record that the program refuses.
+    pub fn fault(&mut self, error: LoadError) -> Result<(), Failure> {
+        let Some(ordinal) = error.ordinal.filter(|_| self.on_error == OnError::Ignore) else {
+            let record = error.ordinal.and_then(|ordinal| show(self.places, ordinal));
+            return Err(Failure::Load { error, record });
+        };
+        let malformed = matches!(
+            error.fault,
+            Fault::Malformed(_) | Fault::NullCharacter | Fault::LoneSurrogate
+        );
+        self.add(Reject {
+            ordinal,
+            sqlstate: sqlstate_text(&error.fault),
+            reason: error.fault.to_string(),
+            path: error.path,
+            malformed,
+        })
+    }
+
+    /// A record that the server refuses.
+    pub fn refusal(&mut self, ordinal: u32, error: ServerError) -> Result<(), Failure> {
+        let path = self.places.path(ordinal);
+        if self.on_error == OnError::Stop {
+            let about = about(self.function, ordinal, &path, show(self.places, ordinal));
+            return Err(Failure::Server { error, about: Some(about) });
+        }
+        let (sqlstate, reason) = (error.sqlstate(), error.message);
+        self.add(Reject { ordinal, path, sqlstate, reason, malformed: false })
+    }
+
+    fn add(&mut self, reject: Reject) -> Result<(), Failure> {
+        self.ordinals.insert(reject.ordinal);
+        self.rejects.push(reject);
+        if self.count() <= self.limit {
+            return Ok(());
+        }
+        let fault = Fault::TooManyRejected { limit: self.limit };
+        Err(Failure::load(LoadError { ordinal: None, path: "$".into(), fault }))
+    }
+
+    /// Writes the records to `rejected_records`, which is made where it is missing.
+    pub fn store(mut self, spi: &Spi, load_id: Uuid, kind: &str) -> Result<(), Failure> {
+        if self.rejects.is_empty() {
+            return Ok(());
+        }
+        if relation::find(TABLE, Lock::Insert).is_none() {
+            super::target::create_tables(spi);
+            pgrx::notice!("table {TABLE} created");
+        }
+        self.rejects.sort_unstable_by_key(|reject| reject.ordinal);
+        let mut batch = Batch::register(spi, &batch_name(TABLE), COLUMNS, BATCH);
+        let insert = |record: &str| {
+            format!(
+                "INSERT INTO {TABLE} (load_id, kind, ordinal, path, sqlstate, reason, record)
+                 SELECT '{load_id}'::uuid, '{kind}', ordinal, path, sqlstate, reason, {record} FROM {}",
+                batch_name(TABLE)
+            )
+        };
+        let parsed = spi.prepare(&insert(
+            "CASE WHEN malformed THEN to_jsonb(source) ELSE coalesce(container, source::jsonb) END",
+        ));
+        let quoted = spi.prepare(&insert("coalesce(container, to_jsonb(source))"));
+        for rejects in self.rejects.chunks(BATCH) {
+            // A record may be good JSON for this program and too much for jsonb, such as a number of 200,000 digits:
+            // then each of the batch is kept as it can be.
+            self.fill(&mut batch, rejects);
+            if subtransaction::within(|| parsed.execute()).is_ok() {
+                continue;
+            }
+            for reject in rejects {
+                self.fill(&mut batch, std::slice::from_ref(reject));
+                if subtransaction::within(|| parsed.execute()).is_err() {
+                    quoted.execute();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&self, batch: &mut Batch<'_>, rejects: &[Reject]) {
+        let put = |escape: bool| {
+            move |reject: &Reject, row: &mut RowWriter| {
+                let clean = |text: &str| match escape {
+                    true => text.escape_default().to_string(),
+                    false => text.to_owned(),
+                };
+                row.int8(Some(i64::from(reject.ordinal)));
+                row.text(Some(&clean(&reject.path)));
+                row.text(Some(&reject.sqlstate));
+                row.text(Some(&clean(&reject.reason)));
+                row.boolean(Some(reject.malformed || escape));
+                let image = self.places.image(reject.ordinal);
+                row.jsonb(match &image {
+                    Some(Image::Container(bytes)) => Some(bytes),
+                    _ => None,
+                });
+                row.text(
+                    match &image {
+                        Some(Image::Text(text)) => Some(clean(text)),
+                        _ => None,
+                    }
+                    .as_deref(),
+                );
+            }
+        };
+        // Characters that the database's encoding lacks are escaped, with those of the whole batch.
+        if !batch.fill(rejects, put(false)).is_empty() {
+            batch.fill(rejects, put(true));
+        }
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    Column { name: "ordinal", kind: ColumnType::Int8 },
+    Column { name: "path", kind: ColumnType::Text },
+    Column { name: "sqlstate", kind: ColumnType::Text },
+    Column { name: "reason", kind: ColumnType::Text },
+    Column { name: "malformed", kind: ColumnType::Boolean },
+    Column { name: "container", kind: ColumnType::Jsonb },
+    Column { name: "source", kind: ColumnType::Text },
+];

@@ -1,0 +1,94 @@
+//! What the catalog says of a table that a load writes to.
+
+use pgrx::PgSqlErrorCode::*;
+use pgrx::pg_sys;
+
+use crate::options::OnConflict;
+use crate::pg::relation::{self, Lock};
+use crate::pg::spi::Spi;
+use crate::record::Row;
+use crate::report::Failure;
+
+/// The SQL that makes the tables.
+pub const CATALOGUE: &str = include_str!("../../sql/catalogue.sql");
+
+/// A table, found and locked for writing.
+pub struct Target {
+    pub oid: pg_sys::Oid,
+    /// Qualified and quoted.
+    pub name: String,
+    /// The table has no pages yet: nothing can be there.
+    pub empty: bool,
+    /// The caller may insert, yet row security may refuse single rows.
+    pub refuses_rows: bool,
+}
+
+/// Makes the tables where neither of the two is there, and says so.
+pub fn create_missing_tables(spi: &Spi) {
+    let missing = |table| relation::find(table, Lock::Share).is_none();
+    if !missing("composers") || !missing("works") {
+        return;
+    }
+    create_tables(spi);
+    let schema = spi.row("SELECT current_schema()::text", |row| row.get::<String>(1)).flatten();
+    let schema = schema.unwrap_or_default();
+    pgrx::notice!("tables composers, works and rejected_records created in schema \"{schema}\"");
+}
+
+pub fn create_tables(spi: &Spi) {
+    spi.run(CATALOGUE);
+}
+
+/// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
+pub fn find<R: Row>(spi: &Spi, on_conflict: OnConflict) -> Result<Target, Failure> {
+    let Some(oid) = relation::find(R::TABLE, Lock::Insert) else {
+        return Err(Failure::Refused {
+            code: ERRCODE_UNDEFINED_TABLE,
+            message: format!("relation \"{}\" does not exist", R::TABLE),
+            hint: Some(
+                "Set search_path, or call create_catalogue() to make the tables that are missing."
+                    .into(),
+            ),
+        });
+    };
+    let key = R::COLUMNS[0].name;
+    let columns: Vec<_> = R::COLUMNS.iter().map(|column| format!("'{}'", column.name)).collect();
+    let facts = format!(
+        "SELECT format('%I.%I', n.nspname, c.relname)::text,
+                (c.relkind = 'r' AND pg_relation_size(c.oid) = 0)::boolean,
+                EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                        WHERE i.indrelid = c.oid AND a.attname = '{key}' AND i.indnkeyatts = 1 AND i.indisunique
+                          AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL)::boolean,
+                (row_security_active(c.oid) AND
+                 (SELECT bool_and(has_column_privilege(c.oid, a.attname, 'INSERT')) FROM pg_attribute a
+                  WHERE a.attrelid = c.oid AND a.attname IN ({})))::boolean
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {}",
+        columns.join(", "),
+        oid.to_u32(),
+    );
+    let target = spi.row(&facts, |row| {
+        let has_key = row.get::<bool>(3).unwrap_or_default();
+        let target = Target {
+            oid,
+            name: row.get(1).unwrap_or_default(),
+            empty: row.get(2).unwrap_or_default(),
+            refuses_rows: row.get(4).unwrap_or_default(),
+        };
+        (target, has_key)
+    });
+    match target {
+        Some((target, has_key)) if has_key || on_conflict == OnConflict::Error => Ok(target),
+        Some((target, _)) => Err(Failure::Refused {
+            code: ERRCODE_INVALID_COLUMN_REFERENCE,
+            message: format!("table {} has no unique constraint on ({key})", target.name),
+            hint: Some(format!(
+                "Add PRIMARY KEY ({key}), not deferrable, or set on_conflict => 'error'."
+            )),
+        }),
+        None => Err(Failure::Refused {
+            code: ERRCODE_UNDEFINED_TABLE,
+            message: format!("relation \"{}\" was dropped meanwhile", R::TABLE),
+            hint: None,
+        }),
+    }
+}
