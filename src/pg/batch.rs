@@ -137,8 +137,8 @@ impl Store {
             pg_sys::tuplestore_putvalues(
                 self.state,
                 descriptor,
-                row.values.as_ptr(),
-                row.nulls.as_ptr(),
+                row.values.as_mut_ptr(),
+                row.nulls.as_mut_ptr(),
             );
             pg_sys::MemoryContextSwitchTo(before);
         }
