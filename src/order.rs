@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 use crate::record::Row;
@@ -28,8 +29,9 @@ pub struct Order {
 }
 
 /// Orders the rows that are there; `rows` stand at their ordinals.
-pub fn order<R: Row>(rows: &[Option<R>], repeated: Repeated, parallel: bool) -> Order {
-    let mut kept: HashMap<R::Key<'_>, u32> = HashMap::with_capacity(rows.len());
+pub fn order<'r, R: Row>(rows: &'r [Option<R>], repeated: Repeated, parallel: bool) -> Order {
+    let mut kept: HashMap<R::Key<'_>, u32, RandomState> =
+        HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
     let mut duplicates = vec![];
     let present = || (0u32..).zip(rows).filter_map(|(ordinal, row)| Some((ordinal, row.as_ref()?)));
     for (ordinal, row) in present() {
@@ -46,17 +48,24 @@ pub fn order<R: Row>(rows: &[Option<R>], repeated: Repeated, parallel: bool) -> 
         }
     }
     duplicates.sort_unstable_by_key(|duplicate| duplicate.ordinal);
-    let mut write: Vec<(u32, &R)> = if duplicates.is_empty() {
-        present().collect()
+    // Rows lie apart in memory: the prefix decides most comparisons without looking at them.
+    let place = |(ordinal, row): (u32, &'r R)| (row.order_prefix(), ordinal, row);
+    let mut write: Vec<(u64, u32, &R)> = if duplicates.is_empty() {
+        present().map(place).collect()
     } else {
-        present().filter(|(ordinal, row)| kept.get(&row.key()) == Some(ordinal)).collect()
+        present()
+            .filter(|(ordinal, row)| kept.get(&row.key()) == Some(ordinal))
+            .map(place)
+            .collect()
     };
+    let before =
+        |a: &(u64, u32, &R), b: &(u64, u32, &R)| a.0.cmp(&b.0).then_with(|| a.2.order(b.2));
     if parallel {
-        write.par_sort_unstable_by(|(_, a), (_, b)| a.order(b));
+        write.par_sort_unstable_by(before);
     } else {
-        write.sort_unstable_by(|(_, a), (_, b)| a.order(b));
+        write.sort_unstable_by(before);
     }
-    Order { write: write.into_iter().map(|(ordinal, _)| ordinal).collect(), duplicates }
+    Order { write: write.into_iter().map(|(_, ordinal, _)| ordinal).collect(), duplicates }
 }
 
 #[cfg(test)]

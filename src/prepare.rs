@@ -111,7 +111,7 @@ pub fn prepare<'a, R: Loadable<'a>>(
 ) -> Result<Prepared<'a, R>, LoadError> {
     match document {
         Document::Text(bytes) => {
-            let text = std::str::from_utf8(bytes).map_err(|error| {
+            let text = simdutf8::compat::from_utf8(bytes).map_err(|error| {
                 LoadError::document(Fault::Malformed(format!("the text is no UTF-8: {error}")))
             })?;
             let documents = Text::documents(text, watch).map_err(LoadError::document)?;
@@ -134,4 +134,35 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     let order = order(&rows, repeated, mode.parallel);
     watch.check().map_err(LoadError::document)?;
     Ok(Prepared { source: found.source.name(), rows, faults, order, places: Box::new(found) })
+}
+#[cfg(test)]
+mod timing {
+    use super::*;
+    use std::time::Instant;
+    #[test]
+    fn timing() {
+        let bytes = std::fs::read("/tmp/gen/works.json").unwrap();
+        let watch = Watch::default();
+        for threads in [1usize, 2] {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            for _ in 0..2 {
+            let t = Instant::now();
+            let text = simdutf8::compat::from_utf8(&bytes).unwrap();
+            let t1 = t.elapsed();
+            let documents = Text::documents(text, &watch).unwrap();
+            let t2 = t.elapsed();
+            let found = find(documents, Resource::Works, &watch).unwrap();
+            let t3 = t.elapsed();
+            let mode = Mode { parallel: true, stop_at_fault: true };
+            let d = decode::works(&found, mode, &watch).unwrap();
+            let t4 = t.elapsed();
+            let o = order(&d.rows, Repeated::LastWins, true);
+            let t5 = t.elapsed();
+            drop(d); drop(o); drop(found);
+            let t6 = t.elapsed();
+            eprintln!("{threads}: utf8 {t1:?} docs {:?} find {:?} decode {:?} order {:?} drop {:?}", t2-t1, t3-t2, t4-t3, t5-t4, t6-t5);
+            }
+            });
+        }
+    }
 }

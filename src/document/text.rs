@@ -19,6 +19,11 @@ pub struct Text<'a>(&'a str);
 impl<'a> Text<'a> {
     /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
     pub fn documents(text: &'a str, watch: &Watch) -> Result<Vec<Self>, Fault> {
+        let trimmed = text.trim_matches(is_blank);
+        if trimmed.starts_with('[') {
+            // Records are objects: an array is the whole document, and its elements will tell where it ends.
+            return Ok(vec![Text(trimmed)]);
+        }
         match concatenated(text, watch) {
             Err(fault) if fault != Fault::Stopped => lines(text).ok_or(fault),
             values => values,
@@ -137,7 +142,7 @@ fn items<'a>(
 ) -> Result<(), Fault> {
     let bytes = span.as_bytes();
     let mut at = skip_blanks(span, 1);
-    if at + 1 == span.len() {
+    if at + 1 == span.len() && matches!(bytes[at], b']' | b'}') {
         return Ok(());
     }
     loop {
@@ -331,7 +336,7 @@ mod tests {
         assert!(documents("").is_err());
         assert!(documents(" \n").is_err());
         assert!(documents("]").is_err());
-        assert!(documents("[1").is_err());
+        assert!(documents("{").is_err());
     }
 
     #[test]
@@ -340,7 +345,11 @@ mod tests {
         assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":\"cut off", "{\"c\":3}"]));
         let broken = "{\"a\":1}\n{\"b\":[2\n{\"c\":3}";
         assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":[2", "{\"c\":3}"]));
-        assert!(documents("[{\"a\":1},\n{\"b\":2}").is_err(), "an array is no set of lines");
+        assert!(elements("[{\"a\":1},\n{\"b\":2}").is_err(), "an array is no set of lines");
+        assert!(elements("[1").is_err());
+        assert!(elements("[").is_err());
+        assert!(elements("[1]]").is_err());
+        assert!(elements("[1] [2]").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::name::Name;
-use super::{Column, ColumnType, Row, Sink};
+use super::{Column, ColumnType, Row, Sink, prefix};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Composer<'a> {
@@ -74,6 +74,10 @@ impl Row for Composer<'_> {
 
     fn order(&self, other: &Self) -> Ordering {
         self.composer_id.cmp(&other.composer_id)
+    }
+
+    fn order_prefix(&self) -> u64 {
+        prefix(&self.composer_id)
     }
 
     fn parent(&self) -> Option<&str> {

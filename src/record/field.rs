@@ -43,23 +43,21 @@ pub fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
+/// Looks at every byte whatever it finds, so that the compiler can look at many at a time.
 fn is_clean(text: &str) -> bool {
-    let mut after_blank = true;
-    for &byte in text.as_bytes() {
-        let blank = match byte {
-            b' ' if after_blank => return false,
-            b'\t'..=b'\r' => return false,
-            // Where the blanks of Unicode beyond ASCII begin: left to the slow path.
-            0xC2 | 0xE1 | 0xE2 | 0xE3
-                if text.chars().any(|c| !c.is_ascii() && c.is_whitespace()) =>
-            {
-                return false;
-            }
-            byte => byte == b' ',
-        };
-        after_blank = blank;
+    let bytes = text.as_bytes();
+    let (mut control, mut ascii) = (false, true);
+    for byte in bytes {
+        control |= matches!(byte, b'\t'..=b'\r');
+        ascii &= byte.is_ascii();
     }
-    !after_blank || text.is_empty()
+    let mut double = false;
+    for (a, b) in bytes.iter().zip(bytes.iter().skip(1)) {
+        double |= (*a == b' ') & (*b == b' ');
+    }
+    let blank = |byte: Option<&u8>| byte == Some(&b' ');
+    !(control || double || blank(bytes.first()) || blank(bytes.last()))
+        && (ascii || !text.chars().any(|c| !c.is_ascii() && c.is_whitespace()))
 }
 
 fn wrong(expected: &'static str, found: Option<Kind>) -> Fault {

@@ -67,8 +67,19 @@ pub trait Row: Send + Sync {
     /// The order in which rows are written.
     fn order(&self, other: &Self) -> Ordering;
 
+    /// What decides the order of most rows: the first eight bytes of what it compares first.
+    fn order_prefix(&self) -> u64;
+
     /// The composer that must be there, where there must be one.
     fn parent(&self) -> Option<&str>;
 
     fn put(&self, sink: &mut impl Sink);
+}
+
+/// The first eight bytes of a text, as a number that compares as the bytes do.
+pub fn prefix(text: &str) -> u64 {
+    let mut first = [0; 8];
+    let length = text.len().min(first.len());
+    first[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u64::from_be_bytes(first)
 }

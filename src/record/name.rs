@@ -68,9 +68,13 @@ impl<'a> Name<'a> {
 
     pub fn key(&self) -> String {
         let first = self.first.as_deref().unwrap_or_default();
-        let mut key = String::with_capacity(self.last.len() + 2 + first.len());
-        let mut push =
-            |part: &str| key.extend(part.chars().map(|c| if c == ' ' { '_' } else { c }));
+        let mut key = String::with_capacity(self.last.len() + ",_".len() + first.len());
+        let mut push = |part: &str| {
+            for (index, word) in part.split(' ').enumerate() {
+                key.push_str(if index == 0 { "" } else { "_" });
+                key.push_str(word);
+            }
+        };
         push(&self.last);
         if !first.is_empty() {
             push(", ");

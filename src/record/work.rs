@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Column, ColumnType, Row, Sink};
+use super::{Column, ColumnType, Row, Sink, prefix};
 
 /// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0xd46ffb9c_eca1_5806_b039_103925d943c4);
@@ -81,6 +81,10 @@ impl Row for Work<'_> {
     /// By composer, then key: works of a composer lie together, and its index is filled in order.
     fn order(&self, other: &Self) -> Ordering {
         self.composer_id.cmp(&other.composer_id).then_with(|| self.work_id.cmp(&other.work_id))
+    }
+
+    fn order_prefix(&self) -> u64 {
+        prefix(&self.composer_id)
     }
 
     fn parent(&self) -> Option<&str> {
