@@ -1,27 +1,31 @@
 //! PURE. Records → rows, on as many threads as the current rayon pool has, or on the caller's alone.
 //!
-//! A row stands at its record's ordinal. Whatever order the threads work in, the faults come out in the document's.
+//! Rows are formed as tuples while they are still in the processor's caches. Whatever order the threads work in, the faults come out in the document's.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::document::find::{Found, Record, Source};
 use crate::document::{Kind, Value, Watch};
 use crate::error::{Fault, LoadError};
+use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::field::FieldFault;
 use crate::record::scalar::{Fields, Nested};
 use crate::record::work::{self, Work};
+use crate::rows::{Rows, Slice};
 use crate::source::{imslp, open_opus};
+use crate::tuple::Encode;
 
 /// How many records a thread takes at a time, and decodes between two looks at whether it is to stop.
 const SLICE: usize = 512;
 
-/// Rows by ordinal, `None` where the record was faulty, and the faults by ordinal.
-pub struct Decoded<R> {
-    pub rows: Vec<Option<R>>,
+/// The rows of a document, and the faults of the records that gave none, by ordinal.
+pub struct Decoded {
+    pub rows: Rows,
+    pub received: usize,
     pub faults: Vec<LoadError>,
 }
 
@@ -32,14 +36,17 @@ pub struct Mode {
     pub parallel: bool,
     /// Give up what lies behind the first fault, which is then the only one.
     pub stop_at_fault: bool,
+    /// Into the database's encoding.
+    pub encode: Encode,
 }
 
 pub fn composers<'a, V: Value<'a>>(
     found: &Found<'a, V>,
     mode: Mode,
     watch: &Watch,
-) -> Result<Decoded<Composer<'a>>, LoadError> {
-    decode(found, mode, watch, |record| {
+) -> Result<Decoded, LoadError> {
+    let renumber: Option<Renumber<Composer>> = None;
+    decode(found, mode, watch, renumber, |record| {
         let placed = |fault: FieldFault| (found.path(record, fault.field), fault.fault);
         match found.source {
             Source::Imslp => imslp::composer(fields(record)?).map_err(placed),
@@ -52,10 +59,12 @@ pub fn works<'a, V: Value<'a>>(
     found: &Found<'a, V>,
     mode: Mode,
     watch: &Watch,
-) -> Result<Decoded<Work<'a>>, LoadError> {
+) -> Result<Decoded, LoadError> {
     let parents: Vec<Result<String, FieldFault>> =
         found.composers.iter().map(|parent| parent_id(*parent)).collect();
-    let mut decoded = decode(found, mode, watch, |record| {
+    let renumber: Option<Renumber<Work>> =
+        found.dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
+    decode(found, mode, watch, renumber, |record| {
         let placed = |fault: FieldFault| (found.path(record, fault.field), fault.fault);
         if found.source == Source::Imslp {
             return imslp::work(fields(record)?).map_err(placed);
@@ -67,11 +76,7 @@ pub fn works<'a, V: Value<'a>>(
             .as_ref()
             .map_err(|fault| (found.composer_path(record, fault.field), fault.fault.clone()))?;
         open_opus::work(piece, composer_id, found.dump).map_err(placed)
-    })?;
-    if found.dump {
-        work::number(&mut decoded.rows);
-    }
-    Ok(decoded)
+    })
 }
 
 fn missing(field: &'static str) -> FieldFault {
@@ -115,50 +120,97 @@ fn fields<'a, V: Value<'a>, T: Fields<'a>>(record: &Record<V>) -> Result<T, Plac
     }
 }
 
-fn decode<'a, V: Value<'a>, R: Send>(
+/// Changes rows once all are there and before they are formed.
+type Renumber<R> = fn(&mut Vec<Vec<Option<R>>>);
+
+fn decode<'a, V: Value<'a>, R: Row>(
     found: &Found<'a, V>,
     mode: Mode,
     watch: &Watch,
+    renumber: Option<Renumber<R>>,
     transform: impl Fn(&Record<V>) -> Result<R, Placed> + Sync,
-) -> Result<Decoded<R>, LoadError> {
-    let first_fault = AtomicU32::new(u32::MAX);
-    let faults = Mutex::new(vec![]);
-    let row = |(index, record): (usize, &Record<V>)| {
-        let ordinal = index as u32;
-        if index.is_multiple_of(SLICE) && watch.check().is_err() {
-            first_fault.store(0, Ordering::Relaxed);
+) -> Result<Decoded, LoadError> {
+    let faults = Faults { lowest: AtomicU32::new(u32::MAX), all: Mutex::new(vec![]), mode };
+    let read = |(slice, records): (usize, &[Record<V>])| -> Vec<Option<R>> {
+        if watch.check().is_err() {
+            return vec![];
         }
-        if ordinal > first_fault.load(Ordering::Relaxed) {
-            return None;
-        }
-        watch.advance(record.value.size() as u64);
-        match transform(record) {
-            Ok(row) => Some(row),
-            Err((path, fault)) => {
-                if mode.stop_at_fault {
-                    first_fault.fetch_min(ordinal, Ordering::Relaxed);
-                }
+        watch.advance(records.iter().map(|record| record.value.size() as u64).sum());
+        let ordinals = (slice * SLICE) as u32..;
+        let row = |(ordinal, record): (u32, &Record<V>)| {
+            if faults.behind(ordinal) {
+                return None;
+            }
+            let placed = |(path, fault): Placed| {
                 let path = if path.is_empty() { found.path(record, "") } else { path };
-                let fault = LoadError { ordinal: Some(ordinal), path, fault };
-                faults.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(fault);
-                None
+                faults.add(LoadError { ordinal: Some(ordinal), path, fault });
+            };
+            transform(record).map_err(placed).ok()
+        };
+        ordinals.zip(records).map(row).collect()
+    };
+    let form =
+        |(slice, rows): (usize, Vec<Option<R>>)| Slice::form(&rows, slice * SLICE, mode.encode);
+    let slices: Vec<Slice> = match (renumber, mode.parallel) {
+        (None, true) => {
+            let slices = found.records.par_chunks(SLICE).enumerate();
+            slices.map(|slice| form((slice.0, read(slice)))).collect()
+        }
+        (None, false) => {
+            let slices = found.records.chunks(SLICE).enumerate();
+            slices.map(|slice| form((slice.0, read(slice)))).collect()
+        }
+        (Some(renumber), parallel) => {
+            let mut rows: Vec<Vec<Option<R>>> = match parallel {
+                true => found.records.par_chunks(SLICE).enumerate().map(read).collect(),
+                false => found.records.chunks(SLICE).enumerate().map(read).collect(),
+            };
+            renumber(&mut rows);
+            match parallel {
+                true => rows.into_par_iter().enumerate().map(form).collect(),
+                false => rows.into_iter().enumerate().map(form).collect(),
             }
         }
     };
-    let mut rows = Vec::new();
-    if mode.parallel {
-        let records = found.records.par_iter().enumerate().with_min_len(SLICE);
-        records.map(row).collect_into_vec(&mut rows);
-    } else {
-        rows.extend(found.records.iter().enumerate().map(row));
-    }
     watch.check().map_err(LoadError::document)?;
-    let mut faults = faults.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    faults.sort_unstable_by_key(|fault| fault.ordinal);
-    if mode.stop_at_fault {
-        faults.truncate(1);
+    for &ordinal in slices.iter().flat_map(|slice| &slice.unencodable) {
+        let path = found.path(&found.records[ordinal as usize], "");
+        faults.add(LoadError { ordinal: Some(ordinal), path, fault: Fault::Untranslatable });
     }
-    Ok(Decoded { rows, faults })
+    Ok(Decoded {
+        rows: Rows::new(slices),
+        received: found.records.len(),
+        faults: faults.into_ordered(),
+    })
+}
+
+/// The faults that the threads find.
+struct Faults {
+    /// The lowest ordinal so far, where no other counts.
+    lowest: AtomicU32,
+    all: Mutex<Vec<LoadError>>,
+    mode: Mode,
+}
+
+impl Faults {
+    /// Whether nobody asks for this record any more.
+    fn behind(&self, ordinal: u32) -> bool {
+        ordinal > self.lowest.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, fault: LoadError) {
+        if let (true, Some(ordinal)) = (self.mode.stop_at_fault, fault.ordinal) {
+            self.lowest.fetch_min(ordinal, Ordering::Relaxed);
+        }
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    fn into_ordered(self) -> Vec<LoadError> {
+        let mut faults = self.all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        faults.sort_unstable_by_key(|fault| fault.ordinal);
+        faults.truncate(if self.mode.stop_at_fault { 1 } else { usize::MAX });
+        faults
+    }
 }
 
 #[cfg(test)]
@@ -166,15 +218,21 @@ mod tests {
     use super::*;
     use crate::document::find::{Resource, find};
     use crate::document::text::Text;
+    use crate::rows::Repeated;
+    use crate::tuple::as_utf8;
 
-    fn decoded(text: &str, mode: Mode) -> Result<(Vec<Option<String>>, Vec<LoadError>), LoadError> {
+    fn decoded(text: &str, mode: Mode) -> Result<(Vec<u32>, Vec<LoadError>), LoadError> {
         let watch = Watch::default();
         let documents = Text::documents(text, &watch).unwrap();
         let found = find(documents, Resource::Works, &watch)?;
         let decoded = works(&found, mode, &watch)?;
-        let rows = decoded.rows.into_iter();
-        let rows = rows.map(|row| row.map(|work| format!("{}: {}", work.composer_id, work.title)));
-        Ok((rows.collect(), decoded.faults))
+        let mut rows = decoded.rows.order(Repeated::LastWins, mode.parallel).write;
+        rows.sort_unstable_by_key(|row| row.ordinal);
+        Ok((rows.iter().map(|row| row.ordinal).collect(), decoded.faults))
+    }
+
+    fn mode(parallel: bool, stop_at_fault: bool) -> Mode {
+        Mode { parallel, stop_at_fault, encode: as_utf8 }
     }
 
     fn page(bad: &[usize]) -> String {
@@ -191,7 +249,7 @@ mod tests {
     fn the_lowest_fault_is_the_one_reported() {
         for parallel in [false, true] {
             for _ in 0..20 {
-                let mode = Mode { parallel, stop_at_fault: true };
+                let mode = mode(parallel, true);
                 let (_, faults) = decoded(&page(&[2900, 1700, 600]), mode).unwrap();
                 assert_eq!(faults.len(), 1);
                 assert_eq!(faults[0].ordinal, Some(600));
@@ -202,10 +260,10 @@ mod tests {
 
     #[test]
     fn all_faults_are_kept_where_wanted() {
-        let mode = Mode { parallel: true, stop_at_fault: false };
+        let mode = mode(true, false);
         let (rows, faults) = decoded(&page(&[0, 1700, 2999]), mode).unwrap();
         assert_eq!(faults.iter().map(|f| f.ordinal.unwrap()).collect::<Vec<_>>(), [0, 1700, 2999]);
-        assert_eq!(rows.iter().flatten().count(), 2997);
+        assert_eq!(rows.len(), 2997);
     }
 
     #[test]
@@ -214,7 +272,7 @@ mod tests {
         let text = page(&[]);
         let found = find(Text::documents(&text, &watch).unwrap(), Resource::Works, &watch).unwrap();
         watch.stop();
-        let mode = Mode { parallel: true, stop_at_fault: true };
+        let mode = mode(true, true);
         let stopped = works(&found, mode, &watch).err().map(|error| error.fault);
         assert_eq!(stopped, Some(Fault::Stopped));
     }
@@ -224,9 +282,9 @@ mod tests {
         let text = r#"{"composers":[
             {"name":"A","complete_name":"A","works":[{"title":"T"},7,{"title":null}]},
             {"name":"B","works":[{"title":"U"}]}, 5]}"#;
-        let mode = Mode { parallel: false, stop_at_fault: false };
+        let mode = mode(false, false);
         let (rows, faults) = decoded(text, mode).unwrap();
-        assert_eq!(rows, [Some("A: T".into()), None, None, None, None]);
+        assert_eq!(rows, [0]);
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Pure, without a word of Postgres: [`document`] finds and reads records, [`source`] knows their shapes, [`record`]
-//! the rows they become, [`decode`] runs that on threads, [`order`] decides what is written in which order, [`prepare`]
-//! is all of it in a row, [`error`] what can be wrong. With the server: [`write`] the statements, [`report`] what the
+//! the rows they become, [`tuple`] how those lie in memory, [`decode`] runs that on threads, [`rows`] decides what is
+//! written in which order, [`prepare`] is all of it in a row, [`error`] what can be wrong. With the server: [`write`] the statements, [`report`] what the
 //! caller sees, [`settings`] and [`options`] what the caller may set. Unsafe: [`pg`], and nothing else.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
@@ -18,14 +18,15 @@ mod document;
 mod error;
 mod load;
 mod options;
-mod order;
 #[allow(unsafe_code)]
 mod pg;
 mod prepare;
 mod record;
 mod report;
+mod rows;
 mod settings;
 mod source;
+mod tuple;
 mod write;
 
 pgrx::pg_module_magic!(name, version);

@@ -14,20 +14,20 @@ use crate::document::Watch;
 use crate::document::find::Resource;
 use crate::error::{Fault, LoadError};
 use crate::options::{OnConflict, OnError, Options};
-use crate::order::Repeated;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{error, interrupt, relation, spi, threads};
-use crate::prepare::{Document, Loadable, Places, Prepared, prepare};
+use crate::pg::{encoding, error, interrupt, relation, spi, threads};
+use crate::prepare::{Document, Loadable, Prepared, prepare};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::name::Name;
 use crate::report::{Failure, LoadReport, milliseconds};
+use crate::rows::{Family, Repeated, RowRef, Rows, Slice};
 use crate::settings;
 use crate::write::insert::Writer;
 use crate::write::parents::Check;
 use crate::write::rejects::Rejects;
-use crate::write::target::{self, Target};
+use crate::write::target;
 
 /// Smaller documents are decoded at once, on this thread: starting a pool takes about as long.
 const SMALL: usize = 256 * 1024;
@@ -58,25 +58,24 @@ fn load_rows<'a, R: Loadable<'a>>(
     relation::refuse_read_only(function);
     let sessions_reason = why_one_session(options);
     target::create_missing_tables(spi);
-    let target = target::find::<R>(spi, options.on_conflict)?;
+    let target = target::find(spi, R::TABLE, options.on_conflict)?;
     let mut progress = Progress::start(target.oid, document.size() as u64);
 
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
-    let Prepared { source, mut rows, faults, order, places } = prepared;
+    let Prepared { source, received, rows, order, mut faults, places } = prepared;
     let decode_ms = milliseconds(start);
-    let received = rows.len() as u64;
 
     let write_start = Instant::now();
     let mut rejects = Rejects::new(function, &*places, options);
     // Under `stop` the lowest of all faults found before anything is written is the one reported.
-    let mut faults = faults;
-    let duplicates = order.duplicates.len() as u64;
+    let fault = |row: RowRef, fault| {
+        let path = places.path(row.ordinal);
+        LoadError { ordinal: Some(row.ordinal), path, fault }
+    };
     if options.on_conflict == OnConflict::Error {
-        faults.extend(order.duplicates.iter().filter_map(|duplicate| {
-            let key = rows[duplicate.ordinal as usize].as_ref()?.key_text();
-            let fault = Fault::Duplicate { key, first: duplicate.kept };
-            let path = places.path(duplicate.ordinal);
-            Some(LoadError { ordinal: Some(duplicate.ordinal), path, fault })
+        faults.extend(order.duplicates.iter().map(|duplicate| {
+            let key = R::key_text(rows.key(duplicate.row));
+            fault(duplicate.row, Fault::Duplicate { key, first: duplicate.kept })
         }));
     }
     let check = match R::RESOURCE {
@@ -84,26 +83,35 @@ fn load_rows<'a, R: Loadable<'a>>(
         Resource::Works => Check::decide(spi, &target, order.write.len(), options.create_composers),
     };
     let mut write = order.write;
-    if check.look_up {
-        let unknown = unknown_parents(
-            spi,
-            &check,
-            &rows,
-            &write,
-            options,
-            &*places,
-            &mut rejects,
-            &mut progress,
-        )?;
-        for &ordinal in unknown.iter().filter(|ordinal| !rejects.contains(**ordinal)) {
-            let key = rows[ordinal as usize].as_ref().and_then(Row::parent).unwrap_or_default();
-            let fault = Fault::UnknownComposer(key.to_owned());
-            let path = places.path(ordinal);
-            faults.push(LoadError { ordinal: Some(ordinal), path, fault });
+    if check.looks_up {
+        let families = rows.families(&write);
+        let keys: Vec<&str> =
+            families.iter().map(|family| rows.parent(write[family.first])).collect();
+        let mut present = check.present(spi, &keys);
+        if options.create_composers && present.contains(&false) {
+            let first = |family: &Family| write[family.first].ordinal;
+            let missing =
+                families.iter().zip(&keys).zip(&present).filter(|(_, present)| !**present);
+            let missing: Vec<_> = missing.map(|((family, key), _)| (first(family), *key)).collect();
+            create_composers(spi, &missing, &mut rejects, &mut progress)?;
+            present = check.present(spi, &keys);
         }
-        if !unknown.is_empty() {
-            unknown.iter().for_each(|&ordinal| rows[ordinal as usize] = None);
-            write.retain(|&ordinal| rows[ordinal as usize].is_some());
+        if present.contains(&false) {
+            let mut known = vec![];
+            for (family, present) in families.iter().zip(&present) {
+                let members = &write[family.first..family.first + family.size];
+                if *present {
+                    known.extend_from_slice(members);
+                    continue;
+                }
+                let refused = members.iter().filter(|row| !rejects.contains(row.ordinal));
+                faults.extend(
+                    refused.map(|row| {
+                        fault(*row, Fault::UnknownComposer(rows.parent(*row).to_owned()))
+                    }),
+                );
+            }
+            write = known;
         }
     }
     faults.sort_by_key(|fault| fault.ordinal);
@@ -115,11 +123,12 @@ fn load_rows<'a, R: Loadable<'a>>(
         on_conflict: options.on_conflict,
         proved: check.as_set,
         rows: &rows,
-        places: &*places,
     };
     let mut counts = writer.write(&write, &mut rejects, &mut progress)?;
     counts.rejected = rejects.count();
-    counts.duplicate = if options.on_conflict == OnConflict::Error { 0 } else { duplicates };
+    if options.on_conflict != OnConflict::Error {
+        counts.duplicate = order.duplicates.len() as u64;
+    }
     rejects.store(spi, load_id, kind)?;
     progress.end();
 
@@ -127,7 +136,7 @@ fn load_rows<'a, R: Loadable<'a>>(
         load_id,
         kind,
         source,
-        received,
+        received: received as u64,
         counts,
         sessions: 0,
         sessions_reason,
@@ -155,19 +164,22 @@ fn decode<'a, R: Loadable<'a>>(
     document: Document<'a>,
     options: &Options,
     progress: &mut Progress,
-) -> Result<(Prepared<'a, R>, i32), Failure> {
+) -> Result<(Prepared<'a>, i32), Failure> {
     let repeated = match options.on_conflict {
         OnConflict::Update => Repeated::LastWins,
         OnConflict::Skip | OnConflict::Error => Repeated::FirstWins,
     };
     let threads = settings::decode_threads();
+    // Outside UTF-8 the server converts each text, on this thread.
+    let alone = document.size() <= SMALL || !encoding::is_utf8();
     let mode = Mode {
-        parallel: threads > 1 && document.size() > SMALL,
+        parallel: threads > 1 && !alone,
         stop_at_fault: options.on_error == OnError::Stop,
+        encode: encoding::encode(),
     };
     let watch = Watch::default();
     let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
-    if document.size() <= SMALL {
+    if alone {
         let prepared = prepare(mode).map_err(Failure::load)?;
         return Ok((prepared, 1));
     }
@@ -209,59 +221,22 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> LoadError {
     LoadError::document(Fault::Internal(text.unwrap_or_else(|| "a thread panicked".into())))
 }
 
-/// The rows whose composer is not there, by ordinal; those that may be are made first.
-#[allow(clippy::too_many_arguments)]
-fn unknown_parents<R: Row>(
+/// Makes composers from their keys. Each stands at the ordinal of its first work, so that one who is refused is told by
+/// that work.
+fn create_composers(
     spi: &Spi,
-    check: &Check,
-    rows: &[Option<R>],
-    write: &[u32],
-    options: &Options,
-    places: &dyn Places,
+    missing: &[(u32, &str)],
     rejects: &mut Rejects<'_>,
     progress: &mut Progress,
-) -> Result<Vec<u32>, Failure> {
-    // Ordered by parent: equal ones stand together.
-    let parent = |ordinal: &u32| rows[*ordinal as usize].as_ref().and_then(Row::parent);
-    let mut firsts: Vec<u32> = write.to_vec();
-    firsts.dedup_by_key(|ordinal| parent(ordinal));
-    let keys: Vec<&str> = firsts.iter().filter_map(parent).collect();
-    let mut present = check.present(spi, &keys);
-    if options.create_composers && present.contains(&false) {
-        let target: Target = target::find::<Composer>(spi, OnConflict::Skip)?;
-        let missing = |(_, present): &(_, bool)| !present;
-        let absent: Vec<u32> = firsts
-            .iter()
-            .copied()
-            .zip(present.iter().copied())
-            .filter(missing)
-            .map(|(o, _)| o)
-            .collect();
-        // At the ordinal of the first work of each, so that a refused one is told by that work.
-        let mut composers: Vec<Option<Composer>> = vec![];
-        composers.resize_with(rows.len(), || None);
-        for ordinal in &absent {
-            composers[*ordinal as usize] =
-                parent(ordinal).map(|key| Composer::named(Name::of_key(key)));
-        }
-        let writer = Writer {
-            spi,
-            target: &target,
-            on_conflict: OnConflict::Skip,
-            proved: false,
-            rows: &composers,
-            places,
-        };
-        writer.write(&absent, rejects, progress)?;
-        present = check.present(spi, &keys);
-    }
-    let known: std::collections::HashSet<&str> =
-        keys.iter().zip(&present).filter(|(_, present)| **present).map(|(key, _)| *key).collect();
-    let mut unknown: Vec<u32> = write
-        .iter()
-        .copied()
-        .filter(|ordinal| parent(ordinal).is_some_and(|key| !known.contains(key)))
-        .collect();
-    unknown.sort_unstable();
-    Ok(unknown)
+) -> Result<(), Failure> {
+    let target = target::find(spi, Composer::TABLE, OnConflict::Skip)?;
+    let slices = missing.iter().map(|(ordinal, key)| {
+        let composer = Some(Composer::named(Name::of_key(key)));
+        Slice::form(&[composer], *ordinal as usize, encoding::encode())
+    });
+    let rows = Rows::new(slices.collect());
+    let order = rows.order(Repeated::FirstWins, false);
+    let writer =
+        Writer { spi, target: &target, on_conflict: OnConflict::Skip, proved: false, rows: &rows };
+    writer.write(&order.write, rejects, progress).map(|_| ())
 }

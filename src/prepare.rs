@@ -6,10 +6,10 @@ use crate::document::jsonb::Jsonb;
 use crate::document::text::Text;
 use crate::document::{Image, Value, Watch};
 use crate::error::{Fault, LoadError, excerpt};
-use crate::order::{Order, Repeated, order};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
+use crate::rows::{Order, Repeated, Rows};
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -33,21 +33,28 @@ impl Document<'_> {
 pub trait Loadable<'a>: Row + Sized {
     const RESOURCE: Resource;
 
+    /// The table's key as a user knows it.
+    fn key_text(key: &[u8]) -> String;
+
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
         mode: Mode,
         watch: &Watch,
-    ) -> Result<Decoded<Self>, LoadError>;
+    ) -> Result<Decoded, LoadError>;
 }
 
 impl<'a> Loadable<'a> for Composer<'a> {
     const RESOURCE: Resource = Resource::Composers;
 
+    fn key_text(key: &[u8]) -> String {
+        String::from_utf8_lossy(key).into_owned()
+    }
+
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
         mode: Mode,
         watch: &Watch,
-    ) -> Result<Decoded<Self>, LoadError> {
+    ) -> Result<Decoded, LoadError> {
         decode::composers(found, mode, watch)
     }
 }
@@ -55,11 +62,15 @@ impl<'a> Loadable<'a> for Composer<'a> {
 impl<'a> Loadable<'a> for Work<'a> {
     const RESOURCE: Resource = Resource::Works;
 
+    fn key_text(key: &[u8]) -> String {
+        uuid::Uuid::from_slice(key).map(|id| id.to_string()).unwrap_or_default()
+    }
+
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
         mode: Mode,
         watch: &Watch,
-    ) -> Result<Decoded<Self>, LoadError> {
+    ) -> Result<Decoded, LoadError> {
         decode::works(found, mode, watch)
     }
 }
@@ -92,14 +103,15 @@ pub fn show(places: &dyn Places, ordinal: u32) -> Option<String> {
     }
 }
 
-/// The rows of a document.
-pub struct Prepared<'a, R> {
+/// A document's rows, ready to be written.
+pub struct Prepared<'a> {
     pub source: &'static str,
-    /// By ordinal; none where the record is faulty.
-    pub rows: Vec<Option<R>>,
+    /// How many records the document has.
+    pub received: usize,
+    pub rows: Rows,
+    pub order: Order,
     /// By ordinal.
     pub faults: Vec<LoadError>,
-    pub order: Order,
     pub places: Box<dyn Places + 'a>,
 }
 
@@ -108,18 +120,18 @@ pub fn prepare<'a, R: Loadable<'a>>(
     mode: Mode,
     repeated: Repeated,
     watch: &Watch,
-) -> Result<Prepared<'a, R>, LoadError> {
+) -> Result<Prepared<'a>, LoadError> {
     match document {
         Document::Text(bytes) => {
             let text = simdutf8::compat::from_utf8(bytes).map_err(|error| {
                 LoadError::document(Fault::Malformed(format!("the text is no UTF-8: {error}")))
             })?;
             let documents = Text::documents(text, watch).map_err(LoadError::document)?;
-            prepare_found(find(documents, R::RESOURCE, watch)?, mode, repeated, watch)
+            prepare_found::<_, R>(find(documents, R::RESOURCE, watch)?, mode, repeated, watch)
         }
         Document::Jsonb(bytes) => {
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
-            prepare_found(find(vec![document], R::RESOURCE, watch)?, mode, repeated, watch)
+            prepare_found::<_, R>(find(vec![document], R::RESOURCE, watch)?, mode, repeated, watch)
         }
     }
 }
@@ -129,40 +141,10 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     mode: Mode,
     repeated: Repeated,
     watch: &Watch,
-) -> Result<Prepared<'a, R>, LoadError> {
-    let Decoded { rows, faults } = R::decode(&found, mode, watch)?;
-    let order = order(&rows, repeated, mode.parallel);
+) -> Result<Prepared<'a>, LoadError> {
+    let Decoded { rows, received, faults } = R::decode(&found, mode, watch)?;
+    let order = rows.order(repeated, mode.parallel);
     watch.check().map_err(LoadError::document)?;
-    Ok(Prepared { source: found.source.name(), rows, faults, order, places: Box::new(found) })
-}
-#[cfg(test)]
-mod timing {
-    use super::*;
-    use std::time::Instant;
-    #[test]
-    fn timing() {
-        let bytes = std::fs::read("/tmp/gen/works.json").unwrap();
-        let watch = Watch::default();
-        for threads in [1usize, 2] {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
-            for _ in 0..2 {
-            let t = Instant::now();
-            let text = simdutf8::compat::from_utf8(&bytes).unwrap();
-            let t1 = t.elapsed();
-            let documents = Text::documents(text, &watch).unwrap();
-            let t2 = t.elapsed();
-            let found = find(documents, Resource::Works, &watch).unwrap();
-            let t3 = t.elapsed();
-            let mode = Mode { parallel: true, stop_at_fault: true };
-            let d = decode::works(&found, mode, &watch).unwrap();
-            let t4 = t.elapsed();
-            let o = order(&d.rows, Repeated::LastWins, true);
-            let t5 = t.elapsed();
-            drop(d); drop(o); drop(found);
-            let t6 = t.elapsed();
-            eprintln!("{threads}: utf8 {t1:?} docs {:?} find {:?} decode {:?} order {:?} drop {:?}", t2-t1, t3-t2, t4-t3, t5-t4, t6-t5);
-            }
-            });
-        }
-    }
+    let source = found.source.name();
+    Ok(Prepared { source, received, rows, order, faults, places: Box::new(found) })
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use pgrx::pg_sys;
 
+use crate::tuple::{Encode, as_utf8};
+
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 
@@ -36,8 +38,13 @@ pub fn to_utf8(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Borrowed(converted.unwrap_or(text))
 }
 
+/// How texts become the database's. Outside UTF-8 the server converts them: on this thread only.
+pub fn encode() -> Encode {
+    if is_utf8() { as_utf8 } else { to_database }
+}
+
 /// A UTF-8 text in the database's encoding; `None` where a character has no equivalent there.
-pub fn to_database(text: &str) -> Option<Cow<'_, [u8]>> {
+fn to_database(text: &str) -> Option<Cow<'_, [u8]>> {
     if is_utf8() || text.is_ascii() {
         return Some(Cow::Borrowed(text.as_bytes()));
     }

@@ -1,10 +1,9 @@
 //! PURE. A row of `composers`.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 use super::name::Name;
-use super::{Column, ColumnType, Row, Sink, prefix};
+use super::{Column, ColumnType, ORDINAL, Row, Sink, Table};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Composer<'a> {
@@ -43,48 +42,30 @@ impl<'a> Composer<'a> {
     }
 }
 
+const COLUMNS: &[Column] = &[
+    Column { name: "composer_id", kind: ColumnType::Text },
+    Column { name: "last_name", kind: ColumnType::Text },
+    Column { name: "first_name", kind: ColumnType::Text },
+    Column { name: "complete_name", kind: ColumnType::Text },
+    Column { name: "birth", kind: ColumnType::Date },
+    Column { name: "death", kind: ColumnType::Date },
+    Column { name: "epoch", kind: ColumnType::Text },
+    Column { name: "portrait", kind: ColumnType::Text },
+    Column { name: "popular", kind: ColumnType::Boolean },
+    Column { name: "recommended", kind: ColumnType::Boolean },
+    Column { name: "openopus_id", kind: ColumnType::Int4 },
+    Column { name: "permlink", kind: ColumnType::Text },
+    ORDINAL,
+];
+
 impl Row for Composer<'_> {
-    const TABLE: &'static str = "composers";
-    const COLUMNS: &'static [Column] = &[
-        Column { name: "composer_id", kind: ColumnType::Text },
-        Column { name: "last_name", kind: ColumnType::Text },
-        Column { name: "first_name", kind: ColumnType::Text },
-        Column { name: "complete_name", kind: ColumnType::Text },
-        Column { name: "birth", kind: ColumnType::Date },
-        Column { name: "death", kind: ColumnType::Date },
-        Column { name: "epoch", kind: ColumnType::Text },
-        Column { name: "portrait", kind: ColumnType::Text },
-        Column { name: "popular", kind: ColumnType::Boolean },
-        Column { name: "recommended", kind: ColumnType::Boolean },
-        Column { name: "openopus_id", kind: ColumnType::Int4 },
-        Column { name: "permlink", kind: ColumnType::Text },
-    ];
-    type Key<'k>
-        = &'k str
-    where
-        Self: 'k;
+    const TABLE: Table = Table { name: "composers", batch: COLUMNS };
 
-    fn key(&self) -> &str {
-        &self.composer_id
+    fn order_key(&self, key: &mut Vec<u8>) {
+        key.extend_from_slice(self.composer_id.as_bytes());
     }
 
-    fn key_text(&self) -> String {
-        self.composer_id.clone()
-    }
-
-    fn order(&self, other: &Self) -> Ordering {
-        self.composer_id.cmp(&other.composer_id)
-    }
-
-    fn order_prefix(&self) -> u64 {
-        prefix(&self.composer_id)
-    }
-
-    fn parent(&self) -> Option<&str> {
-        None
-    }
-
-    fn put(&self, sink: &mut impl Sink) {
+    fn put(&self, ordinal: i32, sink: &mut impl Sink) {
         sink.text(Some(&self.composer_id));
         sink.text(Some(&self.last_name));
         sink.text(self.first_name.as_deref());
@@ -97,5 +78,6 @@ impl Row for Composer<'_> {
         sink.boolean(self.recommended);
         sink.int4(self.openopus_id);
         sink.text(self.permlink.as_deref());
+        sink.int4(Some(ordinal));
     }
 }

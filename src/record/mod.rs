@@ -14,8 +14,6 @@ pub mod scalar;
 pub mod work;
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::hash::Hash;
 
 /// A column's type, by its name in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,35 +49,33 @@ pub trait Sink {
 
 /// A row of one of the two tables.
 pub trait Row: Send + Sync {
-    /// The table's unqualified name.
-    const TABLE: &'static str;
-    /// Its columns; the first is the key.
-    const COLUMNS: &'static [Column];
-    type Key<'k>: Eq + Hash
-    where
-        Self: 'k;
+    const TABLE: Table;
 
-    fn key(&self) -> Self::Key<'_>;
+    /// Appends the bytes by which rows are ordered: the parent and a NUL, where there is a parent, then the key.
+    fn order_key(&self, key: &mut Vec<u8>);
 
-    /// The key as a user knows it.
-    fn key_text(&self) -> String;
-
-    /// The order in which rows are written.
-    fn order(&self, other: &Self) -> Ordering;
-
-    /// What decides the order of most rows: the first eight bytes of what it compares first.
-    fn order_prefix(&self) -> u64;
-
-    /// The composer that must be there, where there must be one.
-    fn parent(&self) -> Option<&str>;
-
-    fn put(&self, sink: &mut impl Sink);
+    fn put(&self, ordinal: i32, sink: &mut impl Sink);
 }
 
-/// The first eight bytes of a text, as a number that compares as the bytes do.
-pub fn prefix(text: &str) -> u64 {
-    let mut first = [0; 8];
-    let length = text.len().min(first.len());
-    first[..length].copy_from_slice(&text.as_bytes()[..length]);
-    u64::from_be_bytes(first)
+/// The column of a batch that tells the record from which a row comes.
+pub const ORDINAL: Column = Column { name: "pg_opus_ordinal", kind: ColumnType::Int4 };
+
+/// A table that the loader writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Unqualified.
+    pub name: &'static str,
+    /// The columns of a batch: those of the table, the key first, and [`ORDINAL`] behind them.
+    pub batch: &'static [Column],
+}
+
+impl Table {
+    /// The columns that the loader writes.
+    pub fn columns(&self) -> &'static [Column] {
+        self.batch.split_last().map_or(&[], |(_, columns)| columns)
+    }
+
+    pub fn key(&self) -> &'static str {
+        self.batch.first().map_or("", |column| column.name)
+    }
 }

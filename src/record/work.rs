@@ -6,12 +6,11 @@
 //! equal in the three before it.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Column, ColumnType, Row, Sink, prefix};
+use super::{Column, ColumnType, ORDINAL, Row, Sink, Table};
 
 /// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0xd46ffb9c_eca1_5806_b039_103925d943c4);
@@ -38,9 +37,9 @@ pub fn work_id(identity: &str) -> Uuid {
 }
 
 /// Gives works without an id of their own theirs; `works` are all of a document, in its order.
-pub fn number(works: &mut [Option<Work<'_>>]) {
-    let mut counts: HashMap<String, u32> = HashMap::with_capacity(works.len());
-    for work in works.iter_mut().flatten() {
+pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) {
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    for work in works {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
         let equal = format!("openopus:{}/{}/{subtitle}/", work.composer_id, work.title);
         let count = counts.entry(equal.clone()).or_default();
@@ -49,49 +48,33 @@ pub fn number(works: &mut [Option<Work<'_>>]) {
     }
 }
 
+const COLUMNS: &[Column] = &[
+    Column { name: "work_id", kind: ColumnType::Uuid },
+    Column { name: "composer_id", kind: ColumnType::Text },
+    Column { name: "title", kind: ColumnType::Text },
+    Column { name: "subtitle", kind: ColumnType::Text },
+    Column { name: "genre", kind: ColumnType::Text },
+    Column { name: "catalogue_number", kind: ColumnType::Text },
+    Column { name: "search_terms", kind: ColumnType::TextArray },
+    Column { name: "popular", kind: ColumnType::Boolean },
+    Column { name: "recommended", kind: ColumnType::Boolean },
+    Column { name: "imslp_id", kind: ColumnType::Int8 },
+    Column { name: "openopus_id", kind: ColumnType::Int4 },
+    Column { name: "permlink", kind: ColumnType::Text },
+    ORDINAL,
+];
+
 impl Row for Work<'_> {
-    const TABLE: &'static str = "works";
-    const COLUMNS: &'static [Column] = &[
-        Column { name: "work_id", kind: ColumnType::Uuid },
-        Column { name: "composer_id", kind: ColumnType::Text },
-        Column { name: "title", kind: ColumnType::Text },
-        Column { name: "subtitle", kind: ColumnType::Text },
-        Column { name: "genre", kind: ColumnType::Text },
-        Column { name: "catalogue_number", kind: ColumnType::Text },
-        Column { name: "search_terms", kind: ColumnType::TextArray },
-        Column { name: "popular", kind: ColumnType::Boolean },
-        Column { name: "recommended", kind: ColumnType::Boolean },
-        Column { name: "imslp_id", kind: ColumnType::Int8 },
-        Column { name: "openopus_id", kind: ColumnType::Int4 },
-        Column { name: "permlink", kind: ColumnType::Text },
-    ];
-    type Key<'k>
-        = Uuid
-    where
-        Self: 'k;
-
-    fn key(&self) -> Uuid {
-        self.work_id
-    }
-
-    fn key_text(&self) -> String {
-        self.work_id.to_string()
-    }
+    const TABLE: Table = Table { name: "works", batch: COLUMNS };
 
     /// By composer, then key: works of a composer lie together, and its index is filled in order.
-    fn order(&self, other: &Self) -> Ordering {
-        self.composer_id.cmp(&other.composer_id).then_with(|| self.work_id.cmp(&other.work_id))
+    fn order_key(&self, key: &mut Vec<u8>) {
+        key.extend_from_slice(self.composer_id.as_bytes());
+        key.push(0);
+        key.extend_from_slice(self.work_id.as_bytes());
     }
 
-    fn order_prefix(&self) -> u64 {
-        prefix(&self.composer_id)
-    }
-
-    fn parent(&self) -> Option<&str> {
-        Some(&self.composer_id)
-    }
-
-    fn put(&self, sink: &mut impl Sink) {
+    fn put(&self, ordinal: i32, sink: &mut impl Sink) {
         sink.uuid(self.work_id.into_bytes());
         sink.text(Some(&self.composer_id));
         sink.text(Some(&self.title));
@@ -104,6 +87,7 @@ impl Row for Work<'_> {
         sink.int8(self.imslp_id);
         sink.int4(self.openopus_id);
         sink.text(self.permlink.as_deref());
+        sink.int4(Some(ordinal));
     }
 }
 
@@ -136,7 +120,7 @@ mod tests {
     #[test]
     fn equal_works_are_counted() {
         let mut works = [titled("T", None), None, titled("T", Some("s")), titled("T", None)];
-        number(&mut works);
+        number(works.iter_mut().flatten());
         let ids: Vec<Uuid> = works.iter().flatten().map(|work| work.work_id).collect();
         let expected = ["openopus:A,_B/T//0", "openopus:A,_B/T/s/0", "openopus:A,_B/T//1"];
         assert_eq!(ids, expected.map(work_id));

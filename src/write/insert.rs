@@ -5,115 +5,100 @@
 //! reason (a lock timeout, no privilege, no space) ends the load with that error.
 
 use super::rejects::Rejects;
-use super::statement::{batch_name, compare, insert, merge};
+use super::statement::{batch_name, compare, counted_merge, insert, merge};
 use super::target::Target;
-use crate::error::{Fault, LoadError};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::role::as_replica;
-use crate::pg::spi::{Plan, Spi};
+use crate::pg::spi::{Plan, Row, Spi};
 use crate::pg::{interrupt, subtransaction};
-use crate::prepare::Places;
-use crate::record::{Column, ColumnType, Row, Sink};
 use crate::report::{Counts, Failure};
+use crate::rows::{RowRef, Rows};
 
 /// Rows of a batch. Measured on 267,000 works: 2,000 to 50,000 differ by less than the noise; smaller ones keep a batch
 /// within work_mem, and cost less to halve.
 const BATCH_ROWS: usize = 5_000;
 
-/// Writes rows of one kind into one table.
-pub struct Writer<'w, R> {
+/// Writes rows into a table.
+pub struct Writer<'w> {
     pub spi: &'w Spi,
     pub target: &'w Target,
     pub on_conflict: OnConflict,
     /// Parents have been proved: the row-by-row check is off.
     pub proved: bool,
-    /// All rows of the document, by ordinal.
-    pub rows: &'w [Option<R>],
-    pub places: &'w dyn Places,
+    pub rows: &'w Rows,
 }
 
 /// What is known of the rows of a batch.
 #[derive(Clone, Copy, PartialEq)]
-enum Rows {
+enum Known {
     /// They were not there a moment ago.
     New,
     /// They are there and differ.
     Changed,
     /// Somebody has written some of them meanwhile.
-    Unknown,
+    Nothing,
 }
 
-impl<R: Row> Writer<'_, R> {
-    /// Writes the rows of `ordinals`, in that order.
+impl Writer<'_> {
+    /// Writes rows, in the order given.
     pub fn write(
         &self,
-        ordinals: &[u32],
+        rows: &[RowRef],
         rejects: &mut Rejects<'_>,
         progress: &mut Progress,
     ) -> Result<Counts, Failure> {
-        let there = match self.target.empty {
-            true => vec![None; ordinals.len()],
-            false => self.compare(ordinals),
-        };
-        let pick = |wanted: Option<bool>| -> Vec<u32> {
-            let picked = ordinals.iter().zip(&there).filter(|(_, differs)| **differs == wanted);
-            picked.map(|(ordinal, _)| *ordinal).collect()
+        let there = if self.target.empty { There::default() } else { self.compare(rows) };
+        let pick = |wanted: Option<bool>| -> Vec<RowRef> {
+            rows.iter().copied().filter(|row| there.differs(*row) == wanted).collect()
         };
         let (new, changed) = (pick(None), pick(Some(true)));
-        let unchanged = (ordinals.len() - new.len() - changed.len()) as u64;
-        let name = batch_name(R::TABLE);
-        let batch = Batch::register(self.spi, &name, R::COLUMNS, BATCH_ROWS.min(ordinals.len()));
+        let (table, columns) = (self.target.table, self.target.table.columns());
+        let unchanged = (rows.len() - new.len() - changed.len()) as u64;
+        let name = batch_name(table.name);
         let mut run = Run {
             writer: self,
-            batch,
-            insert: self.spi.prepare(&insert(&self.target.name, &name, R::COLUMNS)),
+            batch: Batch::register(self.spi, &name, table.batch, BATCH_ROWS.min(rows.len())),
+            insert: self.spi.prepare(&insert(&self.target.name, &name, columns)),
             merge: (self.on_conflict != OnConflict::Error).then(|| {
-                self.spi.prepare(&merge(&self.target.name, &name, R::COLUMNS, self.on_conflict))
+                self.spi.prepare(&merge(&self.target.name, &name, columns, self.on_conflict))
             }),
+            counted_merge: (self.on_conflict == OnConflict::Update && self.target.ordinary)
+                .then(|| self.spi.prepare(&counted_merge(&self.target.name, &name, columns))),
             counts: Counts { unchanged, ..Counts::default() },
             rejects,
             progress,
         };
-        for (ordinals, rows) in [(new, Rows::New), (changed, Rows::Changed)] {
-            for ordinals in ordinals.chunks(BATCH_ROWS) {
+        for (rows, known) in [(new, Known::New), (changed, Known::Changed)] {
+            for rows in rows.chunks(BATCH_ROWS) {
                 interrupt::check();
-                run.batch(ordinals, rows)?;
+                run.batch(rows, known)?;
             }
         }
         Ok(run.counts)
     }
 
-    /// For each row: not there, there and different, there and equal.
-    fn compare(&self, ordinals: &[u32]) -> Vec<Option<bool>> {
-        let mut there = vec![None; ordinals.len()];
-        if self.on_conflict == OnConflict::Error || ordinals.is_empty() {
-            return there;
+    /// Which of the rows the table has.
+    fn compare(&self, rows: &[RowRef]) -> There {
+        if self.on_conflict == OnConflict::Error || rows.is_empty() {
+            return There::default();
         }
-        let place = Column { name: "place", kind: ColumnType::Int4 };
-        let columns: Vec<Column> = R::COLUMNS.iter().copied().chain([place]).collect();
-        let name = batch_name(&format!("{}_compared", R::TABLE));
-        let mut batch = Batch::register(self.spi, &name, &columns, ordinals.len());
-        let rows = (0i32..).zip(ordinals).filter_map(|(place, &o)| Some((place, self.row(o)?)));
-        batch.fill(rows, |(place, row), writer| {
-            row.put(writer);
-            writer.int4(Some(place));
-        });
-        let sql = compare(&self.target.name, &name, R::COLUMNS, self.on_conflict);
-        let places = self.spi.row(&sql, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
-        let (changed, equal) = places.unwrap_or_default();
-        for (places, differs) in [(changed, true), (equal, false)] {
-            for place in places.unwrap_or_default() {
-                there[place as usize] = Some(differs);
+        let table = self.target.table;
+        let name = batch_name(&format!("{}_compared", table.name));
+        let mut batch = Batch::register(self.spi, &name, table.batch, rows.len());
+        batch.fill(rows.iter().map(|row| self.rows.tuple(*row)));
+        let sql = compare(&self.target.name, &name, table.columns(), self.on_conflict);
+        let found = self.spi.row(&sql, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
+        let (changed, equal) = found.unwrap_or_default();
+        let mut there = There::default();
+        for (ordinals, differs) in [(changed, true), (equal, false)] {
+            for ordinal in ordinals.unwrap_or_default() {
+                there.note(ordinal as usize, differs);
             }
         }
         there
-    }
-
-    fn row(&self, ordinal: u32) -> Option<&R> {
-        self.rows.get(ordinal as usize)?.as_ref()
     }
 
     /// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's
@@ -131,102 +116,115 @@ impl<R: Row> Writer<'_, R> {
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const UNIQUE_VIOLATION: &str = "23505";
 
+/// The rows that a table has, by ordinal.
+#[derive(Default)]
+struct There {
+    differs: Vec<Option<bool>>,
+    count: usize,
+}
+
+impl There {
+    fn note(&mut self, ordinal: usize, differs: bool) {
+        if self.differs.len() <= ordinal {
+            self.differs.resize(ordinal + 1, None);
+        }
+        self.differs[ordinal] = Some(differs);
+        self.count += 1;
+    }
+
+    /// None for a row that the table does not have.
+    fn differs(&self, row: RowRef) -> Option<bool> {
+        self.differs.get(row.ordinal as usize).copied().flatten()
+    }
+}
+
 /// The writing of one document's rows.
-struct Run<'r, 'w, 'p, R> {
-    writer: &'r Writer<'w, R>,
+struct Run<'r, 'w, 'p> {
+    writer: &'r Writer<'w>,
     batch: Batch<'w>,
     insert: Plan<'w>,
     /// None where a key that is there is an error.
     merge: Option<Plan<'w>>,
+    /// None where the merge cannot tell inserted rows from updated ones, or does not update.
+    counted_merge: Option<Plan<'w>>,
     counts: Counts,
     rejects: &'r mut Rejects<'p>,
     progress: &'r mut Progress,
 }
 
-impl<R: Row> Run<'_, '_, '_, R> {
-    fn batch(&mut self, ordinals: &[u32], rows: Rows) -> Result<(), Failure> {
+impl Run<'_, '_, '_> {
+    fn batch(&mut self, rows: &[RowRef], known: Known) -> Result<(), Failure> {
         let before = self.rejects.count();
-        self.put(ordinals, rows)?;
+        self.put(rows, known)?;
         let rejected = self.rejects.count() - before;
-        self.progress.tuples(ordinals.len() as u64 - rejected);
+        self.progress.tuples(rows.len() as u64 - rejected);
         self.progress.excluded(rejected);
         Ok(())
     }
 
     /// Writes the rows, or those of them that can be written.
-    fn put(&mut self, ordinals: &[u32], rows: Rows) -> Result<(), Failure> {
+    fn put(&mut self, rows: &[RowRef], known: Known) -> Result<(), Failure> {
         let writer = self.writer;
-        // The rows that are new, of those that may or may not be.
-        let new = match rows {
-            Rows::New => ordinals.len(),
-            Rows::Changed => 0,
-            Rows::Unknown => {
-                writer.compare(ordinals).iter().filter(|there| there.is_none()).count()
-            }
-        };
-        let items = ordinals.iter().filter_map(|&ordinal| writer.row(ordinal));
-        let left_out = self.batch.fill(items, |row, sink| row.put(sink));
-        if !left_out.is_empty() {
-            return self.put_others(ordinals, &left_out, rows);
-        }
-        let error = match self.execute(rows) {
-            Ok(written) => {
-                let inserted = written.min(new as u64);
+        let total = rows.len() as u64;
+        self.batch.fill(rows.iter().map(|row| writer.rows.tuple(*row)));
+        let error = match self.execute(rows, known) {
+            Ok(Written { written, inserted }) => {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
-                self.counts.unchanged += ordinals.len() as u64 - written;
+                self.counts.unchanged += total.saturating_sub(written);
                 return Ok(());
             }
             Err(error) => error,
         };
         self.progress.resume();
-        if rows == Rows::New && self.merge.is_some() && error.sqlstate() == UNIQUE_VIOLATION {
-            return self.put(ordinals, Rows::Unknown);
+        if known == Known::New && self.merge.is_some() && error.sqlstate() == UNIQUE_VIOLATION {
+            return self.put(rows, Known::Nothing);
         }
         if !writer.is_about_rows(&error) {
             return Err(error.into());
         }
-        if let [ordinal] = ordinals {
-            return self.rejects.refusal(*ordinal, error);
+        if let [row] = rows {
+            return self.rejects.refusal(row.ordinal, error);
         }
-        let mut ordered = ordinals.to_vec();
-        ordered.sort_unstable();
+        let mut ordered = rows.to_vec();
+        ordered.sort_unstable_by_key(|row| row.ordinal);
         let (first, second) = ordered.split_at(ordered.len() / 2);
-        self.put(first, rows)?;
-        self.put(second, rows)
+        self.put(first, known)?;
+        self.put(second, known)
     }
 
-    fn execute(&self, rows: Rows) -> Result<u64, ServerError> {
-        let plan = match (rows, &self.merge) {
-            (Rows::Changed | Rows::Unknown, Some(merge)) => merge,
-            _ => &self.insert,
-        };
-        let proved = self.writer.proved;
-        subtransaction::within(|| match proved {
-            true => as_replica(|| plan.execute()),
-            false => plan.execute(),
-        })
-    }
-
-    /// Sets aside the rows that the database's encoding cannot hold and writes the others.
-    fn put_others(
-        &mut self,
-        ordinals: &[u32],
-        left_out: &[usize],
-        rows: Rows,
-    ) -> Result<(), Failure> {
-        let mut refused: Vec<u32> = left_out.iter().map(|&place| ordinals[place]).collect();
-        refused.sort_unstable();
-        for &ordinal in &refused {
-            let path = self.writer.places.path(ordinal);
-            self.rejects.fault(LoadError {
-                ordinal: Some(ordinal),
-                path,
-                fault: Fault::Untranslatable,
+    fn execute(&self, rows: &[RowRef], known: Known) -> Result<Written, ServerError> {
+        let (Some(merge), true) = (&self.merge, known != Known::New) else {
+            // New rows have parents that are proved; nothing refers to them yet.
+            let proved = self.writer.proved;
+            let written = subtransaction::within(|| match proved {
+                true => as_replica(|| self.insert.execute()),
+                false => self.insert.execute(),
             })?;
+            return Ok(Written { written, inserted: written });
+        };
+        // Rows that change run the server's own checks: other tables may refer to them.
+        if let Some(counted_merge) = &self.counted_merge {
+            let count = |row: &Row, column| row.get::<i64>(column).unwrap_or_default() as u64;
+            let read = |row: &Row| Written { written: count(row, 1), inserted: count(row, 2) };
+            return Ok(subtransaction::within(|| counted_merge.row(read))?.unwrap_or_default());
         }
-        let others: Vec<u32> =
-            ordinals.iter().copied().filter(|o| refused.binary_search(o).is_err()).collect();
-        if others.is_empty() { Ok(()) } else { self.put(&others, rows) }
+        let new = match known {
+            Known::Changed if self.writer.on_conflict == OnConflict::Update => 0,
+            _ => rows.len() - self.writer.compare(rows).count,
+        };
+        let written = subtransaction::within(|| merge.execute())?;
+        let inserted = match self.writer.on_conflict {
+            OnConflict::Update => written.min(new as u64),
+            OnConflict::Skip | OnConflict::Error => written,
+        };
+        Ok(Written { written, inserted })
     }
+}
+
+/// What a statement did.
+#[derive(Default)]
+struct Written {
+    written: u64,
+    inserted: u64,
 }

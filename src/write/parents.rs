@@ -6,19 +6,22 @@
 //! change its key before the works are there for others to see: the guarantee is that of the check.
 //!
 //! The conditions: the table is an ordinary one with exactly the expected foreign key, not deferrable; no trigger of a
-//! user's and no rule, which would run, or see, something else; READ COMMITTED, in which each statement sees what has
-//! been committed; and enough rows to be worth the look-up.
+//! user's, no rule and no function of a user's (in a default, a check, an index, a policy or a type), which would run
+//! unchecked or see something else; READ COMMITTED, in which each statement sees what has been committed; and enough
+//! rows to be worth the look-up. Only new rows are inserted so: to those that change, other tables may refer.
 
 use pgrx::pg_sys;
 
 use super::statement::{batch_name, parents};
 use super::target::Target;
 use crate::pg::batch::Batch;
+use crate::pg::encoding;
 use crate::pg::relation;
 use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
 use crate::record::{Column, ColumnType, Sink};
 use crate::settings;
+use crate::tuple::Former;
 
 /// Below this many rows the row-by-row check costs less than a look-up of all parents.
 const FEWEST_ROWS: usize = 500;
@@ -33,7 +36,7 @@ const COLUMNS: &[Column] = &[
 /// How a load makes sure that each work has its composer.
 pub struct Check {
     /// Parents are looked up before anything is written; else the server alone finds out who is missing.
-    pub look_up: bool,
+    pub looks_up: bool,
     /// They are locked, and the rows are not checked one by one.
     pub as_set: bool,
     /// What `last_load()` says of it.
@@ -50,7 +53,7 @@ struct Composers {
 impl Check {
     /// There is nothing to check.
     pub fn none(description: &str) -> Self {
-        Check { look_up: false, as_set: false, description: description.into(), composers: None }
+        Check { looks_up: false, as_set: false, description: description.into(), composers: None }
     }
 
     /// Decides for `works`, of which `rows` are to be written; composers are made where `create` says so.
@@ -59,7 +62,7 @@ impl Check {
         if facts.foreign_keys == 0 {
             let mut check = Check::none("none: works has no foreign key to composers");
             check.composers = facts.composers.filter(|_| create);
-            check.look_up = check.composers.is_some();
+            check.looks_up = check.composers.is_some();
             return check;
         }
         let alone = [
@@ -68,21 +71,23 @@ impl Check {
             (!facts.expected, "the foreign key of works is not the expected one"),
             (facts.triggers, "works has a trigger"),
             (facts.rules, "works has a rule"),
+            (facts.functions, "works calls functions that are not built in"),
+            (facts.deferrable, "the foreign key of works is deferrable"),
         ];
         let by_server = [
             (!settings::set_based_foreign_keys(), "pg_opus.set_based_foreign_keys is off"),
-            (facts.deferrable, "the foreign key of works is deferrable"),
             (!relation::reads_committed(), "the isolation level is not read committed"),
             (rows < FEWEST_ROWS, "too few rows"),
         ];
         let reason = |reasons: &[(bool, &'static str)]| {
             reasons.iter().find(|(holds, _)| *holds).map(|(_, reason)| *reason)
         };
-        // A trigger may change a row's composer: then only the server knows which one must be there.
+        // A trigger may change a row's composer, and a deferred check lets it come later: then only the server knows
+        // which one must be there, and when.
         let unknown = reason(&alone);
         let row_by_row = unknown.or_else(|| reason(&by_server));
         Check {
-            look_up: (unknown.is_none() && rows >= FEWEST_ROWS) || create,
+            looks_up: (unknown.is_none() && rows >= FEWEST_ROWS) || create,
             as_set: row_by_row.is_none(),
             description: match row_by_row {
                 Some(reason) => format!("row by row: {reason}"),
@@ -93,23 +98,42 @@ impl Check {
     }
 
     /// Which of the distinct `keys` are there, by their places; with [`Check::as_set`] those are then locked.
+    ///
+    /// Those that seem to be missing are looked up once more: a look-up that has waited for another transaction sees
+    /// only now what that one has committed.
     pub fn present(&self, spi: &Spi, keys: &[&str]) -> Vec<bool> {
         let mut present = vec![false; keys.len()];
-        let Some(composers) = &self.composers else { return present };
-        let name = batch_name("parents");
-        let mut batch = Batch::register(spi, &name, COLUMNS, keys.len());
-        let unconvertible = batch.fill((0i32..).zip(keys), |(place, key), row| {
-            row.int4(Some(place));
-            row.text(Some(key));
-        });
-        // What the encoding lacks is no composer of this database; the row itself will say so.
-        unconvertible.into_iter().for_each(|place| present[place] = true);
-        let sql = parents(&composers.name, &name, KEY, self.as_set);
-        let places = as_owner(composers.owner, || spi.row(&sql, |row| row.get::<Vec<i32>>(1)));
-        for place in places.flatten().unwrap_or_default() {
-            present[place as usize] = true;
+        for _ in 0..2 {
+            let missing: Vec<usize> = (0..keys.len()).filter(|&place| !present[place]).collect();
+            if missing.is_empty() {
+                break;
+            }
+            let wanted: Vec<&str> = missing.iter().map(|&place| keys[place]).collect();
+            for found in self.look_up(spi, &wanted) {
+                present[missing[found as usize]] = true;
+            }
         }
         present
+    }
+
+    /// The places of the `keys` that are there.
+    fn look_up(&self, spi: &Spi, keys: &[&str]) -> Vec<i32> {
+        let Some(composers) = &self.composers else { return vec![] };
+        let name = batch_name("parents");
+        let mut batch = Batch::register(spi, &name, COLUMNS, keys.len());
+        let mut former = Former::new(encoding::encode());
+        let (mut tuples, mut ends) = (vec![], vec![0]);
+        for (place, key) in (0i32..).zip(keys) {
+            former.int4(Some(place));
+            former.text(Some(key));
+            // A key that the encoding lacks has no tuple: such rows have been set aside before.
+            former.finish(&mut tuples);
+            ends.push(tuples.len());
+        }
+        batch.fill(ends.windows(2).map(|ends| &tuples[ends[0]..ends[1]]).filter(|t| !t.is_empty()));
+        let sql = parents(&composers.name, &name, KEY, self.as_set);
+        let places = as_owner(composers.owner, || spi.row(&sql, |row| row.get::<Vec<i32>>(1)));
+        places.flatten().unwrap_or_default()
     }
 }
 
@@ -121,6 +145,7 @@ struct Facts {
     deferrable: bool,
     triggers: bool,
     rules: bool,
+    functions: bool,
     composers: Option<Composers>,
 }
 
@@ -144,6 +169,15 @@ fn facts(spi: &Spi, works: &Target) -> Facts {
                 coalesce((SELECT bool_or(f.condeferrable) FROM foreign_keys f), false)::boolean,
                 EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal)::boolean,
                 EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = {oid})::boolean,
+                EXISTS (SELECT FROM pg_depend d
+                        WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+                          AND (d.classid, d.objid) IN (
+                              SELECT 'pg_class'::regclass, {oid}::oid
+                              UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = {oid}
+                              UNION ALL SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE a.adrelid = {oid}
+                              UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = {oid}
+                              UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = {oid})
+                       )::boolean,
                 (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
                  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {composers})::text,
                 (SELECT c.relowner FROM pg_class c WHERE c.oid = {composers})::oid",
@@ -156,9 +190,10 @@ fn facts(spi: &Spi, works: &Target) -> Facts {
         deferrable: row.get(4).unwrap_or_default(),
         triggers: row.get(5).unwrap_or_default(),
         rules: row.get(6).unwrap_or_default(),
+        functions: row.get(7).unwrap_or_default(),
         composers: row
-            .get::<String>(7)
-            .zip(row.get::<pg_sys::Oid>(8))
+            .get::<String>(8)
+            .zip(row.get::<pg_sys::Oid>(9))
             .map(|(name, owner)| Composers { name, owner }),
     });
     facts.unwrap_or(Facts {
@@ -168,6 +203,7 @@ fn facts(spi: &Spi, works: &Target) -> Facts {
         deferrable: false,
         triggers: false,
         rules: false,
+        functions: false,
         composers: None,
     })
 }

@@ -8,7 +8,8 @@ use super::statement::batch_name;
 use crate::document::Image;
 use crate::error::{Fault, LoadError};
 use crate::options::{OnError, Options};
-use crate::pg::batch::{Batch, RowWriter};
+use crate::pg::batch::Batch;
+use crate::pg::encoding;
 use crate::pg::error::ServerError;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::Spi;
@@ -16,6 +17,7 @@ use crate::pg::subtransaction;
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, about, sqlstate_text};
+use crate::tuple::Former;
 
 const TABLE: &str = "rejected_records";
 
@@ -143,34 +145,43 @@ impl<'a> Rejects<'a> {
     }
 
     fn fill(&self, batch: &mut Batch<'_>, rejects: &[Reject]) {
-        let put = |escape: bool| {
-            move |reject: &Reject, row: &mut RowWriter| {
-                let clean = |text: &str| match escape {
-                    true => text.escape_default().to_string(),
-                    false => text.to_owned(),
-                };
-                row.int8(Some(i64::from(reject.ordinal)));
-                row.text(Some(&clean(&reject.path)));
-                row.text(Some(&reject.sqlstate));
-                row.text(Some(&clean(&reject.reason)));
-                row.boolean(Some(reject.malformed || escape));
-                let image = self.places.image(reject.ordinal);
-                row.jsonb(match &image {
-                    Some(Image::Container(bytes)) => Some(bytes),
-                    _ => None,
-                });
-                row.text(
-                    match &image {
-                        Some(Image::Text(text)) => Some(clean(text)),
-                        _ => None,
-                    }
-                    .as_deref(),
-                );
+        let mut former = Former::new(encoding::encode());
+        let (mut tuples, mut ends) = (vec![], vec![0]);
+        for reject in rejects {
+            self.put(reject, false, &mut former);
+            if !former.finish(&mut tuples) {
+                // With a character that the database's encoding lacks: escaped, it is text and no JSON.
+                self.put(reject, true, &mut former);
+                former.finish(&mut tuples);
             }
+            ends.push(tuples.len());
+        }
+        batch.fill(ends.windows(2).map(|ends| &tuples[ends[0]..ends[1]]));
+    }
+
+    fn put(&self, reject: &Reject, escape: bool, row: &mut Former) {
+        let clean = |text: &str| match escape {
+            true => text.escape_default().to_string(),
+            false => text.to_owned(),
         };
-        // Characters that the database's encoding lacks are escaped, with those of the whole batch.
-        if !batch.fill(rejects, put(false)).is_empty() {
-            batch.fill(rejects, put(true));
+        row.int8(Some(i64::from(reject.ordinal)));
+        row.text(Some(&clean(&reject.path)));
+        row.text(Some(&reject.sqlstate));
+        row.text(Some(&clean(&reject.reason)));
+        row.boolean(Some(reject.malformed || escape));
+        match self.places.image(reject.ordinal) {
+            Some(Image::Container(bytes)) => {
+                row.jsonb(Some(bytes));
+                row.text(None);
+            }
+            Some(Image::Text(text)) => {
+                row.jsonb(None);
+                row.text(Some(&clean(&text)));
+            }
+            None => {
+                row.jsonb(None);
+                row.text(None);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! PURE. The SQL of a load. Table names come quoted and qualified; batches are named relations of the connection.
 
 use crate::options::OnConflict;
-use crate::record::Column;
+use crate::record::{Column, ORDINAL};
 
 /// Name of the batch of rows for a table.
 pub fn batch_name(table: &str) -> String {
@@ -35,6 +35,16 @@ pub fn merge(table: &str, batch: &str, columns: &[Column], on_conflict: OnConfli
     )
 }
 
+/// [`merge`] for an update, counting what it did: rows written, and those of them that were inserted. A row that the
+/// statement has locked to update it has an xmax, a new one has none; tables with partitions do not show it.
+pub fn counted_merge(table: &str, batch: &str, columns: &[Column]) -> String {
+    let merge = merge(table, batch, columns, OnConflict::Update);
+    format!(
+        "WITH written AS ({merge} RETURNING old.xmax = 0 AS inserted) \
+         SELECT count(*)::bigint, count(*) FILTER (WHERE inserted)::bigint FROM written"
+    )
+}
+
 /// Whether a new row would change the old one.
 fn differs(columns: &[Column], new: &str) -> String {
     list(
@@ -44,17 +54,16 @@ fn differs(columns: &[Column], new: &str) -> String {
     )
 }
 
-/// Which rows of the batch are there: two arrays of their places, those that would change and those that would not.
-/// The batch has one more column, `place`.
+/// Which rows of the batch are there: two arrays of their ordinals, those that would change and those that would not.
 pub fn compare(table: &str, batch: &str, columns: &[Column], on_conflict: OnConflict) -> String {
-    let key = columns[0].name;
+    let (key, ordinal) = (columns[0].name, ORDINAL.name);
     let differs = match on_conflict {
         OnConflict::Update => differs(&columns[1..], "new"),
         OnConflict::Skip | OnConflict::Error => "false".into(),
     };
     format!(
-        "SELECT array_agg(place) FILTER (WHERE differs), array_agg(place) FILTER (WHERE NOT differs) \
-         FROM (SELECT new.place, {differs} AS differs FROM {batch} new \
+        "SELECT array_agg(ordinal) FILTER (WHERE differs), array_agg(ordinal) FILTER (WHERE NOT differs) \
+         FROM (SELECT new.{ordinal} AS ordinal, {differs} AS differs FROM {batch} new \
                JOIN {table} old ON old.{key} = new.{key}) there"
     )
 }

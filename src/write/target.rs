@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::Spi;
-use crate::record::Row;
+use crate::record::Table;
 use crate::report::Failure;
 
 /// The SQL that makes the tables.
@@ -14,11 +14,14 @@ pub const CATALOGUE: &str = include_str!("../../sql/catalogue.sql");
 
 /// A table, found and locked for writing.
 pub struct Target {
+    pub table: Table,
     pub oid: pg_sys::Oid,
     /// Qualified and quoted.
     pub name: String,
     /// The table has no pages yet: nothing can be there.
     pub empty: bool,
+    /// An ordinary table: no partitions, no view, not foreign.
+    pub ordinary: bool,
     /// The caller may insert, yet row security may refuse single rows.
     pub refuses_rows: bool,
 }
@@ -40,19 +43,20 @@ pub fn create_tables(spi: &Spi) {
 }
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
-pub fn find<R: Row>(spi: &Spi, on_conflict: OnConflict) -> Result<Target, Failure> {
-    let Some(oid) = relation::find(R::TABLE, Lock::Insert) else {
+pub fn find(spi: &Spi, table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
+    let Some(oid) = relation::find(table.name, Lock::Insert) else {
         return Err(Failure::Refused {
             code: ERRCODE_UNDEFINED_TABLE,
-            message: format!("relation \"{}\" does not exist", R::TABLE),
+            message: format!("relation \"{}\" does not exist", table.name),
             hint: Some(
                 "Set search_path, or call create_catalogue() to make the tables that are missing."
                     .into(),
             ),
         });
     };
-    let key = R::COLUMNS[0].name;
-    let columns: Vec<_> = R::COLUMNS.iter().map(|column| format!("'{}'", column.name)).collect();
+    let key = table.key();
+    let columns: Vec<_> =
+        table.columns().iter().map(|column| format!("'{}'", column.name)).collect();
     let facts = format!(
         "SELECT format('%I.%I', n.nspname, c.relname)::text,
                 (c.relkind = 'r' AND pg_relation_size(c.oid) = 0)::boolean,
@@ -61,7 +65,8 @@ pub fn find<R: Row>(spi: &Spi, on_conflict: OnConflict) -> Result<Target, Failur
                           AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL)::boolean,
                 (row_security_active(c.oid) AND
                  (SELECT bool_and(has_column_privilege(c.oid, a.attname, 'INSERT')) FROM pg_attribute a
-                  WHERE a.attrelid = c.oid AND a.attname IN ({})))::boolean
+                  WHERE a.attrelid = c.oid AND a.attname IN ({})))::boolean,
+                (c.relkind = 'r')::boolean
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {}",
         columns.join(", "),
         oid.to_u32(),
@@ -69,10 +74,12 @@ pub fn find<R: Row>(spi: &Spi, on_conflict: OnConflict) -> Result<Target, Failur
     let target = spi.row(&facts, |row| {
         let has_key = row.get::<bool>(3).unwrap_or_default();
         let target = Target {
+            table,
             oid,
             name: row.get(1).unwrap_or_default(),
             empty: row.get(2).unwrap_or_default(),
             refuses_rows: row.get(4).unwrap_or_default(),
+            ordinary: row.get(5).unwrap_or_default(),
         };
         (target, has_key)
     });
@@ -87,7 +94,7 @@ pub fn find<R: Row>(spi: &Spi, on_conflict: OnConflict) -> Result<Target, Failur
         }),
         None => Err(Failure::Refused {
             code: ERRCODE_UNDEFINED_TABLE,
-            message: format!("relation \"{}\" was dropped meanwhile", R::TABLE),
+            message: format!("relation \"{}\" was dropped meanwhile", table.name),
             hint: None,
         }),
     }

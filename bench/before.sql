@@ -1,0 +1,3 @@
+\o /dev/null
+TRUNCATE works;
+CHECKPOINT;

@@ -1,0 +1,3 @@
+\o
+\timing on
+SELECT load_works(json) FROM document;

@@ -1,0 +1,233 @@
+//! PURE. Rows as heap tuples, formed on any thread, so that the backend's own has only to copy them.
+//!
+//! Source of the format: `htup_details.h`, `heaptuple.c` (heap_fill_tuple) and `varatt.h` of PostgreSQL, the same in
+//! versions 15 to 18: a header of 23 bytes, a bitmap of the columns that are not null where any is null, and, from the
+//! next multiple of 8, the columns, each aligned as its type wants. A short varlena has a header of one byte and no
+//! alignment. Arrays: `array.h`.
+
+use std::borrow::Cow;
+
+use crate::record::Sink;
+
+const HEADER: usize = 23;
+const HEADER_ALIGNMENT: usize = 8;
+/// Where t_infomask2 (the number of columns), t_infomask and t_hoff stand in the header.
+const INFOMASK2_AT: usize = 18;
+const INFOMASK_AT: usize = 20;
+const HOFF_AT: usize = 22;
+const HAS_NULL: u16 = 0x0001;
+const HAS_VARLENA: u16 = 0x0002;
+
+const VARLENA_HEADER: usize = 4;
+/// The longest short varlena, its header included (VARATT_SHORT_MAX).
+const SHORT_MAX: usize = 0x7F;
+const TEXT_OID: u32 = 25;
+
+/// Turns a text into the database's encoding; none where it has no such character.
+pub type Encode = fn(&str) -> Option<Cow<'_, [u8]>>;
+
+/// A text of a database whose encoding is UTF-8.
+pub fn as_utf8(text: &str) -> Option<Cow<'_, [u8]>> {
+    Some(Cow::Borrowed(text.as_bytes()))
+}
+
+/// Forms one tuple after the other.
+pub struct Former {
+    encode: Encode,
+    data: Vec<u8>,
+    /// By column.
+    present: Vec<bool>,
+    encodable: bool,
+}
+
+impl Former {
+    pub fn new(encode: Encode) -> Self {
+        Former { encode, data: vec![], present: vec![], encodable: true }
+    }
+
+    /// Appends the tuple of the columns put since the last one; `false`, and nothing is appended, where a text could
+    /// not be encoded.
+    pub fn finish(&mut self, tuples: &mut Vec<u8>) -> bool {
+        let encodable = self.encodable;
+        if encodable {
+            self.append(tuples);
+        }
+        self.data.clear();
+        self.present.clear();
+        self.encodable = true;
+        encodable
+    }
+
+    fn append(&self, tuples: &mut Vec<u8>) {
+        let any_null = self.present.contains(&false);
+        let bitmap = if any_null { self.present.len().div_ceil(8) } else { 0 };
+        let data_at = (HEADER + bitmap).next_multiple_of(HEADER_ALIGNMENT);
+        let infomask = if any_null { HAS_NULL | HAS_VARLENA } else { HAS_VARLENA };
+        let mut header = [0; HEADER];
+        header[INFOMASK2_AT..INFOMASK_AT]
+            .copy_from_slice(&(self.present.len() as u16).to_ne_bytes());
+        header[INFOMASK_AT..HOFF_AT].copy_from_slice(&infomask.to_ne_bytes());
+        header[HOFF_AT] = data_at as u8;
+        let start = tuples.len();
+        tuples.extend_from_slice(&header);
+        for columns in self.present.chunks(8).take(bitmap) {
+            let bits = columns.iter().enumerate().map(|(bit, present)| u8::from(*present) << bit);
+            tuples.push(bits.sum());
+        }
+        tuples.resize(start + data_at, 0);
+        tuples.extend_from_slice(&self.data);
+    }
+
+    fn align(&mut self, alignment: usize) {
+        self.data.resize(self.data.len().next_multiple_of(alignment), 0);
+    }
+
+    fn fixed<const N: usize>(&mut self, value: Option<[u8; N]>, alignment: usize) {
+        self.present.push(value.is_some());
+        if let Some(bytes) = value {
+            self.align(alignment);
+            self.data.extend_from_slice(&bytes);
+        }
+    }
+
+    fn varlena(&mut self, value: Option<&[u8]>) {
+        self.present.push(value.is_some());
+        let Some(bytes) = value else { return };
+        if bytes.len() < SHORT_MAX {
+            self.data.push(short_header(bytes.len() + 1));
+            self.data.extend_from_slice(bytes);
+        } else {
+            self.align(VARLENA_HEADER);
+            append_varlena(&mut self.data, bytes);
+        }
+    }
+
+    /// A jsonb container as stored, without its varlena header.
+    pub fn jsonb(&mut self, container: Option<&[u8]>) {
+        self.varlena(container);
+    }
+}
+
+fn short_header(length: usize) -> u8 {
+    let length = length as u8;
+    if cfg!(target_endian = "little") { (length << 1) | 1 } else { length | 0x80 }
+}
+
+/// Appends a varlena with a header of 4 bytes, which counts itself.
+fn append_varlena(data: &mut Vec<u8>, bytes: &[u8]) {
+    let length = (bytes.len() + VARLENA_HEADER) as u32;
+    let header = if cfg!(target_endian = "little") { length << 2 } else { length };
+    data.extend_from_slice(&header.to_ne_bytes());
+    data.extend_from_slice(bytes);
+}
+
+impl Sink for Former {
+    fn text(&mut self, value: Option<&str>) {
+        match value.map(self.encode) {
+            Some(Some(bytes)) => self.varlena(Some(&bytes)),
+            Some(None) => self.encodable = false,
+            None => self.varlena(None),
+        }
+    }
+
+    fn texts(&mut self, value: Option<&[Cow<'_, str>]>) {
+        let Some(texts) = value else { return self.varlena(None) };
+        // One dimension, no nulls, counted from 1.
+        let mut array = vec![];
+        for word in [1, 0, TEXT_OID, texts.len() as u32, 1] {
+            array.extend_from_slice(&word.to_ne_bytes());
+        }
+        for text in texts {
+            let Some(bytes) = (self.encode)(text) else {
+                self.encodable = false;
+                return;
+            };
+            // The array's own header has 4 bytes: aligned in the array is aligned behind it.
+            array.resize(array.len().next_multiple_of(VARLENA_HEADER), 0);
+            append_varlena(&mut array, &bytes);
+        }
+        self.varlena(Some(&array));
+    }
+
+    fn uuid(&mut self, value: [u8; 16]) {
+        self.fixed(Some(value), 1);
+    }
+
+    fn date(&mut self, value: Option<i32>) {
+        self.fixed(value.map(i32::to_ne_bytes), 4);
+    }
+
+    fn boolean(&mut self, value: Option<bool>) {
+        self.fixed(value.map(|value| [u8::from(value)]), 1);
+    }
+
+    fn int4(&mut self, value: Option<i32>) {
+        self.fixed(value.map(i32::to_ne_bytes), 4);
+    }
+
+    fn int8(&mut self, value: Option<i64>) {
+        self.fixed(value.map(i64::to_ne_bytes), 8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formed(put: impl FnOnce(&mut Former)) -> Vec<u8> {
+        let mut former = Former::new(as_utf8);
+        let mut tuple = vec![];
+        put(&mut former);
+        assert!(former.finish(&mut tuple));
+        tuple
+    }
+
+    #[test]
+    fn columns_are_aligned_behind_the_header() {
+        let tuple = formed(|row| {
+            row.boolean(Some(true));
+            row.int4(Some(7));
+            row.text(Some("ab"));
+            row.int8(Some(9));
+        });
+        assert_eq!(tuple[HOFF_AT], 24);
+        assert_eq!(tuple[INFOMASK2_AT], 4);
+        assert_eq!(tuple[24], 1);
+        assert_eq!(tuple[28..32], 7i32.to_ne_bytes());
+        assert_eq!(&tuple[33..35], b"ab");
+        assert_eq!(tuple[40..48], 9i64.to_ne_bytes());
+    }
+
+    #[test]
+    fn nulls_take_a_bit_each_and_no_room() {
+        let tuple = formed(|row| {
+            for column in 0..9 {
+                row.int4((column == 8).then_some(5));
+            }
+        });
+        assert_eq!((tuple[HOFF_AT], tuple[23], tuple[24]), (32, 0, 1));
+        assert_eq!(tuple.len(), 36);
+    }
+
+    #[test]
+    fn long_texts_have_long_headers() {
+        for length in [0, 1, 125, 126, 127, 128, 5000] {
+            let text = "x".repeat(length);
+            let tuple = formed(|row| row.text(Some(&text)));
+            let header = if length < SHORT_MAX { 1 } else { 4 };
+            assert_eq!(tuple.len(), 24 + header + length, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_encoded_spoils_its_row_alone() {
+        let ascii: Encode = |text| text.is_ascii().then(|| Cow::Borrowed(text.as_bytes()));
+        let mut former = Former::new(ascii);
+        let mut tuples = vec![];
+        former.text(Some("é"));
+        assert!(!former.finish(&mut tuples));
+        former.text(Some("e"));
+        assert!(former.finish(&mut tuples));
+        assert_eq!(tuples.len(), 26);
+    }
+}
