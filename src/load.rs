@@ -57,13 +57,18 @@ fn load_rows<'a, R: Loadable<'a>>(
     };
     relation::refuse_read_only(function);
     let sessions_reason = why_one_session(options);
-    target::create_missing_tables(spi);
+    let schema = target::create_missing_tables(spi);
     let target = target::find(spi, R::TABLE, options.on_conflict)?;
     let mut progress = Progress::start(target.oid, document.size() as u64);
 
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
     let Prepared { source, received, rows, order, mut faults, places } = prepared;
     let decode_ms = milliseconds(start);
+    if let Some(schema) = schema {
+        pgrx::notice!(
+            "tables composers, works and rejected_records created in schema \"{schema}\""
+        );
+    }
 
     let write_start = Instant::now();
     let mut rejects = Rejects::new(function, &*places, options);

@@ -110,14 +110,16 @@ pub fn sqlstate_text(fault: &Fault) -> String {
     (0..5).map(|place| char::from((((code >> (6 * place)) & 0x3F) as u8) + b'0')).collect()
 }
 
+/// What to do about a work whose composer is not there.
+pub const UNKNOWN_COMPOSER_HINT: &str =
+    "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.";
+
 fn hint(fault: &Fault) -> Option<&'static str> {
     match fault {
         Fault::UnknownShape(_) => Some(
             "Expected a list or page of IMSLP, a list or dump of Open Opus, or newline-delimited records.",
         ),
-        Fault::UnknownComposer(_) => Some(
-            "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.",
-        ),
+        Fault::UnknownComposer(_) => Some(UNKNOWN_COMPOSER_HINT),
         Fault::Duplicate { .. } => {
             Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
         }

@@ -19,10 +19,12 @@ pub struct Text<'a>(&'a str);
 impl<'a> Text<'a> {
     /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
     pub fn documents(text: &'a str, watch: &Watch) -> Result<Vec<Self>, Fault> {
+        // Records are objects: anything else is the whole document, and its reader will tell where it ends.
         let trimmed = text.trim_matches(is_blank);
-        if trimmed.starts_with('[') {
-            // Records are objects: an array is the whole document, and its elements will tell where it ends.
-            return Ok(vec![Text(trimmed)]);
+        match trimmed.as_bytes().first() {
+            None => return Err(Fault::Malformed("the document is empty".into())),
+            Some(b'{') => {}
+            Some(_) => return Ok(vec![Text(trimmed)]),
         }
         match concatenated(text, watch) {
             Err(fault) if fault != Fault::Stopped => lines(text).ok_or(fault),
@@ -335,7 +337,8 @@ mod tests {
         assert_eq!(documents("{\n\"a\":1\n}{\"b\":2}"), Ok(vec!["{\n\"a\":1\n}", "{\"b\":2}"]));
         assert!(documents("").is_err());
         assert!(documents(" \n").is_err());
-        assert!(documents("]").is_err());
+        assert_eq!(documents("not json"), Ok(vec!["not json"]));
+        assert!(Text("not json").check().is_err());
         assert!(documents("{").is_err());
     }
 

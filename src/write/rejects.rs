@@ -16,13 +16,15 @@ use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
-use crate::report::{Failure, about, sqlstate_text};
+use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, sqlstate_text};
 use crate::tuple::Former;
 
 const TABLE: &str = "rejected_records";
 
 /// How many records reach `rejected_records` in one statement.
 const BATCH: usize = 1000;
+
+const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 /// A record and why it is set aside.
 struct Reject {
@@ -85,8 +87,11 @@ impl<'a> Rejects<'a> {
     }
 
     /// A record that the server refuses.
-    pub fn refusal(&mut self, ordinal: u32, error: ServerError) -> Result<(), Failure> {
+    pub fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
         let path = self.places.path(ordinal);
+        if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
+            error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
+        }
         if self.on_error == OnError::Stop {
             let about = about(self.function, ordinal, &path, show(self.places, ordinal));
             return Err(Failure::Server { error, about: Some(about) });

@@ -26,16 +26,14 @@ pub struct Target {
     pub refuses_rows: bool,
 }
 
-/// Makes the tables where neither of the two is there, and says so.
-pub fn create_missing_tables(spi: &Spi) {
-    let missing = |table| relation::find(table, Lock::Share).is_none();
-    if !missing("composers") || !missing("works") {
-        return;
+/// Makes the tables where neither of the two is there; the schema in which they were made.
+pub fn create_missing_tables(spi: &Spi) -> Option<String> {
+    let there = |table| relation::find(table, Lock::Share).is_some();
+    if there("composers") || there("works") {
+        return None;
     }
     create_tables(spi);
-    let schema = spi.row("SELECT current_schema()::text", |row| row.get::<String>(1)).flatten();
-    let schema = schema.unwrap_or_default();
-    pgrx::notice!("tables composers, works and rejected_records created in schema \"{schema}\"");
+    spi.row("SELECT current_schema()::text", |row| row.get::<String>(1)).flatten()
 }
 
 pub fn create_tables(spi: &Spi) {
