@@ -64,6 +64,7 @@ fn load_rows<'a, R: Loadable<'a>>(
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
     let Prepared { source, received, rows, order, mut faults, places } = prepared;
     let decode_ms = milliseconds(start);
+    progress.bytes(document.size() as u64);
     if let Some(schema) = schema {
         pgrx::notice!(
             "tables composers, works and rejected_records created in schema \"{schema}\""

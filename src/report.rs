@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::error::{Fault, LoadError, excerpt};
 use crate::pg::encoding;
-use crate::pg::error::{ServerError, raise};
+use crate::pg::error::{ServerError, raise, sqlstate_text};
 
 /// Why a load ended without a result.
 #[derive(Debug)]
@@ -46,39 +46,30 @@ impl From<ServerError> for Failure {
 
 impl From<Failure> for ErrorReport {
     fn from(failure: Failure) -> Self {
+        let text = |text: &str| Some(encoding::for_message(text));
         match failure {
-            Failure::Load { error, record } => {
-                let detail = record.map(|record| format!("The record begins with: {record}"));
-                report(sqlstate(&error.fault), error.to_string(), detail, hint(&error.fault))
-            }
+            Failure::Load { error, record } => raise(ServerError {
+                code: sqlstate(&error.fault) as i32,
+                message: encoding::for_message(&error.to_string()),
+                detail: record
+                    .and_then(|record| text(&format!("The record begins with: {record}"))),
+                hint: hint(&error.fault).and_then(text),
+                ..ServerError::default()
+            }),
             Failure::Server { mut error, about } => {
-                error.context = match (error.context.take(), about) {
-                    (Some(context), Some(about)) => Some(format!("{context}\n{about}")),
-                    (context, about) => context.or(about),
-                };
+                let lines = [error.context.take(), about.as_deref().and_then(text)];
+                let lines: Vec<Vec<u8>> = lines.into_iter().flatten().collect();
+                error.context = (!lines.is_empty()).then(|| lines.join(&b'\n'));
                 raise(error)
             }
-            Failure::Refused { code, message, hint } => {
-                report(code, message, None, hint.as_deref())
-            }
+            Failure::Refused { code, message, hint } => raise(ServerError {
+                code: code as i32,
+                message: encoding::for_message(&message),
+                hint: hint.as_deref().and_then(text),
+                ..ServerError::default()
+            }),
         }
     }
-}
-
-fn report(
-    code: PgSqlErrorCode,
-    message: String,
-    detail: Option<String>,
-    hint: Option<&str>,
-) -> ErrorReport {
-    let mut report = ErrorReport::new(code, encoding::for_message(message), "pg_opus");
-    if let Some(detail) = detail {
-        report = report.set_detail(encoding::for_message(detail));
-    }
-    if let Some(hint) = hint {
-        report = report.set_hint(hint);
-    }
-    report
 }
 
 /// The code of a fault.
@@ -105,9 +96,8 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
 }
 
 /// The five characters of a fault's code.
-pub fn sqlstate_text(fault: &Fault) -> String {
-    let code = sqlstate(fault) as i32;
-    (0..5).map(|place| char::from((((code >> (6 * place)) & 0x3F) as u8) + b'0')).collect()
+pub fn fault_sqlstate(fault: &Fault) -> String {
+    sqlstate_text(sqlstate(fault) as i32)
 }
 
 /// What to do about a work whose composer is not there.

@@ -75,13 +75,19 @@ fn to_database(text: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(converted))
 }
 
-/// A text for a message to the client: characters that the database's encoding lacks are escaped.
-pub fn for_message(text: String) -> String {
-    if is_utf8() || text.is_ascii() {
-        return text;
+/// A text for a message to the client, in the database's encoding; characters that it lacks are escaped.
+pub fn for_message(text: &str) -> Vec<u8> {
+    if let Some(bytes) = to_database(text) {
+        return bytes.into_owned();
     }
-    // pgrx hands messages over as UTF-8, so only ASCII is sure to arrive.
-    text.chars()
-        .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_default().to_string() })
-        .collect()
+    let character = |c: char| {
+        let bytes = to_database(c.encode_utf8(&mut [0; 4])).map(Cow::into_owned);
+        bytes.unwrap_or_else(|| c.escape_default().to_string().into_bytes())
+    };
+    text.chars().flat_map(character).collect()
+}
+
+/// A message of the server as UTF-8.
+pub fn of_message(text: &[u8]) -> String {
+    String::from_utf8_lossy(&to_utf8(text)).into_owned()
 }

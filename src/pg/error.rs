@@ -5,7 +5,7 @@
 //! at the error while it is being raised, from an error context callback, and [`raise`] puts them back in the same
 //! way.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 
@@ -13,57 +13,53 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard};
 
-use super::encoding;
-
-/// An ERROR of the server.
-#[derive(Clone, Debug)]
+/// An ERROR of the server, or one that is to look like it. Texts are in the database's encoding: converting them while
+/// an error is being handled could fail.
+#[derive(Clone, Debug, Default)]
 pub struct ServerError {
     /// As the server packs the five characters (`MAKE_SQLSTATE` of `elog.h`).
-    sqlstate: i32,
-    pub message: String,
-    pub detail: Option<String>,
-    pub hint: Option<String>,
+    pub code: i32,
+    pub message: Vec<u8>,
+    pub detail: Option<Vec<u8>>,
+    pub hint: Option<Vec<u8>>,
     /// Lines from the innermost to the outermost.
-    pub context: Option<String>,
-    schema: Option<String>,
-    table: Option<String>,
-    column: Option<String>,
-    datatype: Option<String>,
-    constraint: Option<String>,
+    pub context: Option<Vec<u8>>,
+    pub schema: Option<Vec<u8>>,
+    pub table: Option<Vec<u8>>,
+    pub column: Option<Vec<u8>>,
+    pub datatype: Option<Vec<u8>>,
+    pub constraint: Option<Vec<u8>>,
 }
 
 impl ServerError {
     /// The five characters.
     pub fn sqlstate(&self) -> String {
-        let sixbit =
-            |place: i32| char::from((((self.sqlstate >> (6 * place)) & 0x3F) as u8) + b'0');
-        (0..5).map(sixbit).collect()
+        sqlstate_text(self.code)
     }
 
     fn of_report(report: &ErrorReportWithLevel) -> Self {
         ServerError {
-            sqlstate: report.sql_error_code() as i32,
-            message: report.message().to_owned(),
-            detail: report.detail().map(str::to_owned),
-            hint: report.hint().map(str::to_owned),
-            context: None,
-            schema: None,
-            table: None,
-            column: None,
-            datatype: None,
-            constraint: None,
+            code: report.sql_error_code() as i32,
+            message: report.message().into(),
+            detail: report.detail().map(Into::into),
+            hint: report.hint().map(Into::into),
+            ..ServerError::default()
         }
+    }
+
+    /// pgrx has kept the message, with what is no UTF-8 replaced.
+    fn is_same(&self, seen: &ServerError) -> bool {
+        self.message == String::from_utf8_lossy(&seen.message).as_bytes()
     }
 
     /// SAFETY: `data` must be a valid copy of the server's error data.
     unsafe fn of_data(data: &pg_sys::ErrorData) -> Self {
         let text = |text: *const c_char| {
             // SAFETY: the server's strings end with NUL.
-            (!text.is_null())
-                .then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+            (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())
         };
         ServerError {
-            sqlstate: data.sqlerrcode,
+            code: data.sqlerrcode,
             message: text(data.message).unwrap_or_default(),
             detail: text(data.detail),
             hint: text(data.hint),
@@ -75,6 +71,11 @@ impl ServerError {
             constraint: text(data.constraint_name),
         }
     }
+}
+
+/// The five characters of a code, six bits each (`PGUNSIXBIT` of `elog.h`).
+pub fn sqlstate_text(code: i32) -> String {
+    (0..5).map(|place| char::from((((code >> (6 * place)) & 0x3F) as u8) + b'0')).collect()
 }
 
 /// Runs `work` and returns the ERROR that it raises. The transaction is then as an ERROR leaves it: the caller rolls
@@ -108,7 +109,7 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, ServerError> {
     };
     match (raised, seen) {
         // An error that is thrown on is not shown to callbacks again: what was seen may be another one.
-        (Some(raised), Some(seen)) if raised.message == seen.message => Err(seen),
+        (Some(raised), Some(seen)) if raised.is_same(&seen) => Err(seen),
         (Some(raised), _) => Err(raised),
         (None, _) => resume_unwind(payload),
     }
@@ -134,6 +135,9 @@ unsafe extern "C-unwind" fn look(seen: *mut c_void) {
 // What pgrx keeps to itself of elog.h.
 unsafe extern "C-unwind" {
     fn errcode(sqlstate: c_int) -> c_int;
+    fn errmsg(format: *const c_char, ...) -> c_int;
+    fn errdetail(format: *const c_char, ...) -> c_int;
+    fn errhint(format: *const c_char, ...) -> c_int;
     fn errcontext_msg(format: *const c_char, ...) -> c_int;
     fn set_errcontext_domain(domain: *const c_char) -> c_int;
     fn err_generic_string(field: c_int, text: *const c_char) -> c_int;
@@ -154,18 +158,11 @@ static mut PENDING: Pending = Pending {
     },
 };
 
-/// Makes the error ready to be raised by pgrx, as the last thing before a function returns it: what pgrx's report does
-/// not carry is added while the server raises it.
+/// Makes the error ready to be raised by pgrx, as the last thing before a function returns it. pgrx raises the bare
+/// report; all that it does not carry is put in its place while the server raises it.
 pub fn raise(error: ServerError) -> ErrorReport {
-    let code = PgSqlErrorCode::from(error.sqlstate);
-    let message = encoding::for_message(error.message.clone());
-    let mut report = ErrorReport::new(code, message, "pg_opus");
-    if let Some(detail) = error.detail.clone() {
-        report = report.set_detail(encoding::for_message(detail));
-    }
-    if let Some(hint) = error.hint.clone() {
-        report = report.set_hint(encoding::for_message(hint));
-    }
+    let message = String::from_utf8_lossy(&error.message).into_owned();
+    let report = ErrorReport::new(PgSqlErrorCode::from(error.code), message, "pg_opus");
     // SAFETY: one thread. The link is static; whoever catches the error resets the chain to its own, as every
     // sigsetjmp of the server does, so the link is gone from it once the error is raised.
     unsafe {
@@ -184,7 +181,16 @@ unsafe extern "C-unwind" fn amend(_: *mut c_void) {
     // copied before they are freed.
     unsafe {
         let Some(error) = (*ptr::addr_of_mut!(PENDING)).error.take() else { return };
-        errcode(error.sqlstate);
+        errcode(error.code);
+        if let Some(message) = c_string(&Some(error.message)) {
+            errmsg(c"%s".as_ptr(), message.as_ptr());
+        }
+        if let Some(detail) = c_string(&error.detail) {
+            errdetail(c"%s".as_ptr(), detail.as_ptr());
+        }
+        if let Some(hint) = c_string(&error.hint) {
+            errhint(c"%s".as_ptr(), hint.as_ptr());
+        }
         for (field, text) in [
             (pg_sys::PG_DIAG_SCHEMA_NAME, &error.schema),
             (pg_sys::PG_DIAG_TABLE_NAME, &error.table),
@@ -203,6 +209,6 @@ unsafe extern "C-unwind" fn amend(_: *mut c_void) {
     }
 }
 
-fn c_string(text: &Option<String>) -> Option<std::ffi::CString> {
-    std::ffi::CString::new(encoding::for_message(text.clone()?)).ok()
+fn c_string(text: &Option<Vec<u8>>) -> Option<CString> {
+    CString::new(text.as_deref()?).ok()
 }

@@ -77,7 +77,9 @@ impl Writer<'_> {
                 run.batch(rows, known)?;
             }
         }
-        Ok(run.counts)
+        let counts = run.counts;
+        rejects.raise()?;
+        Ok(counts)
     }
 
     /// Which of the rows the table has.
@@ -164,6 +166,11 @@ impl Run<'_, '_, '_> {
 
     /// Writes the rows, or those of them that can be written.
     fn put(&mut self, rows: &[RowRef], known: Known) -> Result<(), Failure> {
+        if !rows.iter().all(|row| self.rejects.matters(row.ordinal)) {
+            let rows: Vec<_> =
+                rows.iter().copied().filter(|row| self.rejects.matters(row.ordinal)).collect();
+            return if rows.is_empty() { Ok(()) } else { self.put(&rows, known) };
+        }
         let writer = self.writer;
         let total = rows.len() as u64;
         self.batch.fill(rows.iter().map(|row| writer.rows.tuple(*row)));

@@ -12,17 +12,20 @@ use crate::pg::batch::Batch;
 use crate::pg::encoding;
 use crate::pg::error::ServerError;
 use crate::pg::relation::{self, Lock};
-use crate::pg::spi::Spi;
+use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
-use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, sqlstate_text};
+use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
 use crate::tuple::Former;
 
 const TABLE: &str = "rejected_records";
 
 /// How many records reach `rejected_records` in one statement.
 const BATCH: usize = 1000;
+
+/// Classes of the errors with which jsonb refuses a value: no JSON, too large a number; too deep, too long.
+const NO_JSONB: [&str; 2] = ["22", "54"];
 
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
@@ -44,6 +47,8 @@ pub struct Rejects<'a> {
     limit: u64,
     rejects: Vec<Reject>,
     ordinals: HashSet<u32>,
+    /// Under `stop`: the lowest record that the server has refused.
+    refused: Option<(u32, ServerError)>,
 }
 
 impl<'a> Rejects<'a> {
@@ -56,6 +61,7 @@ impl<'a> Rejects<'a> {
             limit,
             rejects: vec![],
             ordinals: HashSet::new(),
+            refused: None,
         }
     }
 
@@ -79,25 +85,40 @@ impl<'a> Rejects<'a> {
         );
         self.add(Reject {
             ordinal,
-            sqlstate: sqlstate_text(&error.fault),
+            sqlstate: fault_sqlstate(&error.fault),
             reason: error.fault.to_string(),
             path: error.path,
             malformed,
         })
     }
 
-    /// A record that the server refuses.
+    /// A record that the server refuses. Under `stop` the lowest of them ends the load: [`Rejects::raise`].
     pub fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
-        let path = self.places.path(ordinal);
         if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
             error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
         }
         if self.on_error == OnError::Stop {
-            let about = about(self.function, ordinal, &path, show(self.places, ordinal));
-            return Err(Failure::Server { error, about: Some(about) });
+            if self.matters(ordinal) {
+                self.refused = Some((ordinal, error));
+            }
+            return Ok(());
         }
-        let (sqlstate, reason) = (error.sqlstate(), error.message);
+        let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
+        let path = self.places.path(ordinal);
         self.add(Reject { ordinal, path, sqlstate, reason, malformed: false })
+    }
+
+    /// Whether it still matters that a record can be written: none behind a refused one does.
+    pub fn matters(&self, ordinal: u32) -> bool {
+        self.refused.as_ref().is_none_or(|(refused, _)| ordinal < *refused)
+    }
+
+    /// The error of the lowest record that the server has refused under `stop`.
+    pub fn raise(&mut self) -> Result<(), Failure> {
+        let Some((ordinal, error)) = self.refused.take() else { return Ok(()) };
+        let (path, record) = (self.places.path(ordinal), show(self.places, ordinal));
+        let about = Some(about(self.function, ordinal, &path, record));
+        Err(Failure::Server { error, about })
     }
 
     fn add(&mut self, reject: Reject) -> Result<(), Failure> {
@@ -136,17 +157,26 @@ impl<'a> Rejects<'a> {
             // A record may be good JSON for this program and too much for jsonb, such as a number of 200,000 digits:
             // then each of the batch is kept as it can be.
             self.fill(&mut batch, rejects);
-            if subtransaction::within(|| parsed.execute()).is_ok() {
+            if self.stored(&parsed)? {
                 continue;
             }
             for reject in rejects {
                 self.fill(&mut batch, std::slice::from_ref(reject));
-                if subtransaction::within(|| parsed.execute()).is_err() {
+                if !self.stored(&parsed)? {
                     quoted.execute();
                 }
             }
         }
         Ok(())
+    }
+
+    /// Executes the statement; `false` where a record is no value of jsonb.
+    fn stored(&self, plan: &Plan<'_>) -> Result<bool, Failure> {
+        match subtransaction::within(|| plan.execute()) {
+            Ok(_) => Ok(true),
+            Err(error) if NO_JSONB.contains(&&error.sqlstate()[..2]) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn fill(&self, batch: &mut Batch<'_>, rejects: &[Reject]) {

@@ -22,7 +22,7 @@ pub struct Target {
     pub empty: bool,
     /// An ordinary table: no partitions, no view, not foreign.
     pub ordinary: bool,
-    /// The caller may insert, yet row security may refuse single rows.
+    /// Row security may refuse single rows.
     pub refuses_rows: bool,
 }
 
@@ -55,22 +55,45 @@ pub fn find(spi: &Spi, table: Table, on_conflict: OnConflict) -> Result<Target, 
     let key = table.key();
     let columns: Vec<_> =
         table.columns().iter().map(|column| format!("'{}'", column.name)).collect();
+    let may = |privilege: &str, which: &str| {
+        format!(
+            "(SELECT coalesce(bool_and(has_column_privilege(c.oid, a.attname, '{privilege}')), true) FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attname IN ({}) {which})",
+            columns.join(", ")
+        )
+    };
+    // As INSERT … ON CONFLICT asks for them, whether or not there will be a conflict.
+    let privileges = match on_conflict {
+        OnConflict::Update => format!(
+            "{} AND {} AND {}",
+            may("INSERT", ""),
+            may("SELECT", ""),
+            may("UPDATE", &format!("AND a.attname <> '{key}'"))
+        ),
+        OnConflict::Skip => {
+            format!(
+                "{} AND {}",
+                may("INSERT", ""),
+                may("SELECT", &format!("AND a.attname = '{key}'"))
+            )
+        }
+        OnConflict::Error => may("INSERT", ""),
+    };
     let facts = format!(
         "SELECT format('%I.%I', n.nspname, c.relname)::text,
                 (c.relkind = 'r' AND pg_relation_size(c.oid) = 0)::boolean,
                 EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                         WHERE i.indrelid = c.oid AND a.attname = '{key}' AND i.indnkeyatts = 1 AND i.indisunique
                           AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL)::boolean,
-                (row_security_active(c.oid) AND
-                 (SELECT bool_and(has_column_privilege(c.oid, a.attname, 'INSERT')) FROM pg_attribute a
-                  WHERE a.attrelid = c.oid AND a.attname IN ({})))::boolean,
-                (c.relkind = 'r')::boolean
+                row_security_active(c.oid)::boolean,
+                (c.relkind = 'r')::boolean,
+                ({privileges})::boolean
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {}",
-        columns.join(", "),
         oid.to_u32(),
     );
     let target = spi.row(&facts, |row| {
-        let has_key = row.get::<bool>(3).unwrap_or_default();
+        let (has_key, permitted) =
+            (row.get::<bool>(3).unwrap_or_default(), row.get::<bool>(6).unwrap_or_default());
         let target = Target {
             table,
             oid,
@@ -79,11 +102,25 @@ pub fn find(spi: &Spi, table: Table, on_conflict: OnConflict) -> Result<Target, 
             refuses_rows: row.get(4).unwrap_or_default(),
             ordinary: row.get(5).unwrap_or_default(),
         };
-        (target, has_key)
+        (target, has_key, permitted)
     });
     match target {
-        Some((target, has_key)) if has_key || on_conflict == OnConflict::Error => Ok(target),
-        Some((target, _)) => Err(Failure::Refused {
+        Some((_, _, false)) => Err(Failure::Refused {
+            code: ERRCODE_INSUFFICIENT_PRIVILEGE,
+            message: format!("permission denied for table {}", table.name),
+            hint: Some(
+                match on_conflict {
+                    OnConflict::Update => {
+                        "on_conflict => 'update' needs INSERT, SELECT and UPDATE."
+                    }
+                    OnConflict::Skip => "on_conflict => 'skip' needs INSERT and SELECT.",
+                    OnConflict::Error => "on_conflict => 'error' needs INSERT.",
+                }
+                .into(),
+            ),
+        }),
+        Some((target, has_key, _)) if has_key || on_conflict == OnConflict::Error => Ok(target),
+        Some((target, ..)) => Err(Failure::Refused {
             code: ERRCODE_INVALID_COLUMN_REFERENCE,
             message: format!("table {} has no unique constraint on ({key})", target.name),
             hint: Some(format!(
