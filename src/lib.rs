@@ -29,6 +29,10 @@ mod source;
 mod tuple;
 mod write;
 
+#[cfg(feature = "pg_test")]
+#[path = "../pg_test/in_server.rs"]
+mod in_server;
+
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
@@ -38,4 +42,15 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+}
+
+/// What `cargo pgrx test` asks of a crate.
+#[cfg(test)]
+pub mod pg_test {
+    pub fn setup(_options: Vec<&str>) {}
+
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
 }

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_text_that_cannot_be_encoded_spoils_its_row_alone() {
-        let ascii: Encode = |text| text.is_ascii().then(|| Cow::Borrowed(text.as_bytes()));
+        let ascii: Encode = |text| text.is_ascii().then_some(Cow::Borrowed(text.as_bytes()));
         let mut former = Former::new(ascii);
         let mut tuples = vec![];
         former.text(Some("é"));

@@ -6,7 +6,7 @@
 //! - [`error`]: a server error as a value, and back;
 //! - [`guc`]: the prefix of settings;
 //! - [`interrupt`]: cancel and termination;
-//! - [`progress`]: `pg_stat_progress_copy`;
+//! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`relation`]: tables found by name and locked;
 //! - [`role`]: the user and the replication role that a statement runs under;
 //! - [`spi`]: plans and their results;
