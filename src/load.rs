@@ -62,7 +62,7 @@ fn load_rows<'a, R: Loadable<'a>>(
     let mut progress = Progress::start(target.oid, document.size() as u64);
 
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
-    let Prepared { source, received, rows, order, mut faults, places } = prepared;
+    let Prepared { source, received, rows, order, families, mut faults, places } = prepared;
     let decode_ms = milliseconds(start);
     progress.bytes(document.size() as u64);
     if let Some(schema) = schema {
@@ -90,9 +90,8 @@ fn load_rows<'a, R: Loadable<'a>>(
     };
     let mut write = order.write;
     if check.looks_up {
-        let families = rows.families(&write);
         let keys: Vec<&str> =
-            families.iter().map(|family| rows.parent(write[family.first])).collect();
+            families.iter().map(|family| rows.parent_text(write[family.first])).collect();
         let mut present = check.present(spi, &keys);
         if options.create_composers && present.contains(&false) {
             let first = |family: &Family| write[family.first].ordinal;
@@ -111,11 +110,9 @@ fn load_rows<'a, R: Loadable<'a>>(
                     continue;
                 }
                 let refused = members.iter().filter(|row| !rejects.contains(row.ordinal));
-                faults.extend(
-                    refused.map(|row| {
-                        fault(*row, Fault::UnknownComposer(rows.parent(*row).to_owned()))
-                    }),
-                );
+                faults.extend(refused.map(|row| {
+                    fault(*row, Fault::UnknownComposer(rows.parent_text(*row).to_owned()))
+                }));
             }
             write = known;
         }

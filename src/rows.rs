@@ -121,10 +121,14 @@ impl Rows {
     }
 
     /// The row's parent, where rows have one: what stands before the NUL of the order key.
-    pub fn parent(&self, row: RowRef) -> &str {
+    fn parent(&self, row: RowRef) -> &[u8] {
         let key = self.order_key(row);
-        let parent = &key[..memchr::memchr(0, key).unwrap_or(0)];
-        std::str::from_utf8(parent).unwrap_or_default()
+        &key[..memchr::memchr(0, key).unwrap_or(0)]
+    }
+
+    /// The parent of a row as text.
+    pub fn parent_text(&self, row: RowRef) -> &str {
+        std::str::from_utf8(self.parent(row)).unwrap_or_default()
     }
 
     /// The key of the table: what stands behind the NUL of the order key, or all of it.
@@ -201,19 +205,17 @@ impl Rows {
         duplicates
     }
 
-    /// The families of ordered rows.
-    pub fn families(&self, write: &[RowRef]) -> Vec<Family> {
-        let mut families: Vec<Family> = vec![];
-        let mut parent = None;
-        for (place, row) in write.iter().enumerate() {
-            let this = self.parent(*row);
-            match families.last_mut() {
-                Some(family) if parent == Some(this) => family.size += 1,
-                _ => families.push(Family { first: place, size: 1 }),
-            }
-            parent = Some(this);
-        }
-        families
+    /// The families of ordered rows; those of works have a parent, composers have none.
+    pub fn families(&self, write: &[RowRef], parallel: bool) -> Vec<Family> {
+        let starts = |place: &usize| {
+            *place == 0 || self.parent(write[*place]) != self.parent(write[place - 1])
+        };
+        let firsts: Vec<usize> = match parallel {
+            true => (0..write.len()).into_par_iter().filter(starts).collect(),
+            false => (0..write.len()).filter(starts).collect(),
+        };
+        let ends = firsts.iter().copied().skip(1).chain([write.len()]);
+        firsts.iter().zip(ends).map(|(&first, end)| Family { first, size: end - first }).collect()
     }
 }
 
@@ -230,6 +232,7 @@ mod tests {
     use super::*;
     use crate::record::composer::Composer;
     use crate::record::name::Name;
+    use crate::record::work::Work;
     use crate::tuple::as_utf8;
 
     fn rows(names: &[&'static str]) -> Rows {
@@ -252,6 +255,27 @@ mod tests {
             assert_eq!(ordinals(&order.write), [2, 3, 0]);
             assert_eq!(order.duplicates.len(), 0);
         }
+    }
+
+    #[test]
+    fn families_are_told_apart() {
+        let work = |composer: &str, id: u128| {
+            Some(Work {
+                composer_id: composer.into(),
+                work_id: uuid::Uuid::from_u128(id),
+                ..Work::nameless()
+            })
+        };
+        let works = [work("B", 1), work("A", 2), work("B", 0), work("AB", 3)];
+        let rows = Rows::new(vec![Slice::form(&works, 0, as_utf8)]);
+        let order = rows.order(Repeated::LastWins, false);
+        for parallel in [false, true] {
+            let families = rows.families(&order.write, parallel);
+            let told = families.iter().map(|f| (rows.parent_text(order.write[f.first]), f.size));
+            assert_eq!(told.collect::<Vec<_>>(), [("A", 1), ("AB", 1), ("B", 2)]);
+        }
+        assert_eq!(ordinals(&order.write), [1, 3, 2, 0]);
+        assert!(rows.families(&[], false).is_empty());
     }
 
     #[test]

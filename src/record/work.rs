@@ -31,6 +31,27 @@ pub struct Work<'a> {
     pub permlink: Option<Cow<'a, str>>,
 }
 
+#[cfg(test)]
+impl Work<'_> {
+    /// A row of which tests set what they look at.
+    pub fn nameless() -> Self {
+        Work {
+            work_id: Uuid::nil(),
+            composer_id: String::new(),
+            title: "".into(),
+            subtitle: None,
+            genre: None,
+            catalogue_number: None,
+            search_terms: None,
+            popular: None,
+            recommended: None,
+            imslp_id: None,
+            openopus_id: None,
+            permlink: None,
+        }
+    }
+}
+
 /// The `work_id` of a source's identity, such as `imslp:1637322`.
 pub fn work_id(identity: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, identity.as_bytes())
@@ -97,18 +118,10 @@ mod tests {
 
     fn titled(title: &'static str, subtitle: Option<&'static str>) -> Option<Work<'static>> {
         Some(Work {
-            work_id: Uuid::nil(),
             composer_id: "A,_B".into(),
             title: title.into(),
             subtitle: subtitle.map(Cow::Borrowed),
-            genre: None,
-            catalogue_number: None,
-            search_terms: None,
-            popular: None,
-            recommended: None,
-            imslp_id: None,
-            openopus_id: None,
-            permlink: None,
+            ..Work::nameless()
         })
     }
 

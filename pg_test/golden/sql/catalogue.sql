@@ -7,8 +7,8 @@ CREATE FUNCTION works_of(n int) RETURNS text LANGUAGE sql AS
 $$ SELECT jsonb_agg(jsonb_build_object('intvals', jsonb_build_object('composer', 'A', 'worktitle', 'T', 'pageid', i)))::text
    FROM generate_series(1, n) i $$;
 
--- A load makes them when neither is there, in the current schema, and says so; no load makes them without reading its
--- document.
+-- A load makes them when neither is there, in the current schema, and says so; a load that fails takes them with it.
+SELECT load_composers('no JSON');
 SELECT load_composers('[7]');
 SELECT to_regclass('composers'), to_regclass('works'), to_regclass('rejected_records');
 SELECT load_composers('[{"id":"Category:A"}]');
@@ -26,9 +26,9 @@ WHERE refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_e
 ORDER BY 1;
 
 -- To make them again changes nothing.
+COMMENT ON TABLE composers IS 'ours';
 SELECT create_catalogue();
-SELECT create_catalogue();
-SELECT count(*) FROM composers;
+SELECT count(*), obj_description('composers'::regclass) FROM composers;
 
 -- One of the two is there: the other is not made behind its owner's back.
 DROP TABLE composers CASCADE;

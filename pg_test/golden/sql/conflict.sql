@@ -17,15 +17,15 @@ CREATE TABLE before AS SELECT composer_id, ctid AS place, xmin AS version FROM c
 SELECT load_composers(:'d');
 TABLE counts;
 SELECT load_composers(:'d', on_conflict => 'skip'), load_composers(:'d'::jsonb);
-SELECT count(*), bool_and(ctid = place AND xmin = version) AS untouched FROM composers JOIN before USING (composer_id);
+SELECT count(*), bool_and(c.ctid = place AND c.xmin = version) AS untouched FROM composers c JOIN before USING (composer_id);
 
 -- update: what the record has is written, what it has not stays, and only rows that differ are touched.
 \set changed '{"composers":[{"name":"A","complete_name":"X A","birth":null,"death":"1750","popular":"0","epoch":" "},{"name":"B","complete_name":"B"},{"name":"D","complete_name":"D"}]}'
 SELECT load_composers(:'changed');
 TABLE counts;
 SELECT composer_id, birth, death, popular, epoch, openopus_id FROM composers ORDER BY composer_id;
-SELECT composer_id, ctid = place AND xmin = version AS untouched
-FROM composers JOIN before USING (composer_id) ORDER BY composer_id;
+SELECT composer_id, c.ctid = place AND c.xmin = version AS untouched
+FROM composers c JOIN before USING (composer_id) ORDER BY composer_id;
 
 -- skip: what is there stays.
 SELECT load_composers('{"composers":[{"name":"A","complete_name":"X A","birth":"1999"},{"name":"E","complete_name":"E"}]}',

@@ -61,11 +61,16 @@ SELECT kind, ordinal, path, sqlstate, reason, record FROM rejected_records ORDER
 
 -- A broken line is one record; its neighbours are loaded.
 TRUNCATE rejected_records;
-\set lines '{"id":"Category:G"}\n{"id":"Category:H"\n\n{"id":"Category:I"}}\nno JSON at all\n{"id":"Category:J"}\n'
+\set lines '{"id":"Category:G"}\n{"id":"Category:H"\n\nno JSON at all\n{"id":"Category:J"}\n'
 SELECT load_composers(:'lines', on_error => 'ignore');
 TABLE counts;
 SELECT ordinal, path, sqlstate, reason, record FROM rejected_records ORDER BY ordinal;
 SELECT composer_id FROM composers WHERE composer_id BETWEEN 'G' AND 'J' ORDER BY 1;
+TRUNCATE rejected_records;
+\set lines '{"id":"Category:O"}\nno JSON at all\n{"id":"Category:P"}\n'
+SELECT load_composers(:'lines', on_error => 'ignore');
+TABLE counts;
+SELECT ordinal, path, sqlstate, reason, record FROM rejected_records ORDER BY ordinal;
 
 -- A document that is wrong as a whole is an error, whatever on_error says.
 SELECT load_works('not JSON', on_error => 'ignore');
@@ -99,3 +104,13 @@ CREATE SCHEMA ignore_first;
 SET search_path = ignore_first, ignore, public;
 SELECT load_composers('[7]', on_error => 'ignore');
 SELECT relname FROM pg_class WHERE relnamespace = 'ignore_first'::regnamespace AND relkind = 'r' ORDER BY 1;
+-- Nor need the caller own them.
+SET search_path = ignore, public;
+CREATE ROLE regress_golden_loader;
+GRANT USAGE, CREATE ON SCHEMA ignore TO regress_golden_loader;
+GRANT SELECT, INSERT, UPDATE ON composers, works TO regress_golden_loader;
+SET ROLE regress_golden_loader;
+SELECT load_composers('[7]', on_error => 'ignore');
+RESET ROLE;
+DROP OWNED BY regress_golden_loader;
+DROP ROLE regress_golden_loader;

@@ -30,7 +30,7 @@ SELECT count(*) FROM works;
 SELECT foreign_key_check FROM last_load();
 TRUNCATE works, rejected_records;
 
--- A record that the program refuses and one that the database refuses: the lower one is told.
+-- What the program refuses is known before anything is written, so it is told before what the database refuses.
 SELECT load_works(titled('t', 'bad', 't', ''));
 \echo :SQLSTATE
 SELECT load_works(titled('t', '', 't', 'bad'));
@@ -105,6 +105,16 @@ SELECT ordinal, sqlstate, reason FROM rejected_records ORDER BY ordinal;
 SELECT load_works(titled('u', 't'), on_error => 'ignore');
 TABLE counts;
 DROP INDEX one_title;
+TRUNCATE works, rejected_records;
+
+-- A row that is too large for an index is one row's fault.
+CREATE INDEX by_title ON works (title);
+SELECT string_agg(md5(n::text), '') AS huge FROM generate_series(1, 200) n \gset
+SELECT load_works(titled('t', :'huge', 'u'), on_error => 'ignore');
+\echo :SQLSTATE
+TABLE counts;
+SELECT ordinal, sqlstate, left(reason, 14) AS reason FROM rejected_records ORDER BY ordinal;
+DROP INDEX by_title;
 TRUNCATE works, rejected_records;
 
 -- A column that must be there and that the loader does not know.

@@ -101,9 +101,11 @@ BEGIN READ ONLY;
 SELECT load_works('[]'::jsonb);
 \echo :SQLSTATE
 ROLLBACK;
+\set SHOW_CONTEXT never
 BEGIN READ ONLY;
 SELECT create_catalogue();
 \echo :SQLSTATE
+\set SHOW_CONTEXT errors
 ROLLBACK;
 TRUNCATE composers, works;
 
