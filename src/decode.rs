@@ -60,8 +60,8 @@ pub fn works<'a, V: Value<'a>>(
     mode: Mode,
     watch: &Watch,
 ) -> Result<Decoded, LoadError> {
-    let parents: Vec<Result<String, FieldFault>> =
-        found.composers.iter().map(|parent| parent_id(*parent)).collect();
+    let parents: Vec<Result<Composer, FieldFault>> =
+        found.composers.iter().map(|composer| parent(*composer)).collect();
     let renumber: Option<Renumber<Work>> =
         found.dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
     decode(found, mode, watch, renumber, |record| {
@@ -72,10 +72,10 @@ pub fn works<'a, V: Value<'a>>(
         let piece = fields(record)?;
         let parent = record.composer.and_then(|index| parents.get(index as usize));
         let parent = parent.ok_or_else(|| placed(missing("composer")))?;
-        let composer_id = parent
+        let composer = parent
             .as_ref()
             .map_err(|fault| (found.composer_path(record, fault.field), fault.fault.clone()))?;
-        open_opus::work(piece, composer_id, found.dump).map_err(placed)
+        open_opus::work(piece, &composer.composer_id, found.dump).map_err(placed)
     })
 }
 
@@ -83,7 +83,18 @@ fn missing(field: &'static str) -> FieldFault {
     FieldFault { field, fault: Fault::Missing }
 }
 
-fn parent_id<'a, V: Value<'a>>(parent: V) -> Result<String, FieldFault> {
+/// The composer that a work names; none where that cannot be read.
+pub fn composer_of<'a, V: Value<'a>>(
+    found: &Found<'a, V>,
+    record: &Record<V>,
+) -> Option<Composer<'static>> {
+    match record.composer {
+        Some(index) => parent(*found.composers.get(index as usize)?).ok(),
+        None => imslp::composer_of(fields(record).ok()?).ok(),
+    }
+}
+
+fn parent<'a, V: Value<'a>>(parent: V) -> Result<Composer<'static>, FieldFault> {
     let placed = |fault| FieldFault { field: "name", fault };
     // Only its own fields: works below it are checked where they stand.
     let members = match parent.kind().map_err(placed)? {
@@ -98,7 +109,7 @@ fn parent_id<'a, V: Value<'a>>(parent: V) -> Result<String, FieldFault> {
             _ => {}
         }
     }
-    open_opus::composer_id(fields)
+    open_opus::composer_of(fields)
 }
 
 /// A path and what is wrong there. The path is empty where it is the record's own.

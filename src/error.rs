@@ -55,6 +55,11 @@ pub enum Fault {
         expected: &'static str,
         found: Kind,
     },
+    /// A record of another kind than the load is for.
+    WrongRecord {
+        expected: &'static str,
+        found: String,
+    },
     /// No value of that type: `expected` names it.
     Invalid {
         expected: &'static str,
@@ -94,10 +99,15 @@ impl fmt::Display for Fault {
                 write!(f, "invalid JSON: Unicode surrogate without its other half")
             }
             Fault::UnknownShape(what) => write!(f, "{what}"),
-            Fault::SourceError(text) => write!(f, "the document is an error answer: {text}"),
+            Fault::SourceError(text) => {
+                write!(f, "the document is an error answer: {}", excerpt(text))
+            }
             Fault::NotAnObject(kind) => write!(f, "expected an object, found {kind}"),
             Fault::Missing => write!(f, "missing value"),
             Fault::WrongType { expected, found } => write!(f, "expected {expected}, found {found}"),
+            Fault::WrongRecord { expected, found } => {
+                write!(f, "expected {expected}, found {found}")
+            }
             Fault::Invalid { expected, value } => {
                 write!(f, "invalid value for {expected}: {value}")
             }
@@ -105,9 +115,9 @@ impl fmt::Display for Fault {
                 write!(f, "value out of range for {expected}: {value}")
             }
             Fault::NoSuchDate(value) => write!(f, "date out of range: {value}"),
-            Fault::UnknownComposer(key) => write!(f, "unknown composer \"{key}\""),
+            Fault::UnknownComposer(key) => write!(f, "unknown composer {}", quoted(key)),
             Fault::Duplicate { key, first } => {
-                write!(f, "key \"{key}\" is already that of record {first}")
+                write!(f, "key {} is already that of record {first}", quoted(key))
             }
             Fault::TooManyRejected { limit } => {
                 write!(f, "more than reject_limit ({limit}) records are rejected")

@@ -17,17 +17,16 @@ use crate::options::{OnConflict, OnError, Options};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, error, interrupt, relation, spi, threads};
-use crate::prepare::{Document, Loadable, Prepared, prepare};
+use crate::prepare::{Document, Loadable, Places, Prepared, prepare};
 use crate::record::Row;
 use crate::record::composer::Composer;
-use crate::record::name::Name;
-use crate::report::{Failure, LoadReport, milliseconds};
-use crate::rows::{Family, Repeated, RowRef, Rows, Slice};
+use crate::report::{Counts, Failure, LoadReport, milliseconds};
+use crate::rows::{Duplicate, Family, Repeated, RowRef, Rows, Slice};
 use crate::settings;
 use crate::write::insert::Writer;
 use crate::write::parents::Check;
 use crate::write::rejects::Rejects;
-use crate::write::target;
+use crate::write::target::{self, Target};
 
 /// Smaller documents are decoded at once, on this thread: starting a pool takes about as long.
 const SMALL: usize = 256 * 1024;
@@ -62,78 +61,42 @@ fn load_rows<'a, R: Loadable<'a>>(
     let mut progress = Progress::start(target.oid, document.size() as u64);
 
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
-    let Prepared { source, received, rows, order, families, mut faults, places } = prepared;
+    let Prepared { source, received, rows, order, families, faults, places } = prepared;
     let decode_ms = milliseconds(start);
     progress.bytes(document.size() as u64);
-    if let Some(schema) = schema {
-        pgrx::notice!(
-            "tables composers, works and rejected_records created in schema \"{schema}\""
-        );
-    }
 
     let write_start = Instant::now();
-    let mut rejects = Rejects::new(function, &*places, options);
-    // Under `stop` the lowest of all faults found before anything is written is the one reported.
-    let fault = |row: RowRef, fault| {
-        let path = places.path(row.ordinal);
-        LoadError { ordinal: Some(row.ordinal), path, fault }
+    let duplicates = order.duplicates.len() as u64;
+    let mut stage = Stage {
+        spi,
+        options,
+        rows: &rows,
+        places: &*places,
+        rejects: Rejects::new(function, &*places, options),
+        progress,
     };
+    faults.into_iter().try_for_each(|fault| stage.rejects.fault(fault))?;
     if options.on_conflict == OnConflict::Error {
-        faults.extend(order.duplicates.iter().map(|duplicate| {
-            let key = R::key_text(rows.key(duplicate.row));
-            fault(duplicate.row, Fault::Duplicate { key, first: duplicate.kept })
-        }));
+        stage.refuse_duplicates::<R>(&order.duplicates)?;
     }
     let check = match R::RESOURCE {
         Resource::Composers => Check::none("none: composers has no foreign key"),
         Resource::Works => Check::decide(spi, &target, order.write.len(), options.create_composers),
     };
-    let mut write = order.write;
-    if check.looks_up {
-        let keys: Vec<&str> =
-            families.iter().map(|family| rows.parent_text(write[family.first])).collect();
-        let mut present = check.present(spi, &keys);
-        if options.create_composers && present.contains(&false) {
-            let first = |family: &Family| write[family.first].ordinal;
-            let missing =
-                families.iter().zip(&keys).zip(&present).filter(|(_, present)| !**present);
-            let missing: Vec<_> = missing.map(|((family, key), _)| (first(family), *key)).collect();
-            create_composers(spi, &missing, &mut rejects, &mut progress)?;
-            present = check.present(spi, &keys);
-        }
-        if present.contains(&false) {
-            let mut known = vec![];
-            for (family, present) in families.iter().zip(&present) {
-                let members = &write[family.first..family.first + family.size];
-                if *present {
-                    known.extend_from_slice(members);
-                    continue;
-                }
-                let refused = members.iter().filter(|row| !rejects.contains(row.ordinal));
-                faults.extend(refused.map(|row| {
-                    fault(*row, Fault::UnknownComposer(rows.parent_text(*row).to_owned()))
-                }));
-            }
-            write = known;
-        }
-    }
-    faults.sort_by_key(|fault| fault.ordinal);
-    faults.into_iter().try_for_each(|fault| rejects.fault(fault))?;
-
-    let writer = Writer {
-        spi,
-        target: &target,
-        on_conflict: options.on_conflict,
-        proved: check.as_set,
-        rows: &rows,
-    };
-    let mut counts = writer.write(&write, &mut rejects, &mut progress)?;
-    counts.rejected = rejects.count();
+    let write = stage.with_parents(&check, order.write, &families)?;
+    let mut counts = stage.write(&target, options.on_conflict, check.as_set, &rows, &write)?;
+    stage.rejects.raise()?;
+    counts.rejected = stage.rejects.count();
     if options.on_conflict != OnConflict::Error {
-        counts.duplicate = order.duplicates.len() as u64;
+        counts.duplicate = duplicates;
     }
-    rejects.store(spi, load_id, kind)?;
-    progress.end();
+    stage.rejects.store(spi, load_id, kind)?;
+    if let Some(schema) = schema {
+        pgrx::notice!(
+            "tables composers, works and rejected_records created in schema \"{schema}\""
+        );
+    }
+    stage.progress.end();
 
     LoadReport {
         load_id,
@@ -224,22 +187,90 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> LoadError {
     LoadError::document(Fault::Internal(text.unwrap_or_else(|| "a thread panicked".into())))
 }
 
-/// Makes composers from their keys. Each stands at the ordinal of its first work, so that one who is refused is told by
-/// that work.
-fn create_composers(
-    spi: &Spi,
-    missing: &[(u32, &str)],
-    rejects: &mut Rejects<'_>,
-    progress: &mut Progress,
-) -> Result<(), Failure> {
-    let target = target::find(spi, Composer::TABLE, OnConflict::Skip)?;
-    let slices = missing.iter().map(|(ordinal, key)| {
-        let composer = Some(Composer::named(Name::of_key(key)));
-        Slice::form(&[composer], *ordinal as usize, encoding::encode())
-    });
-    let rows = Rows::new(slices.collect());
-    let order = rows.order(Repeated::FirstWins, false);
-    let writer =
-        Writer { spi, target: &target, on_conflict: OnConflict::Skip, proved: false, rows: &rows };
-    writer.write(&order.write, rejects, progress).map(|_| ())
+/// Steps 4 and 5: what they share.
+struct Stage<'s> {
+    spi: &'s Spi,
+    options: &'s Options,
+    rows: &'s Rows,
+    places: &'s dyn Places,
+    rejects: Rejects<'s>,
+    progress: Progress,
+}
+
+impl Stage<'_> {
+    fn refuse(&mut self, row: RowRef, fault: Fault) -> Result<(), Failure> {
+        let path = self.places.path(row.ordinal);
+        self.rejects.fault(LoadError { ordinal: Some(row.ordinal), path, fault })
+    }
+
+    fn refuse_duplicates<'a, R: Loadable<'a>>(
+        &mut self,
+        duplicates: &[Duplicate],
+    ) -> Result<(), Failure> {
+        duplicates.iter().try_for_each(|duplicate| {
+            let key = R::key_text(self.rows.key(duplicate.row));
+            self.refuse(duplicate.row, Fault::Duplicate { key, first: duplicate.kept })
+        })
+    }
+
+    /// Those of the rows whose parent is there, or is made now.
+    fn with_parents(
+        &mut self,
+        check: &Check,
+        write: Vec<RowRef>,
+        families: &[Family],
+    ) -> Result<Vec<RowRef>, Failure> {
+        if !check.looks_up {
+            return Ok(write);
+        }
+        let members = |family: &Family| &write[family.first..family.first + family.size];
+        let keys: Vec<&str> =
+            families.iter().map(|family| self.rows.parent_text(write[family.first])).collect();
+        let mut present = check.present(self.spi, &keys);
+        if self.options.create_composers && present.contains(&false) {
+            let absent = families.iter().zip(&present).filter(|(_, present)| !**present);
+            let firsts: Vec<u32> = absent
+                .filter_map(|(family, _)| members(family).iter().map(|row| row.ordinal).min())
+                .collect();
+            self.create_composers(&firsts)?;
+            present = check.present(self.spi, &keys);
+        }
+        if !present.contains(&false) {
+            return Ok(write);
+        }
+        let mut known = vec![];
+        for ((family, key), present) in families.iter().zip(&keys).zip(&present) {
+            if *present {
+                known.extend_from_slice(members(family));
+                continue;
+            }
+            for row in members(family) {
+                self.refuse(*row, Fault::UnknownComposer((*key).to_owned()))?;
+            }
+        }
+        Ok(known)
+    }
+
+    /// Makes the composers that works name, each told by the ordinal of the first of its works.
+    fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
+        let target = target::find(self.spi, Composer::TABLE, OnConflict::Skip)?;
+        let slices = firsts.iter().map(|&ordinal| {
+            Slice::form(&[self.places.composer(ordinal)], ordinal as usize, encoding::encode())
+        });
+        let rows = Rows::new(slices.collect());
+        let order = rows.order(Repeated::FirstWins, false);
+        self.write(&target, OnConflict::Skip, false, &rows, &order.write).map(|_| ())
+    }
+
+    fn write(
+        &mut self,
+        target: &Target,
+        on_conflict: OnConflict,
+        proved: bool,
+        rows: &Rows,
+        write: &[RowRef],
+    ) -> Result<Counts, Failure> {
+        let writer = Writer { spi: self.spi, target, on_conflict, proved, rows };
+        writer.write(write, &mut self.rejects, &mut self.progress)
+    }
 }

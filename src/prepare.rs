@@ -79,6 +79,8 @@ impl<'a> Loadable<'a> for Work<'a> {
 pub trait Places: Send {
     fn path(&self, ordinal: u32) -> String;
     fn image(&self, ordinal: u32) -> Option<Image<'_>>;
+    /// The composer that a work names.
+    fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
 }
 
 impl<'a, V: Value<'a>> Places for Found<'a, V> {
@@ -89,6 +91,10 @@ impl<'a, V: Value<'a>> Places for Found<'a, V> {
 
     fn image(&self, ordinal: u32) -> Option<Image<'_>> {
         self.records.get(ordinal as usize).map(|record| record.value.image())
+    }
+
+    fn composer(&self, ordinal: u32) -> Option<Composer<'static>> {
+        self.records.get(ordinal as usize).and_then(|record| decode::composer_of(self, record))
     }
 }
 

@@ -53,7 +53,7 @@ impl From<Failure> for ErrorReport {
                 message: encoding::for_message(&error.to_string()),
                 detail: record
                     .and_then(|record| text(&format!("The record begins with: {record}"))),
-                hint: hint(&error.fault).and_then(text),
+                hint: hint(&error).and_then(text),
                 ..ServerError::default()
             }),
             Failure::Server { mut error, about } => {
@@ -83,6 +83,7 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
         Fault::NotAnObject(_) => ERRCODE_SQL_JSON_OBJECT_NOT_FOUND,
         Fault::Missing => ERRCODE_NOT_NULL_VIOLATION,
         Fault::WrongType { .. } => ERRCODE_DATATYPE_MISMATCH,
+        Fault::WrongRecord { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
         Fault::Invalid { expected: "type date", .. } => ERRCODE_INVALID_DATETIME_FORMAT,
         Fault::Invalid { .. } => ERRCODE_INVALID_TEXT_REPRESENTATION,
         Fault::OutOfRange { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
@@ -104,25 +105,19 @@ pub fn fault_sqlstate(fault: &Fault) -> String {
 pub const UNKNOWN_COMPOSER_HINT: &str =
     "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.";
 
-fn hint(fault: &Fault) -> Option<&'static str> {
-    match fault {
+fn hint(error: &LoadError) -> Option<&'static str> {
+    match error.fault {
         Fault::UnknownShape(_) => Some(
             "Expected a list or page of IMSLP, a list or dump of Open Opus, or newline-delimited records.",
         ),
+        Fault::WrongRecord { .. } => {
+            Some("Composers are loaded by load_composers(), works by load_works().")
+        }
         Fault::UnknownComposer(_) => Some(UNKNOWN_COMPOSER_HINT),
         Fault::Duplicate { .. } => {
             Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
         }
-        Fault::Malformed(_)
-        | Fault::LoneSurrogate
-        | Fault::NullCharacter
-        | Fault::Untranslatable
-        | Fault::NotAnObject(_)
-        | Fault::Missing
-        | Fault::WrongType { .. }
-        | Fault::Invalid { .. }
-        | Fault::OutOfRange { .. }
-        | Fault::NoSuchDate(_) => Some(
+        _ if error.ordinal.is_some() => Some(
             "Set on_error => 'ignore' to put such records into rejected_records and load the others.",
         ),
         _ => None,

@@ -11,11 +11,11 @@
 //!
 //! Values are skipped by their length, so depth costs nothing and no stack is used for what nobody reads.
 
+mod de;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use super::{Image, Kind, Value, Watch, number};
 use crate::error::Fault;
@@ -231,7 +231,7 @@ impl<'a> Value<'a> for Jsonb<'a> {
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
-        T::deserialize(self).map_err(|error| error.0)
+        T::deserialize(self).map_err(Fault::from)
     }
 
     fn size(self) -> usize {
@@ -261,198 +261,5 @@ impl<'a> Value<'a> for Jsonb<'a> {
     }
 }
 
-/// serde's error type of this reader.
-#[derive(Debug)]
-pub struct ReadError(Fault);
-
-impl std::fmt::Display for ReadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-impl de::Error for ReadError {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        ReadError(Fault::Malformed(message.to_string()))
-    }
-}
-
-impl From<Fault> for ReadError {
-    fn from(fault: Fault) -> Self {
-        ReadError(fault)
-    }
-}
-
-impl<'a> de::Deserializer<'a> for Jsonb<'a> {
-    type Error = ReadError;
-
-    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self {
-            Jsonb::Null => visitor.visit_unit(),
-            Jsonb::Boolean(value) => visitor.visit_bool(value),
-            Jsonb::Number(bytes) => {
-                visitor.visit_map(NumberMap { text: Some(number_text(bytes)?) })
-            }
-            Jsonb::String(bytes) => visitor.visit_borrowed_str(text(bytes)?),
-            Jsonb::Container(container) if container.object => {
-                visitor.visit_map(ObjectMap { members: container.members()?, value: None })
-            }
-            Jsonb::Container(container) => visitor.visit_seq(ArraySeq(container.children())),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self {
-            Jsonb::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'a>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        visitor.visit_unit()
-    }
-
-    serde::forward_to_deserialize_any! {
-        <V: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
-        bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct enum identifier
-    }
-}
-
-struct ArraySeq<'a>(Children<'a>);
-
-impl<'a> SeqAccess<'a> for ArraySeq<'a> {
-    type Error = ReadError;
-
-    fn next_element_seed<T: DeserializeSeed<'a>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ReadError> {
-        self.0.next().map(|element| seed.deserialize(element?)).transpose()
-    }
-}
-
-struct ObjectMap<'a, I> {
-    members: I,
-    value: Option<Jsonb<'a>>,
-}
-
-impl<'a, I: Iterator<Item = Result<(&'a str, Jsonb<'a>), Fault>>> MapAccess<'a>
-    for ObjectMap<'a, I>
-{
-    type Error = ReadError;
-
-    fn next_key_seed<K: DeserializeSeed<'a>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, ReadError> {
-        let Some((key, value)) = self.members.next().transpose()? else { return Ok(None) };
-        self.value = Some(value);
-        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        seed.deserialize(self.value.take().ok_or_else(corrupt)?)
-    }
-}
-
-/// A number, as serde_json hands one over: a map of one entry.
-struct NumberMap {
-    text: Option<String>,
-}
-
-impl<'a> MapAccess<'a> for NumberMap {
-    type Error = ReadError;
-
-    fn next_key_seed<K: DeserializeSeed<'a>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, ReadError> {
-        if self.text.is_none() {
-            return Ok(None);
-        }
-        seed.deserialize(BorrowedStrDeserializer::new(NUMBER_TOKEN)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        seed.deserialize(StringDeserializer::new(self.text.take().ok_or_else(corrupt)?))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::build::jsonb;
-    use super::*;
-    use serde_json::{Value as Json, json};
-
-    fn read(bytes: &[u8]) -> Result<Json, Fault> {
-        Jsonb::document(bytes)?.read()
-    }
-
-    fn round_trip(document: Json) {
-        assert_eq!(read(&jsonb(&document)), Ok(document));
-    }
-
-    #[test]
-    fn documents_are_read_back() {
-        round_trip(json!([]));
-        round_trip(json!({}));
-        round_trip(json!([null, true, false, "", "é\n", [[]], {"a": {"b": [1]}}]));
-        round_trip(json!("a scalar"));
-        round_trip(json!(42));
-        round_trip(json!([0, -1, 12345678, 10000, 1637322]));
-    }
-
-    /// More than 32 entries, so that some hold offsets and some lengths, with padding in between.
-    #[test]
-    fn offsets_and_padding_are_followed() {
-        let elements: Vec<Json> =
-            (0..200).map(|i| json!([i, "x".repeat(i % 5), {"k": i}])).collect();
-        round_trip(Json::Array(elements));
-        let members = (0..100).map(|i| (format!("key{i}"), json!([i, "y".repeat(i % 7)])));
-        round_trip(Json::Object(members.collect()));
-    }
-
-    #[test]
-    fn members_come_by_length_then_bytes() {
-        let bytes = jsonb(&json!({"bb": 1, "a": 2, "ab": 3}));
-        let members = Jsonb::document(&bytes).unwrap().members(&Watch::default()).unwrap();
-        let keys: Vec<&str> = members.iter().map(|(key, _)| &**key).collect();
-        assert_eq!(keys, ["a", "ab", "bb"]);
-    }
-
-    /// Every cut and every flipped bit of a document gives a value or an error.
-    #[test]
-    fn damaged_bytes_are_no_panic() {
-        let bytes = jsonb(&json!([{"id": "x", "n": 12.5, "deep": [[["é"]], null, true]}, 7, "s"]));
-        for length in 0..bytes.len() {
-            let _ = read(&bytes[..length]);
-        }
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= 1 << bit;
-                let _ = read(&damaged);
-            }
-        }
-    }
-
-    #[test]
-    fn text_that_is_no_utf8_is_an_error() {
-        let mut bytes = jsonb(&json!(["ab"]));
-        let at = bytes.len() - 1;
-        bytes[at] = 0xFF;
-        assert!(matches!(read(&bytes), Err(Fault::Malformed(_))));
-    }
-}
+mod tests;

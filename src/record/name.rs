@@ -56,13 +56,11 @@ impl<'a> Name<'a> {
         }
     }
 
-    /// Reads a key back, as far as that goes.
-    pub fn of_key(key: &str) -> Name<'static> {
-        let text = key.replace('_', " ");
-        let name = Name::inverted(&text);
+    /// The same name, borrowing nothing.
+    pub fn into_owned(self) -> Name<'static> {
         Name {
-            last: name.last.into_owned().into(),
-            first: name.first.map(|first| first.into_owned().into()),
+            last: Cow::Owned(self.last.into_owned()),
+            first: self.first.map(|first| Cow::Owned(first.into_owned())),
         }
     }
 
@@ -164,15 +162,5 @@ mod tests {
         assert_eq!(Name::listed("Adès", "Somebody Else").key(), "Adès,_Somebody_Else");
         assert_eq!(Name::listed("É", "Á").key(), "É,_Á");
         assert_eq!(Name::listed("A long name", "Short").key(), "A_long_name,_Short");
-    }
-
-    #[test]
-    fn a_key_is_read_back() {
-        let name = Name::of_key("Burr,_Willard,_Jr.");
-        assert_eq!(
-            (name.key().as_str(), &*name.complete()),
-            ("Burr,_Willard,_Jr.", "Willard Burr, Jr.")
-        );
-        assert_eq!(Name::of_key("Anonymous"), Name { last: "Anonymous".into(), first: None });
     }
 }

@@ -46,7 +46,7 @@ record! {
 }
 
 pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
-    expect_type(person.kind, "1", "type 1 (a person)")?;
+    expect_type(person.kind, "1", "a person (type 1)")?;
     let id = field::required_text(person.id).field("id")?;
     let name = name(id).ok_or(Fault::Missing).field("id")?;
     Ok(Composer {
@@ -56,7 +56,7 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
 }
 
 pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
-    expect_type(piece.kind, "2", "type 2 (a work)")?;
+    expect_type(piece.kind, "2", "a work (type 2)")?;
     let intvals = match piece.intvals {
         Nested::Record(intvals) => intvals,
         Nested::Scalar(other) => {
@@ -67,12 +67,7 @@ pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
         }
     };
     let title = field::required_text(intvals.worktitle).field("intvals.worktitle")?;
-    let (composer, composer_field) =
-        match field::text(intvals.composer).field("intvals.composer")? {
-            Some(composer) => (composer, "intvals.composer"),
-            None => (field::required_text(piece.parent).field("parent")?, "parent"),
-        };
-    let composer_id = name(composer).ok_or(Fault::Missing).field(composer_field)?.key();
+    let composer_id = composer_name(intvals.composer, piece.parent)?.key();
     let imslp_id = field::integer::<i64>(intvals.pageid).field("intvals.pageid")?;
     let identity = match imslp_id {
         Some(pageid) => format!("imslp:{pageid}"),
@@ -94,11 +89,30 @@ pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
     })
 }
 
+/// The composer that a work names.
+pub fn composer_of(piece: Piece<'_>) -> Result<Composer<'static>, FieldFault> {
+    let named = match piece.intvals {
+        Nested::Record(intvals) => intvals.composer,
+        Nested::Scalar(_) => Scalar::Missing,
+    };
+    Ok(Composer::named(composer_name(named, piece.parent)?.into_owned()))
+}
+
+/// In `intvals`, or else as the record's parent.
+fn composer_name<'a>(named: Scalar<'a>, parent: Scalar<'a>) -> Result<Name<'a>, FieldFault> {
+    let (composer, field) = match field::text(named).field("intvals.composer")? {
+        Some(composer) => (composer, "intvals.composer"),
+        None => (field::required_text(parent).field("parent")?, "parent"),
+    };
+    name(composer).ok_or(Fault::Missing).field(field)
+}
+
 /// A person in the list of works, or a work in that of people, is the wrong document.
 fn expect_type(kind: Scalar<'_>, wanted: &str, expected: &'static str) -> Result<(), FieldFault> {
     match field::identifier(kind).field("type")? {
         Some(kind) if kind != wanted => {
-            Err(Fault::Invalid { expected, value: quoted(&kind) }).field("type")
+            Err(Fault::WrongRecord { expected, found: format!("type {}", quoted(&kind)) })
+                .field("type")
         }
         _ => Ok(()),
     }
@@ -111,13 +125,7 @@ fn name(text: Cow<'_, str>) -> Option<Name<'_>> {
     }
     let name = match text {
         Cow::Borrowed(text) => Name::inverted(bare(text)),
-        Cow::Owned(text) => {
-            let name = Name::inverted(bare(&text));
-            Name {
-                last: Cow::Owned(name.last.into_owned()),
-                first: name.first.map(|first| Cow::Owned(first.into_owned())),
-            }
-        }
+        Cow::Owned(text) => Name::inverted(bare(&text)).into_owned(),
     };
     (!name.last.is_empty()).then_some(name)
 }

@@ -62,11 +62,12 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
     })
 }
 
-/// The `composer_id` of the composer that works belong to.
-pub fn composer_id(parent: Parent<'_>) -> Result<String, FieldFault> {
+/// The composer that works belong to, as far as works tell.
+pub fn composer_of(parent: Parent<'_>) -> Result<Composer<'static>, FieldFault> {
     let listed = field::required_text(parent.name).field("name")?;
     let complete_name = field::required_text(parent.complete_name).field("complete_name")?;
-    Ok(Name::listed(&listed, &complete_name).key())
+    let name = Name::listed(&listed, &complete_name);
+    Ok(Composer { complete_name: complete_name.into_owned().into(), ..Composer::named(name) })
 }
 
 /// A work of `composer_id`. In a `dump` it has no id yet; elsewhere it must have one.

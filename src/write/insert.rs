@@ -77,9 +77,7 @@ impl Writer<'_> {
                 run.batch(rows, known)?;
             }
         }
-        let counts = run.counts;
-        rejects.raise()?;
-        Ok(counts)
+        Ok(run.counts)
     }
 
     /// Which of the rows the table has.
@@ -106,8 +104,8 @@ impl Writer<'_> {
     /// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's
     /// rights, of locks, of resources and of the server are not: each other row would meet them too.
     fn is_about_rows(&self, error: &ServerError) -> bool {
-        const NOT_ABOUT_ROWS: [&str; 13] =
-            ["08", "0A", "25", "26", "40", "42", "53", "54", "55", "57", "58", "F0", "XX"];
+        const NOT_ABOUT_ROWS: [&str; 12] =
+            ["08", "0A", "25", "26", "40", "42", "53", "55", "57", "58", "F0", "XX"];
         let sqlstate = error.sqlstate();
         let refused_by_policy = sqlstate == INSUFFICIENT_PRIVILEGE && self.target.refuses_rows;
         refused_by_policy || !NOT_ABOUT_ROWS.contains(&&sqlstate[..2])

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::statement::batch_name;
+use super::target::{REJECTED_RECORDS, create_table};
 use crate::document::Image;
 use crate::error::{Fault, LoadError};
 use crate::options::{OnError, Options};
@@ -19,7 +20,7 @@ use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
 use crate::tuple::Former;
 
-const TABLE: &str = "rejected_records";
+const TABLE: &str = REJECTED_RECORDS;
 
 /// How many records reach `rejected_records` in one statement.
 const BATCH: usize = 1000;
@@ -47,8 +48,8 @@ pub struct Rejects<'a> {
     limit: u64,
     rejects: Vec<Reject>,
     ordinals: HashSet<u32>,
-    /// Under `stop`: the lowest record that the server has refused.
-    refused: Option<(u32, ServerError)>,
+    /// Under `stop`: the lowest bad record so far, and what is wrong with it.
+    stop: Option<(u32, Failure)>,
 }
 
 impl<'a> Rejects<'a> {
@@ -61,7 +62,7 @@ impl<'a> Rejects<'a> {
             limit,
             rejects: vec![],
             ordinals: HashSet::new(),
-            refused: None,
+            stop: None,
         }
     }
 
@@ -69,16 +70,13 @@ impl<'a> Rejects<'a> {
         self.rejects.len() as u64
     }
 
-    pub fn contains(&self, ordinal: u32) -> bool {
-        self.ordinals.contains(&ordinal)
-    }
-
     /// A record that the program refuses.
     pub fn fault(&mut self, error: LoadError) -> Result<(), Failure> {
-        let Some(ordinal) = error.ordinal.filter(|_| self.on_error == OnError::Ignore) else {
-            let record = error.ordinal.and_then(|ordinal| show(self.places, ordinal));
-            return Err(Failure::Load { error, record });
-        };
+        let Some(ordinal) = error.ordinal else { return Err(Failure::load(error)) };
+        if self.on_error == OnError::Stop {
+            self.stop_at(ordinal, Failure::load(error));
+            return Ok(());
+        }
         let malformed = matches!(
             error.fault,
             Fault::Malformed(_) | Fault::NullCharacter | Fault::LoneSurrogate
@@ -92,15 +90,13 @@ impl<'a> Rejects<'a> {
         })
     }
 
-    /// A record that the server refuses. Under `stop` the lowest of them ends the load: [`Rejects::raise`].
+    /// A record that the server refuses.
     pub fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
         if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
             error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
         }
         if self.on_error == OnError::Stop {
-            if self.matters(ordinal) {
-                self.refused = Some((ordinal, error));
-            }
+            self.stop_at(ordinal, error.into());
             return Ok(());
         }
         let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
@@ -108,22 +104,38 @@ impl<'a> Rejects<'a> {
         self.add(Reject { ordinal, path, sqlstate, reason, malformed: false })
     }
 
-    /// Whether it still matters that a record can be written: none behind a refused one does.
-    pub fn matters(&self, ordinal: u32) -> bool {
-        self.refused.as_ref().is_none_or(|(refused, _)| ordinal < *refused)
+    /// Under `stop`: the load will end with this failure, unless a record before this one fails too.
+    fn stop_at(&mut self, ordinal: u32, failure: Failure) {
+        if self.matters(ordinal) {
+            self.stop = Some((ordinal, failure));
+        }
     }
 
-    /// The error of the lowest record that the server has refused under `stop`.
+    /// Whether it still matters that a record can be written: none behind a bad one does under `stop`.
+    pub fn matters(&self, ordinal: u32) -> bool {
+        self.stop.as_ref().is_none_or(|(stop, _)| ordinal < *stop)
+    }
+
+    /// Ends the load under `stop` with the failure of the lowest bad record, once all before it have been tried.
     pub fn raise(&mut self) -> Result<(), Failure> {
-        let Some((ordinal, error)) = self.refused.take() else { return Ok(()) };
-        let (path, record) = (self.places.path(ordinal), show(self.places, ordinal));
-        let about = Some(about(self.function, ordinal, &path, record));
-        Err(Failure::Server { error, about })
+        let Some((ordinal, failure)) = self.stop.take() else { return Ok(()) };
+        let record = show(self.places, ordinal);
+        Err(match failure {
+            Failure::Load { error, .. } => Failure::Load { error, record },
+            Failure::Server { error, .. } => {
+                let path = self.places.path(ordinal);
+                let about = Some(about(self.function, ordinal, &path, record));
+                Failure::Server { error, about }
+            }
+            other => other,
+        })
     }
 
     fn add(&mut self, reject: Reject) -> Result<(), Failure> {
-        self.ordinals.insert(reject.ordinal);
-        self.rejects.push(reject);
+        // The first thing found wrong with a record is the one that counts.
+        if self.ordinals.insert(reject.ordinal) {
+            self.rejects.push(reject);
+        }
         if self.count() <= self.limit {
             return Ok(());
         }
@@ -137,7 +149,7 @@ impl<'a> Rejects<'a> {
             return Ok(());
         }
         if relation::find(TABLE, Lock::Insert).is_none() {
-            super::target::create_tables(spi);
+            create_table(spi, TABLE);
             pgrx::notice!("table {TABLE} created");
         }
         self.rejects.sort_unstable_by_key(|reject| reject.ordinal);

@@ -9,8 +9,14 @@ use crate::pg::spi::Spi;
 use crate::record::Table;
 use crate::report::Failure;
 
-/// The SQL that makes the tables.
-pub const CATALOGUE: &str = include_str!("../../sql/catalogue.sql");
+/// The tables of a catalogue, each with the SQL that makes it, parents first.
+const CATALOGUE: [(&str, &str); 3] = [
+    ("composers", include_str!("../../sql/composers.sql")),
+    ("works", include_str!("../../sql/works.sql")),
+    (REJECTED_RECORDS, include_str!("../../sql/rejected_records.sql")),
+];
+
+pub const REJECTED_RECORDS: &str = "rejected_records";
 
 /// A table, found and locked for writing.
 pub struct Target {
@@ -36,8 +42,23 @@ pub fn create_missing_tables(spi: &Spi) -> Option<String> {
     spi.row("SELECT current_schema()::text", |row| row.get::<String>(1)).flatten()
 }
 
+/// Makes those of the tables that the current schema does not have.
 pub fn create_tables(spi: &Spi) {
-    spi.run(CATALOGUE);
+    relation::refuse_read_only("create_catalogue");
+    for (table, _) in CATALOGUE {
+        let there = format!(
+            "SELECT (to_regclass(quote_ident(current_schema()) || '.{table}') IS NOT NULL)::boolean"
+        );
+        match spi.row(&there, |row| row.get::<bool>(1)).flatten() {
+            Some(true) => pgrx::notice!("relation \"{table}\" already exists, skipping"),
+            _ => create_table(spi, table),
+        }
+    }
+}
+
+/// Makes one of the tables in the current schema.
+pub fn create_table(spi: &Spi, table: &str) {
+    CATALOGUE.iter().filter(|(name, _)| *name == table).for_each(|(_, sql)| spi.run(sql));
 }
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
@@ -82,9 +103,10 @@ pub fn find(spi: &Spi, table: Table, on_conflict: OnConflict) -> Result<Target, 
     let facts = format!(
         "SELECT format('%I.%I', n.nspname, c.relname)::text,
                 (c.relkind = 'r' AND pg_relation_size(c.oid) = 0)::boolean,
-                EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-                        WHERE i.indrelid = c.oid AND a.attname = '{key}' AND i.indnkeyatts = 1 AND i.indisunique
-                          AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL)::boolean,
+                (SELECT coalesce(bool_and(i.indimmediate), false)
+                 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                 WHERE i.indrelid = c.oid AND a.attname = '{key}' AND i.indnkeyatts = 1 AND i.indisunique
+                   AND i.indisvalid AND i.indpred IS NULL)::boolean,
                 row_security_active(c.oid)::boolean,
                 (c.relkind = 'r')::boolean,
                 ({privileges})::boolean

@@ -30,7 +30,7 @@ SELECT count(*) FROM works;
 SELECT foreign_key_check FROM last_load();
 TRUNCATE works, rejected_records;
 
--- What the program refuses is known before anything is written, so it is told before what the database refuses.
+-- The lowest bad record is told, whether the program refuses it or the database.
 SELECT load_works(titled('t', 'bad', 't', ''));
 \echo :SQLSTATE
 SELECT load_works(titled('t', '', 't', 'bad'));

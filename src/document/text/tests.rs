@@ -1,0 +1,114 @@
+//! PURE, tests only: text.
+
+use super::*;
+use serde_json::{Value as Json, json};
+
+fn documents(text: &str) -> Result<Vec<&str>, Fault> {
+    Ok(Text::documents(text, &Watch::default())?.into_iter().map(|value| value.0).collect())
+}
+
+fn elements(text: &str) -> Result<Vec<&str>, Fault> {
+    Ok(Text(text).elements(&Watch::default())?.into_iter().map(|value| value.0).collect())
+}
+
+fn members(text: &str) -> Result<Vec<(String, &str)>, Fault> {
+    let members = Text(text).members(&Watch::default())?;
+    Ok(members.into_iter().map(|(key, value)| (key.into_owned(), value.0)).collect())
+}
+
+fn read(text: &str) -> Result<Json, Fault> {
+    Text(text).read()
+}
+
+#[test]
+fn elements_are_split_at_the_commas_between_them() {
+    assert_eq!(elements("[]"), Ok(vec![]));
+    assert_eq!(elements("[ \n ]"), Ok(vec![]));
+    assert_eq!(
+        elements(r#"[ {"a":[1,2]} , "],[" ,-1e5, null,"\"" ]"#),
+        Ok(vec![r#"{"a":[1,2]}"#, r#""],[""#, "-1e5", "null", r#""\"""#])
+    );
+    assert_eq!(elements("[1,,2]"), Ok(vec!["1", "", "2"]));
+    assert_eq!(elements("[1,]"), Ok(vec!["1", ""]));
+    assert_eq!(elements("[{} {}, 3]"), Ok(vec!["{} {}", "3"]));
+    assert_eq!(elements("[1 2]"), Ok(vec!["1 2"]));
+}
+
+#[test]
+fn members_are_those_of_jsonb() {
+    assert_eq!(
+        members(r#"{"bb": 1, "a":2, "a" : [3], "\u0061b":4}"#),
+        Ok(vec![("a".into(), "[3]"), ("ab".into(), "4"), ("bb".into(), "1")])
+    );
+    assert_eq!(members("{}"), Ok(vec![]));
+    assert!(members(r#"{"a" 1}"#).is_err());
+    assert!(members(r#"{a: 1}"#).is_err());
+    assert!(members(r#"{"a":"\ud800","a":1}"#).is_err(), "a superseded value is checked too");
+}
+
+#[test]
+fn documents_follow_one_another() {
+    assert_eq!(documents(" [1] "), Ok(vec!["[1]"]));
+    assert_eq!(documents("{\"a\":1}\n{\"b\":2}\n"), Ok(vec!["{\"a\":1}", "{\"b\":2}"]));
+    assert_eq!(documents("{\n\"a\":1\n}{\"b\":2}"), Ok(vec!["{\n\"a\":1\n}", "{\"b\":2}"]));
+    assert!(documents("").is_err());
+    assert!(documents(" \n").is_err());
+    assert_eq!(documents("not json"), Ok(vec!["not json"]));
+    assert!(Text("not json").check().is_err());
+    assert!(documents("{").is_err());
+}
+
+#[test]
+fn a_broken_line_stays_alone() {
+    let broken = "{\"a\":1}\n{\"b\":\"cut off\n{\"c\":3}";
+    assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":\"cut off", "{\"c\":3}"]));
+    let broken = "{\"a\":1}\n{\"b\":[2\n{\"c\":3}";
+    assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":[2", "{\"c\":3}"]));
+    let broken = "{\"a\":1}\nno JSON\n{\"c\":3}";
+    assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "no JSON", "{\"c\":3}"]));
+    assert!(elements("[{\"a\":1},\n{\"b\":2}").is_err(), "an array is no set of lines");
+    assert!(elements("[1").is_err());
+    assert!(elements("[").is_err());
+    assert!(elements("[1]]").is_err());
+    assert!(elements("[1] [2]").is_err());
+}
+
+#[test]
+fn what_jsonb_refuses_is_refused_at_any_depth() {
+    assert_eq!(read(r#"{"x":[{"y":"a\u0000"}]}"#), Err(Fault::NullCharacter));
+    assert_eq!(read(r#"{"x\u0000":1}"#), Err(Fault::NullCharacter));
+    assert_eq!(read(r#"["\ud83c"]"#), Err(Fault::LoneSurrogate));
+    assert_eq!(read(r#"["\ud83cx"]"#), Err(Fault::LoneSurrogate));
+    assert_eq!(read(r#"["\udfb5"]"#), Err(Fault::LoneSurrogate));
+    assert_eq!(read(r#"["\ud83c\udfb5"]"#), Ok(json!(["🎵"])));
+    assert_eq!(read(r#"["\\u0000"]"#), Ok(json!(["\\u0000"])));
+    for malformed in ["", "{", "tru", "[01]", "[+1]", "[\"\t\"]", "{\"a\":1,}", "[1]x", "\"\\x\""] {
+        assert!(matches!(read(malformed), Err(Fault::Malformed(_))), "{malformed}");
+        assert!(Text(malformed).check().is_err(), "{malformed}");
+    }
+}
+
+#[test]
+fn depth_and_size_of_ignored_values_do_not_matter() {
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    assert_eq!(Text(&deep).check(), Ok(()));
+    assert_eq!(Text("1e400").check(), Ok(()));
+}
+
+#[test]
+fn any_cut_of_a_document_is_a_value_or_an_error() {
+    let text = r#"{"works":[{"title":"\u00e9 \"A\"","n":[1,{"x":null}]}, 5],"k":{}}"#;
+    for end in 0..text.len() {
+        let Ok(values) = Text::documents(&text[..end], &Watch::default()) else { continue };
+        for value in values {
+            let _ = value.check();
+            let _ = value.kind();
+        }
+    }
+}
+
+#[test]
+fn an_error_shows_where() {
+    let Err(Fault::Malformed(reason)) = read("{\"a\": 1,\n\"b\": oops}") else { panic!() };
+    assert!(reason.contains("near \"oops}\""), "{reason}");
+}
