@@ -108,6 +108,34 @@ impl Former {
     }
 }
 
+/// A few tuples, one behind the other.
+pub struct Tuples {
+    former: Former,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Tuples {
+    pub fn new(encode: Encode) -> Self {
+        Tuples { former: Former::new(encode), bytes: vec![], ends: vec![] }
+    }
+
+    /// Adds a row; `false`, and none is added, where a text could not be encoded.
+    pub fn add(&mut self, put: impl FnOnce(&mut Former)) -> bool {
+        put(&mut self.former);
+        let encodable = self.former.finish(&mut self.bytes);
+        if encodable {
+            self.ends.push(self.bytes.len());
+        }
+        encodable
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
 fn short_header(length: usize) -> u8 {
     let length = length as u8;
     if cfg!(target_endian = "little") { (length << 1) | 1 } else { length | 0x80 }
@@ -222,12 +250,10 @@ mod tests {
     #[test]
     fn a_text_that_cannot_be_encoded_spoils_its_row_alone() {
         let ascii: Encode = |text| text.is_ascii().then_some(Cow::Borrowed(text.as_bytes()));
-        let mut former = Former::new(ascii);
-        let mut tuples = vec![];
-        former.text(Some("é"));
-        assert!(!former.finish(&mut tuples));
-        former.text(Some("e"));
-        assert!(former.finish(&mut tuples));
-        assert_eq!(tuples.len(), 26);
+        let mut tuples = Tuples::new(ascii);
+        assert!(tuples.add(|row| row.text(Some("a"))));
+        assert!(!tuples.add(|row| row.text(Some("é"))));
+        assert!(tuples.add(|row| row.text(Some("bc"))));
+        assert_eq!(tuples.iter().map(<[u8]>::len).collect::<Vec<_>>(), [26, 27]);
     }
 }

@@ -21,7 +21,7 @@ use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
 use crate::record::{Column, ColumnType, Sink};
 use crate::settings;
-use crate::tuple::Former;
+use crate::tuple::Tuples;
 
 /// Below this many rows the row-by-row check costs less than a look-up of all parents.
 const FEWEST_ROWS: usize = 500;
@@ -48,6 +48,9 @@ pub struct Check {
 struct Composers {
     name: String,
     owner: pg_sys::Oid,
+    /// The foreign key refers to this table: the look-up stands for the check, which runs as the owner. Otherwise it is
+    /// the caller's own.
+    referenced: bool,
 }
 
 impl Check {
@@ -121,18 +124,21 @@ impl Check {
         let Some(composers) = &self.composers else { return vec![] };
         let name = batch_name("parents");
         let mut batch = Batch::register(spi, &name, COLUMNS, keys.len());
-        let mut former = Former::new(encoding::encode());
-        let (mut tuples, mut ends) = (vec![], vec![0]);
+        let mut tuples = Tuples::new(encoding::encode());
         for (place, key) in (0i32..).zip(keys) {
-            former.int4(Some(place));
-            former.text(Some(key));
             // A key that the encoding lacks has no tuple: such rows have been set aside before.
-            former.finish(&mut tuples);
-            ends.push(tuples.len());
+            tuples.add(|row| {
+                row.int4(Some(place));
+                row.text(Some(key));
+            });
         }
-        batch.fill(ends.windows(2).map(|ends| &tuples[ends[0]..ends[1]]).filter(|t| !t.is_empty()));
+        batch.fill(tuples.iter());
         let sql = parents(&composers.name, &name, KEY, self.as_set);
-        let places = as_owner(composers.owner, || spi.row(&sql, |row| row.get::<Vec<i32>>(1)));
+        let run = || spi.row(&sql, |row| row.get::<Vec<i32>>(1));
+        let places = match composers.referenced {
+            true => as_owner(composers.owner, run),
+            false => run(),
+        };
         places.flatten().unwrap_or_default()
     }
 }
@@ -191,10 +197,9 @@ fn facts(spi: &Spi, works: &Target) -> Facts {
         triggers: row.get(5).unwrap_or_default(),
         rules: row.get(6).unwrap_or_default(),
         functions: row.get(7).unwrap_or_default(),
-        composers: row
-            .get::<String>(8)
-            .zip(row.get::<pg_sys::Oid>(9))
-            .map(|(name, owner)| Composers { name, owner }),
+        composers: row.get::<String>(8).zip(row.get::<pg_sys::Oid>(9)).map(|(name, owner)| {
+            Composers { name, owner, referenced: row.get(3).unwrap_or_default() }
+        }),
     });
     facts.unwrap_or(Facts {
         ordinary: false,

@@ -18,7 +18,7 @@ use crate::pg::subtransaction;
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
-use crate::tuple::Former;
+use crate::tuple::{Former, Tuples};
 
 const TABLE: &str = REJECTED_RECORDS;
 
@@ -192,18 +192,14 @@ impl<'a> Rejects<'a> {
     }
 
     fn fill(&self, batch: &mut Batch<'_>, rejects: &[Reject]) {
-        let mut former = Former::new(encoding::encode());
-        let (mut tuples, mut ends) = (vec![], vec![0]);
+        let mut tuples = Tuples::new(encoding::encode());
         for reject in rejects {
-            self.put(reject, false, &mut former);
-            if !former.finish(&mut tuples) {
+            if !tuples.add(|row| self.put(reject, false, row)) {
                 // With a character that the database's encoding lacks: escaped, it is text and no JSON.
-                self.put(reject, true, &mut former);
-                former.finish(&mut tuples);
+                tuples.add(|row| self.put(reject, true, row));
             }
-            ends.push(tuples.len());
         }
-        batch.fill(ends.windows(2).map(|ends| &tuples[ends[0]..ends[1]]));
+        batch.fill(tuples.iter());
     }
 
     fn put(&self, reject: &Reject, escape: bool, row: &mut Former) {
