@@ -1,6 +1,8 @@
 //! The rayon pool of one call: made for it, gone after it, deaf to signals.
 
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 use rayon::ThreadPool;
 
@@ -10,17 +12,28 @@ use rayon::ThreadPool;
 /// Signals are blocked while the threads start, and they keep that mask: a signal to the process is handled on the
 /// backend's own thread, the only one on which the server's handlers may run.
 pub fn with_pool<T>(threads: usize, work: impl FnOnce(&ThreadPool) -> T) -> Option<T> {
-    let mut mask = Some(SignalMask::block_all());
-    let builder = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("pg_opus {index}"));
-    let outcome = builder.build_scoped(rayon::ThreadBuilder::run, |pool| {
-        // All threads have been started by now.
-        drop(mask.take());
-        work(pool)
-    });
-    drop(mask);
-    outcome.ok()
+    thread::scope(|scope| {
+        let mask = SignalMask::block_all();
+        let mut handles = vec![];
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .spawn_handler(|worker| {
+                let name = format!("pg_opus {}", worker.index());
+                handles
+                    .push(thread::Builder::new().name(name).spawn_scoped(scope, || worker.run())?);
+                Ok(())
+            })
+            .build();
+        drop(mask);
+        let outcome = pool.ok().map(|pool| catch_unwind(AssertUnwindSafe(|| work(&pool))));
+        // The pool is gone, and its threads end. A scope would wait for what they run, and not until they have left the
+        // process: joining them does.
+        for handle in handles {
+            // What a task panics with has reached `work`.
+            let _ = handle.join();
+        }
+        outcome.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// The signals that were blocked before; restores them when dropped.
