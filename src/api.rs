@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use crate::load::load;
 use crate::options::Options;
 use crate::pg::argument::{JsonbArgument, TextArgument};
-use crate::pg::{encoding, error, spi};
+use crate::pg::{encoding, error, relation, spi};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
@@ -87,7 +87,11 @@ fn with_text(
 
 #[pg_extern]
 fn create_catalogue() -> Result<(), ErrorReport> {
-    Ok(error::catch(|| spi::connect(target::create_tables)).map_err(Failure::from)?)
+    let create = || {
+        relation::refuse_read_only("create_catalogue");
+        spi::connect(target::create_tables);
+    };
+    Ok(error::catch(create).map_err(Failure::from)?)
 }
 
 #[allow(clippy::type_complexity)]

@@ -1,6 +1,7 @@
 //! PURE. Records → rows, on as many threads as the current rayon pool has, or on the caller's alone.
 //!
-//! Rows are formed as tuples while they are still in the processor's caches. Whatever order the threads work in, the faults come out in the document's.
+//! Rows are formed as tuples while they are still in the processor's caches. Whatever order the threads work in, the
+//! faults come out in the document's.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};

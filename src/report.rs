@@ -1,6 +1,6 @@
 //! What a caller sees: the SQLSTATE, DETAIL and HINT of each fault, and the report of the last load.
 //!
-//! This is the only place that knows SQLSTATEs. Faults that Postgres has too carry its codes.
+//! Which fault has which SQLSTATE is known here alone. Faults that Postgres has too carry its codes.
 
 use std::cell::RefCell;
 use std::time::Instant;

@@ -214,16 +214,14 @@ impl Run<'_, '_, '_> {
             let read = |row: &Row| Written { written: count(row, 1), inserted: count(row, 2) };
             return Ok(subtransaction::within(|| counted_merge.row(read))?.unwrap_or_default());
         }
-        let new = match known {
-            Known::Changed if self.writer.on_conflict == OnConflict::Update => 0,
-            _ => rows.len() - self.writer.compare(rows).count,
+        // Where nothing is updated, what is written is new.
+        let new = match (self.writer.on_conflict, known) {
+            (OnConflict::Skip | OnConflict::Error, _) => rows.len(),
+            (OnConflict::Update, Known::Changed) => 0,
+            (OnConflict::Update, _) => rows.len() - self.writer.compare(rows).count,
         };
         let written = subtransaction::within(|| merge.execute())?;
-        let inserted = match self.writer.on_conflict {
-            OnConflict::Update => written.min(new as u64),
-            OnConflict::Skip | OnConflict::Error => written,
-        };
-        Ok(Written { written, inserted })
+        Ok(Written { written, inserted: written.min(new as u64) })
     }
 }
 

@@ -44,7 +44,6 @@ pub fn create_missing_tables(spi: &Spi) -> Option<String> {
 
 /// Makes those of the tables that the current schema does not have.
 pub fn create_tables(spi: &Spi) {
-    relation::refuse_read_only("create_catalogue");
     for (table, _) in CATALOGUE {
         let there = format!(
             "SELECT (to_regclass(quote_ident(current_schema()) || '.{table}') IS NOT NULL)::boolean"
