@@ -11,7 +11,8 @@
 //! - [`role`]: the user and the replication role that a statement runs under;
 //! - [`spi`]: plans and their results;
 //! - [`subtransaction`]: work that is undone when it fails;
-//! - [`threads`]: the rayon pool of a call.
+//! - [`threads`]: the rayon pool of a call;
+//! - [`wal`]: the log, written while the load goes on.
 //!
 //! Everything here but [`threads`] runs on the backend's only Postgres thread. A wrapper owns one resource, and its
 //! `Drop` does not call into Postgres while panicking: the transaction's abort cleans up then.
@@ -28,3 +29,4 @@ pub mod role;
 pub mod spi;
 pub mod subtransaction;
 pub mod threads;
+pub mod wal;

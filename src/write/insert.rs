@@ -13,7 +13,7 @@ use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::role::as_replica;
 use crate::pg::spi::{Plan, Row, Spi};
-use crate::pg::{interrupt, subtransaction};
+use crate::pg::{interrupt, subtransaction, wal};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 
@@ -156,6 +156,7 @@ impl Run<'_, '_, '_> {
     fn batch(&mut self, rows: &[RowRef], known: Known) -> Result<(), Failure> {
         let before = self.rejects.count();
         self.put(rows, known)?;
+        wal::write_behind();
         let rejected = self.rejects.count() - before;
         self.progress.tuples(rows.len() as u64 - rejected);
         self.progress.excluded(rejected);
