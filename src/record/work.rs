@@ -5,10 +5,12 @@
 //! no ids, `openopus:<composer_id>/<title>/<subtitle>/<n>`, where `n` counts from 0 the works of the document that are
 //! equal in the three before it.
 
+use std::array;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use uuid::Uuid;
+use sha1::{Digest, Sha1};
+use uuid::{Builder, Uuid};
 
 use super::{Column, ColumnType, ORDINAL, Row, Sink, Table};
 
@@ -52,9 +54,10 @@ impl Work<'_> {
     }
 }
 
-/// The `work_id` of a source's identity, such as `imslp:1637322`.
+/// The `work_id` of a source's identity, such as `imslp:1637322`: a UUIDv5 (RFC 9562 section 5.5).
 pub fn work_id(identity: &str) -> Uuid {
-    Uuid::new_v5(&NAMESPACE, identity.as_bytes())
+    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(identity).finalize();
+    Builder::from_sha1_bytes(array::from_fn(|byte| hash[byte])).into_uuid()
 }
 
 /// Gives works without an id of their own theirs; `works` are all of a document, in its order.
@@ -128,6 +131,13 @@ mod tests {
     #[test]
     fn the_namespace_is_the_one_documented() {
         assert_eq!(NAMESPACE, Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"pg_opus"));
+    }
+
+    #[test]
+    fn ids_are_those_of_any_uuid_library() {
+        for identity in ["", "imslp:1637322", &"openopus:é".repeat(30)] {
+            assert_eq!(work_id(identity), Uuid::new_v5(&NAMESPACE, identity.as_bytes()));
+        }
     }
 
     #[test]
