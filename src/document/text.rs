@@ -1,14 +1,16 @@
-//! PURE. JSON text: spans found by matching brackets, then read by serde_json.
+//! PURE. JSON text: [`spans`] found by matching brackets, then read by serde_json.
 //!
-//! Finding spans looks at brackets and strings only, at the speed of memory; what a span holds is checked when it is
-//! read, in parallel. Two checks that serde_json does not make for values nobody reads, and that jsonb makes
+//! What a span holds is checked when it is read, in parallel. Two checks that serde_json does not make for values nobody reads, and that jsonb makes
 //! everywhere, are here: `\u0000` and halves of surrogate pairs (RFC 8259 section 7).
+
+mod spans;
 
 use std::borrow::Cow;
 
-use memchr::{memchr2, memmem};
+use memchr::memmem;
 use serde::Deserialize;
 
+use self::spans::{Items, elements, extent, is_blank, skip_blanks, string_end, unexpected};
 use super::{Image, Kind, Value, Watch};
 use crate::error::{Fault, excerpt};
 
@@ -66,113 +68,6 @@ fn lines(text: &str) -> Option<Vec<Text<'_>>> {
     (lines.len() > 1 && whole(lines[0])).then(|| lines.into_iter().map(Text).collect())
 }
 
-fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r')
-}
-
-fn skip_blanks(text: &str, at: usize) -> usize {
-    let blanks = text.as_bytes()[at..].iter().take_while(|&&byte| is_blank(char::from(byte)));
-    at + blanks.count()
-}
-
-fn unexpected(text: &str, at: usize) -> Fault {
-    let rest = text.get(at..).unwrap_or_default();
-    match rest.is_empty() {
-        true => Fault::Malformed("the document ends too early".into()),
-        false => Fault::Malformed(format!("unexpected text at byte {at}: {}", excerpt(rest))),
-    }
-}
-
-/// How often a long value looks whether it is to stop.
-const BRACKETS_BETWEEN_CHECKS: u32 = 1 << 16;
-
-/// Where the value that starts at `at` ends: behind its last bracket or quote; a number or word ends where a comma,
-/// bracket, colon or blank stands.
-fn extent(text: &str, at: usize, check: &dyn Fn() -> Result<(), Fault>) -> Result<usize, Fault> {
-    let bytes = text.as_bytes();
-    let mut depth = 0usize;
-    let mut brackets = 0u32;
-    let mut here = at;
-    while let Some(&byte) = bytes.get(here) {
-        match byte {
-            b'"' => {
-                here = string_end(bytes, here).ok_or_else(|| unexpected(text, text.len()))?;
-                if depth == 0 {
-                    return Ok(here);
-                }
-                continue;
-            }
-            b'[' | b'{' => {
-                depth += 1;
-                brackets += 1;
-                if brackets.is_multiple_of(BRACKETS_BETWEEN_CHECKS) {
-                    check()?;
-                }
-            }
-            b']' | b'}' if depth == 0 => return Ok(here),
-            b']' | b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(here + 1);
-                }
-            }
-            b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return Ok(here),
-            _ => {}
-        }
-        here += 1;
-    }
-    if depth > 0 { Err(unexpected(text, text.len())) } else { Ok(here) }
-}
-
-/// Where the string whose quote stands at `at` ends, behind its other quote.
-fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut here = at + 1;
-    loop {
-        here += memchr2(b'"', b'\\', bytes.get(here..)?)?;
-        if bytes[here] == b'"' {
-            return Some(here + 1);
-        }
-        here += 2;
-    }
-}
-
-/// The spans between the brackets of `span`, split at the commas.
-fn items<'a>(
-    span: &'a str,
-    watch: &Watch,
-    mut take: impl FnMut(&'a str) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let bytes = span.as_bytes();
-    let mut at = skip_blanks(span, 1);
-    if at + 1 == span.len() && matches!(bytes[at], b']' | b'}') {
-        return Ok(());
-    }
-    loop {
-        watch.check()?;
-        let end = item_end(span, at)?;
-        take(span[at..end].trim_end_matches(is_blank))?;
-        match bytes.get(end) {
-            Some(b',') => at = skip_blanks(span, end + 1),
-            Some(b']' | b'}') if end + 1 == span.len() => return Ok(()),
-            _ => return Err(unexpected(span, end)),
-        }
-    }
-}
-
-/// Where the item that starts at `at` ends: at the comma or bracket behind it, whatever stands between.
-fn item_end(span: &str, at: usize) -> Result<usize, Fault> {
-    let mut here = at;
-    loop {
-        here = extent(span, here, &|| Ok(()))?;
-        match span.as_bytes().get(here) {
-            Some(b',' | b']' | b'}') => return Ok(here),
-            Some(b'"' | b'[' | b'{') => {}
-            Some(_) => here += 1,
-            None => return Err(unexpected(span, here)),
-        }
-    }
-}
-
 /// Refuses `\u0000` and halves of surrogate pairs in all strings of `span`.
 fn check_escapes(span: &str) -> Result<(), Fault> {
     let bytes = span.as_bytes();
@@ -216,17 +111,13 @@ impl<'a> Value<'a> for Text<'a> {
     }
 
     fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
-        let mut elements = vec![];
-        items(self.0, watch, |item| {
-            elements.push(Text(item));
-            Ok(())
-        })?;
-        Ok(elements)
+        Ok(elements(self.0, watch)?.into_iter().map(Text).collect())
     }
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
         let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
-        items(self.0, watch, |item| {
+        for item in Items::of(self.0, watch) {
+            let item = item?;
             let key_end = string_end(item.as_bytes(), 0)
                 .filter(|_| item.starts_with('"'))
                 .ok_or_else(|| unexpected(item, 0))?;
@@ -236,8 +127,7 @@ impl<'a> Value<'a> for Text<'a> {
                 return Err(unexpected(item, colon));
             }
             members.push((key, Text(&item[skip_blanks(item, colon + 1)..])));
-            Ok(())
-        })?;
+        }
         // Stable, so that of equal keys the last of the text stands last.
         members.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         let mut kept: Vec<(Cow<'a, str>, Self)> = Vec::with_capacity(members.len());
