@@ -11,6 +11,7 @@ use crate::prepare::Document;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::report::{Failure, LoadReport};
+use crate::sessions::recovery;
 use crate::write::target;
 
 #[pg_extern(name = "load_composers")]
@@ -92,6 +93,16 @@ fn create_catalogue() -> Result<(), ErrorReport> {
         spi::connect(target::create_tables);
     };
     Ok(error::catch(create).map_err(Failure::from)?)
+}
+
+/// Finishes what parallel loads left prepared that lost their leader in a crash; how many transactions.
+#[pg_extern]
+fn resolve_loads() -> Result<i64, ErrorReport> {
+    let resolve = || {
+        relation::refuse_read_only("resolve_loads");
+        spi::connect(recovery::resolve)
+    };
+    Ok(error::catch(resolve).map(|resolved| resolved as i64).map_err(Failure::from)?)
 }
 
 #[allow(clippy::type_complexity)]

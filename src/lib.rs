@@ -7,7 +7,8 @@
 //!
 //! Pure, without a word of Postgres: [`document`] finds and reads records, [`source`] knows their shapes, [`record`]
 //! the rows they become, [`tuple`] how those lie in memory, [`decode`] runs that on threads, [`rows`] decides what is
-//! written in which order, [`prepare`] is all of it in a row, [`error`] what can be wrong. With the server: [`write`] the statements, [`report`] what the
+//! written in which order, [`prepare`] is all of it in a row, [`error`] what can be wrong. With the server: [`write`] the statements, [`sessions`] the
+//! parallel ones, [`report`] what the
 //! caller sees, [`settings`] and [`options`] what the caller may set. Unsafe: [`pg`], and nothing else.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
@@ -24,6 +25,7 @@ mod prepare;
 mod record;
 mod report;
 mod rows;
+mod sessions;
 mod settings;
 mod source;
 mod tuple;
@@ -42,6 +44,14 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+}
+
+/// What a worker of a parallel load runs.
+#[allow(unsafe_code)]
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_opus_session(_argument: pgrx::pg_sys::Datum) {
+    sessions::session::main();
 }
 
 /// What `cargo pgrx test` asks of a crate.

@@ -3,6 +3,8 @@
 //! Steps 1 to 3 are pure and run on a rayon pool while this thread waits and looks for interrupts; the rest runs on
 //! this thread, in the caller's transaction.
 
+mod parallel;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -14,18 +16,21 @@ use crate::document::Watch;
 use crate::document::find::Resource;
 use crate::error::{Fault, LoadError};
 use crate::options::{OnConflict, OnError, Options};
+use crate::pg::caller::Statement;
+use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, error, interrupt, relation, spi, threads};
 use crate::prepare::{Document, Loadable, Places, Prepared, prepare};
 use crate::record::Row;
 use crate::record::composer::Composer;
-use crate::report::{Counts, Failure, LoadReport, milliseconds};
-use crate::rows::{Duplicate, Family, Repeated, RowRef, Rows, Slice};
+use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
+use crate::rows::{Family, Repeated, RowRef, Rows, Slice};
 use crate::settings;
+use crate::write::Refusals;
 use crate::write::insert::Writer;
 use crate::write::parents::Check;
-use crate::write::rejects::Rejects;
+use crate::write::rejects::{self, Rejects};
 use crate::write::target::{self, Target};
 
 /// Smaller documents are decoded at once, on this thread: starting a pool takes about as long.
@@ -39,75 +44,72 @@ pub fn load<'a, R: Loadable<'a>>(
     document: Document<'a>,
     options: &Options,
 ) -> Result<i64, Failure> {
+    let statement = Statement::current();
     // Errors of the server keep all their fields on the way out.
-    error::catch(|| spi::connect(|spi| load_rows::<R>(spi, document, options)))?
+    error::catch(|| spi::connect(|spi| load_rows::<R>(spi, &statement, document, options)))?
 }
 
 fn load_rows<'a, R: Loadable<'a>>(
     spi: &Spi,
+    statement: &Statement,
     document: Document<'a>,
     options: &Options,
 ) -> Result<i64, Failure> {
     let start = Instant::now();
     let load_id = Uuid::new_v4();
-    let (kind, function) = match R::RESOURCE {
-        Resource::Composers => ("composers", "load_composers"),
-        Resource::Works => ("works", "load_works"),
-    };
+    let (kind, function) = function_of(R::RESOURCE);
     relation::refuse_read_only(function);
-    let sessions_reason = why_one_session(options);
-    let schema = target::create_missing_tables(spi);
-    let target = target::find(spi, R::TABLE, options.on_conflict)?;
-    let mut progress = Progress::start(target.oid, document.size() as u64);
+    let wish = parallel::wish::<R>(spi, options, statement)?;
+    let (mut schema, mut here) = (None, None);
+    if wish.is_err() {
+        schema = target::create_missing_tables(spi);
+        here = Some(target::find(spi, R::TABLE, options.on_conflict)?);
+    }
+    let table = wish.as_ref().ok().map(|(_, target)| target).or(here.as_ref());
+    let table = table.map_or(pgrx::pg_sys::InvalidOid, |target| target.oid);
+    let mut progress = Progress::start(table, document.size() as u64);
 
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
-    let Prepared { source, received, rows, order, families, faults, places } = prepared;
     let decode_ms = milliseconds(start);
     progress.bytes(document.size() as u64);
 
     let write_start = Instant::now();
-    let duplicates = order.duplicates.len() as u64;
-    let mut stage = Stage {
-        spi,
-        options,
-        rows: &rows,
-        places: &*places,
-        rejects: Rejects::new(function, &*places, options),
-        progress,
+    let outcome = match wish {
+        Ok((wish, target)) => {
+            parallel::write::<R>(spi, options, load_id, wish, &target, &prepared, &mut progress)?
+        }
+        Err(reason) => Err(reason),
     };
-    faults.into_iter().try_for_each(|fault| stage.rejects.fault(fault))?;
-    if options.on_conflict == OnConflict::Error {
-        stage.refuse_duplicates::<R>(&order.duplicates)?;
-    }
-    let check = match R::RESOURCE {
-        Resource::Composers => Check::none("none: composers has no foreign key"),
-        Resource::Works => Check::decide(spi, &target, order.write.len(), options.create_composers),
+    let Outcome { counts, sessions, sessions_reason, foreign_key_check } = match outcome {
+        Ok(outcome) => outcome,
+        Err(reason) => {
+            if options.workers.is_some_and(|workers| workers > 0) {
+                pgrx::notice!("the load runs in this session: {reason}");
+            }
+            let target = match here {
+                Some(target) => target,
+                None => target::find(spi, R::TABLE, options.on_conflict)?,
+            };
+            write_here::<R>(spi, options, load_id, &target, reason, &prepared, &mut progress)?
+        }
     };
-    let write = stage.with_parents(&check, order.write, &families)?;
-    let mut counts = stage.write(&target, options.on_conflict, check.as_set, &rows, &write)?;
-    stage.rejects.raise()?;
-    counts.rejected = stage.rejects.count();
-    if options.on_conflict != OnConflict::Error {
-        counts.duplicate = duplicates;
-    }
-    stage.rejects.store(spi, load_id, kind)?;
     if let Some(schema) = schema {
         pgrx::notice!(
             "tables composers, works and rejected_records created in schema \"{schema}\""
         );
     }
-    stage.progress.end();
+    progress.end();
 
     LoadReport {
         load_id,
         kind,
-        source,
-        received: received as u64,
+        source: prepared.source,
+        received: prepared.received as u64,
         counts,
-        sessions: 0,
+        sessions,
         sessions_reason,
         decode_threads,
-        foreign_key_check: check.description,
+        foreign_key_check,
         decode_ms,
         write_ms: milliseconds(write_start),
         total_ms: milliseconds(start),
@@ -116,13 +118,70 @@ fn load_rows<'a, R: Loadable<'a>>(
     Ok((counts.inserted + counts.updated) as i64)
 }
 
-/// A load writes in the caller's session; who asked for more is told.
-fn why_one_session(options: &Options) -> String {
-    let reason = "parallel sessions are not available in this version";
-    if options.workers.is_some_and(|workers| workers > 0) {
-        pgrx::notice!("the load runs in this session: {reason}");
+/// What the writing came to, in whatever sessions.
+struct Outcome {
+    counts: Counts,
+    sessions: i32,
+    sessions_reason: String,
+    foreign_key_check: String,
+}
+
+/// What is known to be wrong before anything is written.
+fn rejects_of<'p, 'a, R: Loadable<'a>>(
+    prepared: &'p Prepared<'a>,
+    options: &Options,
+) -> Result<Rejects<'p>, Failure> {
+    let (_, function) = function_of(R::RESOURCE);
+    let mut rejects = Rejects::new(function, &*prepared.places, options);
+    prepared.faults.iter().cloned().try_for_each(|fault| rejects.error(fault))?;
+    if options.on_conflict == OnConflict::Error {
+        prepared.order.duplicates.iter().try_for_each(|duplicate| {
+            let key = R::key_text(prepared.rows.key(duplicate.row));
+            let fault = Fault::Duplicate { key, first: duplicate.kept };
+            rejects.fault(duplicate.row.ordinal, fault)
+        })?;
     }
-    reason.into()
+    Ok(rejects)
+}
+
+/// Duplicates that are not errors.
+fn duplicates(prepared: &Prepared<'_>, options: &Options) -> u64 {
+    match options.on_conflict {
+        OnConflict::Error => 0,
+        OnConflict::Update | OnConflict::Skip => prepared.order.duplicates.len() as u64,
+    }
+}
+
+/// Writes in the caller's session.
+fn write_here<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    options: &Options,
+    load_id: Uuid,
+    target: &Target,
+    sessions_reason: String,
+    prepared: &Prepared<'a>,
+    progress: &mut Progress,
+) -> Result<Outcome, Failure> {
+    // A parallel load that is under way comes first: its sessions cannot wait for this one.
+    lock::table(target.oid, Share::Shared);
+    let rejects = rejects_of::<R>(prepared, options)?;
+    let mut stage =
+        Stage { spi, options, rows: &prepared.rows, places: &*prepared.places, rejects, progress };
+    let write = &prepared.order.write;
+    let check = match R::RESOURCE {
+        Resource::Composers => Check::composers(),
+        Resource::Works => Check::decide(spi, target, write.len(), options.create_composers),
+    };
+    let write = stage.with_parents(&check, write.clone(), &prepared.families)?;
+    let on_conflict = options.on_conflict;
+    let counts = stage.write(target, on_conflict, check.as_set, &prepared.rows, &write)?;
+    let mut rejects = stage.rejects;
+    rejects.raise()?;
+    let (kind, _) = function_of(R::RESOURCE);
+    rejects::store(spi, load_id, kind, &rejects.formed())?;
+    let rejected = rejects.count();
+    let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
+    Ok(Outcome { counts, sessions: 0, sessions_reason, foreign_key_check: check.description })
 }
 
 /// Steps 1 to 3, and on how many threads they ran.
@@ -194,25 +253,10 @@ struct Stage<'s> {
     rows: &'s Rows,
     places: &'s dyn Places,
     rejects: Rejects<'s>,
-    progress: Progress,
+    progress: &'s mut Progress,
 }
 
 impl Stage<'_> {
-    fn refuse(&mut self, row: RowRef, fault: Fault) -> Result<(), Failure> {
-        let path = self.places.path(row.ordinal);
-        self.rejects.fault(LoadError { ordinal: Some(row.ordinal), path, fault })
-    }
-
-    fn refuse_duplicates<'a, R: Loadable<'a>>(
-        &mut self,
-        duplicates: &[Duplicate],
-    ) -> Result<(), Failure> {
-        duplicates.iter().try_for_each(|duplicate| {
-            let key = R::key_text(self.rows.key(duplicate.row));
-            self.refuse(duplicate.row, Fault::Duplicate { key, first: duplicate.kept })
-        })
-    }
-
     /// Those of the rows whose parent is there, or is made now.
     fn with_parents(
         &mut self,
@@ -223,41 +267,22 @@ impl Stage<'_> {
         if !check.looks_up {
             return Ok(write);
         }
-        let members = |family: &Family| &write[family.first..family.first + family.size];
-        let keys: Vec<&str> =
-            families.iter().map(|family| self.rows.parent_text(write[family.first])).collect();
-        let mut present = check.present(self.spi, &keys);
+        let mut present = check.families(self.spi, self.rows, &write, families);
         if self.options.create_composers && present.contains(&false) {
             let absent = families.iter().zip(&present).filter(|(_, present)| !**present);
             let firsts: Vec<u32> = absent
-                .filter_map(|(family, _)| members(family).iter().map(|row| row.ordinal).min())
+                .filter_map(|(family, _)| family.of(&write).iter().map(|row| row.ordinal).min())
                 .collect();
             self.create_composers(&firsts)?;
-            present = check.present(self.spi, &keys);
+            present = check.families(self.spi, self.rows, &write, families);
         }
-        if !present.contains(&false) {
-            return Ok(write);
-        }
-        let mut known = vec![];
-        for ((family, key), present) in families.iter().zip(&keys).zip(&present) {
-            if *present {
-                known.extend_from_slice(members(family));
-                continue;
-            }
-            for row in members(family) {
-                self.refuse(*row, Fault::UnknownComposer((*key).to_owned()))?;
-            }
-        }
-        Ok(known)
+        Check::known(self.rows, write, families, &present, &mut self.rejects)
     }
 
     /// Makes the composers that works name, each told by the ordinal of the first of its works.
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
         let target = target::find(self.spi, Composer::TABLE, OnConflict::Skip)?;
-        let slices = firsts.iter().map(|&ordinal| {
-            Slice::form(&[self.places.composer(ordinal)], ordinal as usize, encoding::encode())
-        });
-        let rows = Rows::new(slices.collect());
+        let rows = named_composers(self.places, firsts);
         let order = rows.order(Repeated::FirstWins, false);
         self.write(&target, OnConflict::Skip, false, &rows, &order.write).map(|_| ())
     }
@@ -270,7 +295,15 @@ impl Stage<'_> {
         rows: &Rows,
         write: &[RowRef],
     ) -> Result<Counts, Failure> {
-        let writer = Writer { spi: self.spi, target, on_conflict, proved, rows };
-        writer.write(write, &mut self.rejects, &mut self.progress)
+        let writer = Writer { spi: self.spi, target, on_conflict, proved };
+        writer.write(rows, write, &mut self.rejects, self.progress)
     }
+}
+
+/// The composers that works name, each told by the ordinal of one of its works.
+fn named_composers(places: &dyn Places, works: &[u32]) -> Rows {
+    let slices = works.iter().map(|&ordinal| {
+        Slice::form(&[places.composer(ordinal)], ordinal as usize, encoding::encode())
+    });
+    Rows::new(slices.collect())
 }

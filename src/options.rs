@@ -1,9 +1,11 @@
 //! The arguments of a load, checked.
 
+use serde::{Deserialize, Serialize};
+
 use crate::report::Failure;
 
 /// What happens to a record whose key the table has already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnConflict {
     Update,
     Skip,
@@ -11,7 +13,7 @@ pub enum OnConflict {
 }
 
 /// What happens to a bad record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnError {
     Stop,
     Ignore,

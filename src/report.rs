@@ -7,8 +7,10 @@ use std::time::Instant;
 
 use pgrx::PgSqlErrorCode::{self, *};
 use pgrx::pg_sys::panic::ErrorReport;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::document::find::Resource;
 use crate::error::{Fault, LoadError, excerpt};
 use crate::pg::encoding;
 use crate::pg::error::{ServerError, raise, sqlstate_text};
@@ -36,6 +38,67 @@ impl Failure {
         };
         Failure::Refused { code, message: format!("{name} {problem}"), hint: None }
     }
+
+    pub fn sqlstate(&self) -> String {
+        match self {
+            Failure::Load { error, .. } => fault_sqlstate(&error.fault),
+            Failure::Server { error, .. } => error.sqlstate(),
+            Failure::Refused { code, .. } => sqlstate_text(*code as i32),
+        }
+    }
+
+    /// A session of a parallel load, counted from 1, that is gone without a word.
+    pub fn session_ended(session: usize) -> Self {
+        Failure::Refused {
+            code: ERRCODE_ADMIN_SHUTDOWN,
+            message: format!("session {session} of the load ended before the load did"),
+            hint: Some("The server log says why. Nothing has been written.".into()),
+        }
+    }
+
+    /// In one phase, a session that could not commit when others had.
+    pub fn in_part(session: usize, mut error: ServerError) -> Self {
+        error.hint = Some(encoding::for_message(
+            "The rows of other sessions are committed; loading the document again completes the load.",
+        ));
+        let line = format!("commit of session {session} of the load");
+        error.with_context(encoding::for_message(&line)).into()
+    }
+
+    /// A session that waits, through the processes of `path`, for one that waits for all sessions.
+    pub fn deadlock(session: usize, path: &[i32]) -> Self {
+        let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+        let detail = format!(
+            "Session {session} of the load waits for a lock, each process for the next: {}. The last one \
+             belongs to the same load and waits for all of its sessions.",
+            path.join(", ")
+        );
+        ServerError {
+            code: ERRCODE_T_R_DEADLOCK_DETECTED as i32,
+            message: encoding::for_message("deadlock detected"),
+            detail: Some(encoding::for_message(&detail)),
+            hint: Some(encoding::for_message("Set workers => 0 to load in one session.")),
+            ..ServerError::default()
+        }
+        .into()
+    }
+
+    /// A table that is no longer the one it was.
+    pub fn replaced(table: &str) -> Self {
+        Failure::Refused {
+            code: ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            message: format!("relation \"{table}\" was replaced meanwhile"),
+            hint: None,
+        }
+    }
+}
+
+/// The kind of a load's records, and the function that loads them.
+pub fn function_of(resource: Resource) -> (&'static str, &'static str) {
+    match resource {
+        Resource::Composers => ("composers", "load_composers"),
+        Resource::Works => ("works", "load_works"),
+    }
 }
 
 impl From<ServerError> for Failure {
@@ -44,31 +107,35 @@ impl From<ServerError> for Failure {
     }
 }
 
-impl From<Failure> for ErrorReport {
+impl From<Failure> for ServerError {
     fn from(failure: Failure) -> Self {
         let text = |text: &str| Some(encoding::for_message(text));
         match failure {
-            Failure::Load { error, record } => raise(ServerError {
+            Failure::Load { error, record } => ServerError {
                 code: sqlstate(&error.fault) as i32,
                 message: encoding::for_message(&error.to_string()),
                 detail: record
                     .and_then(|record| text(&format!("The record begins with: {record}"))),
                 hint: hint(&error).and_then(text),
                 ..ServerError::default()
-            }),
-            Failure::Server { mut error, about } => {
-                let lines = [error.context.take(), about.as_deref().and_then(text)];
-                let lines: Vec<Vec<u8>> = lines.into_iter().flatten().collect();
-                error.context = (!lines.is_empty()).then(|| lines.join(&b'\n'));
-                raise(error)
-            }
-            Failure::Refused { code, message, hint } => raise(ServerError {
+            },
+            Failure::Server { error, about } => match about.as_deref().and_then(text) {
+                Some(about) => error.with_context(about),
+                None => error,
+            },
+            Failure::Refused { code, message, hint } => ServerError {
                 code: code as i32,
                 message: encoding::for_message(&message),
                 hint: hint.as_deref().and_then(text),
                 ..ServerError::default()
-            }),
+            },
         }
+    }
+}
+
+impl From<Failure> for ErrorReport {
+    fn from(failure: Failure) -> Self {
+        raise(failure.into())
     }
 }
 
@@ -142,13 +209,27 @@ pub struct LoadReport {
 }
 
 /// What became of the records; with `received`, the sum of all.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     pub inserted: u64,
     pub updated: u64,
     pub unchanged: u64,
     pub duplicate: u64,
     pub rejected: u64,
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Counts {
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            unchanged: self.unchanged + other.unchanged,
+            duplicate: self.duplicate + other.duplicate,
+            rejected: self.rejected + other.rejected,
+        }
+    }
 }
 
 thread_local! {

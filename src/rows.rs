@@ -8,13 +8,17 @@ use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::record::Row;
 use crate::tuple::{Encode, Former};
 
-/// Some neighbouring rows of a document.
+/// Some rows of a document, one behind the other.
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Slice {
+    #[serde(with = "serde_bytes")]
     tuples: Vec<u8>,
+    #[serde(with = "serde_bytes")]
     keys: Vec<u8>,
     rows: Vec<SliceRow>,
     /// Ordinals of rows with a text that the database's encoding does not have.
@@ -22,6 +26,7 @@ pub struct Slice {
 }
 
 /// Where a row's tuple and order key end; they begin where those of the row before it end.
+#[derive(Clone, Serialize, Deserialize)]
 struct SliceRow {
     ordinal: u32,
     tuple_end: u32,
@@ -103,6 +108,13 @@ pub struct Family {
     pub size: usize,
 }
 
+impl Family {
+    /// The family's rows, of all in that order.
+    pub fn of<'r>(&self, write: &'r [RowRef]) -> &'r [RowRef] {
+        &write[self.first..self.first + self.size]
+    }
+}
+
 impl Rows {
     pub fn new(slices: Vec<Slice>) -> Self {
         Rows { slices }
@@ -137,7 +149,20 @@ impl Rows {
         memchr::memchr(0, key).map_or(key, |nul| &key[nul + 1..])
     }
 
-    fn all(&self) -> Vec<RowRef> {
+    /// A copy of some of the rows, in the order given.
+    pub fn copy(&self, rows: &[RowRef]) -> Slice {
+        let mut slice = Slice::default();
+        for row in rows {
+            slice.tuples.extend_from_slice(self.tuple(*row));
+            slice.keys.extend_from_slice(self.order_key(*row));
+            let (tuple_end, key_end) = (slice.tuples.len() as u32, slice.keys.len() as u32);
+            slice.rows.push(SliceRow { ordinal: row.ordinal, tuple_end, key_end });
+        }
+        slice
+    }
+
+    /// All rows, in the order of the slices.
+    pub fn all(&self) -> Vec<RowRef> {
         let mut all = Vec::with_capacity(self.slices.iter().map(|slice| slice.rows.len()).sum());
         for (slice, content) in (0..).zip(&self.slices) {
             for (row, place) in (0..).zip(&content.rows) {

@@ -13,6 +13,15 @@ const MOST_DEFAULT_THREADS: usize = 8;
 
 const MOST_THREADS: i32 = 256;
 
+/// Parallel sessions are the rule where they are as atomic as one: see [`Workers`].
+static WORKERS: GucSetting<i32> = GucSetting::<i32>::new(-1);
+
+/// Fewer rows are written sooner in one session than others are started. Measured, see README.md.
+static MIN_PARALLEL_ROWS: GucSetting<i32> = GucSetting::<i32>::new(20_000);
+
+/// More sessions than this gain nothing by themselves: a caller may name more.
+const MOST_DEFAULT_SESSIONS: usize = 4;
+
 pub fn define() {
     GucRegistry::define_bool_guc(
         c"pg_opus.set_based_foreign_keys",
@@ -32,6 +41,26 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"pg_opus.workers",
+        c"The most parallel sessions that write a load.",
+        c"0 writes in the caller's session; -1 takes one for each core, up to 4, where two-phase commit is possible.",
+        &WORKERS,
+        -1,
+        MOST_THREADS,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_opus.min_parallel_rows",
+        c"The fewest rows to write for which a load takes parallel sessions.",
+        c"Rows that are there already and would not change do not count.",
+        &MIN_PARALLEL_ROWS,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     reserve_prefix();
 }
 
@@ -47,7 +76,29 @@ pub fn set_based_foreign_keys() -> bool {
 pub fn decode_threads() -> usize {
     match usize::try_from(DECODE_THREADS.get()) {
         Ok(threads) if threads > 0 => threads,
-        _ => std::thread::available_parallelism()
-            .map_or(1, |cores| cores.get().min(MOST_DEFAULT_THREADS)),
+        _ => cores().min(MOST_DEFAULT_THREADS),
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get())
+}
+
+/// How many sessions a load may have whose caller names no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    Upto(usize),
+    /// One for each core, where that is as atomic as one session.
+    PerCore(usize),
+}
+
+pub fn workers() -> Workers {
+    match usize::try_from(WORKERS.get()) {
+        Ok(workers) => Workers::Upto(workers),
+        Err(_) => Workers::PerCore(cores().min(MOST_DEFAULT_SESSIONS)),
+    }
+}
+
+pub fn min_parallel_rows() -> usize {
+    usize::try_from(MIN_PARALLEL_ROWS.get()).unwrap_or_default()
 }

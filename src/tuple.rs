@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::Sink;
 
 const HEADER: usize = 23;
@@ -108,28 +110,41 @@ impl Former {
     }
 }
 
-/// A few tuples, one behind the other.
+/// Forms a few tuples.
 pub struct Tuples {
     former: Former,
+    formed: Formed,
+}
+
+/// Tuples, one behind the other.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Formed {
+    #[serde(with = "serde_bytes")]
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Tuples {
     pub fn new(encode: Encode) -> Self {
-        Tuples { former: Former::new(encode), bytes: vec![], ends: vec![] }
+        Tuples { former: Former::new(encode), formed: Formed::default() }
     }
 
     /// Adds a row; `false`, and none is added, where a text could not be encoded.
     pub fn add(&mut self, put: impl FnOnce(&mut Former)) -> bool {
         put(&mut self.former);
-        let encodable = self.former.finish(&mut self.bytes);
+        let encodable = self.former.finish(&mut self.formed.bytes);
         if encodable {
-            self.ends.push(self.bytes.len());
+            self.formed.ends.push(self.formed.bytes.len());
         }
         encodable
     }
 
+    pub fn formed(self) -> Formed {
+        self.formed
+    }
+}
+
+impl Formed {
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Kind, Value, Watch};
 use crate::error::{Fault, LoadError};
 use crate::record::scalar::Scalar;
@@ -28,7 +30,7 @@ impl Source {
 }
 
 /// What the caller wants to load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resource {
     Composers,
     Works,

@@ -12,10 +12,11 @@ use std::ptr;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard};
+use serde::{Deserialize, Serialize};
 
 /// An ERROR of the server, or one that is to look like it. Texts are in the database's encoding: converting them while
 /// an error is being handled could fail.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ServerError {
     /// As the server packs the five characters (`MAKE_SQLSTATE` of `elog.h`).
     pub code: i32,
@@ -37,6 +38,13 @@ impl ServerError {
         sqlstate_text(self.code)
     }
 
+    /// Adds a line of context, outside those that are there.
+    pub fn with_context(mut self, line: Vec<u8>) -> Self {
+        let lines: Vec<Vec<u8>> = self.context.take().into_iter().chain([line]).collect();
+        self.context = Some(lines.join(&b'\n'));
+        self
+    }
+
     fn of_report(report: &ErrorReportWithLevel) -> Self {
         ServerError {
             code: report.sql_error_code() as i32,
@@ -53,7 +61,7 @@ impl ServerError {
     }
 
     /// SAFETY: `data` must be a valid copy of the server's error data.
-    unsafe fn of_data(data: &pg_sys::ErrorData) -> Self {
+    pub unsafe fn of_data(data: &pg_sys::ErrorData) -> Self {
         let text = |text: *const c_char| {
             // SAFETY: the server's strings end with NUL.
             (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())
@@ -122,7 +130,12 @@ unsafe extern "C-unwind" fn look(seen: *mut c_void) {
     // where CopyErrorData() must not allocate.
     unsafe {
         let seen = &mut *seen.cast::<Option<ServerError>>();
-        let context = pg_sys::MemoryContextSwitchTo(pg_sys::TopTransactionContext);
+        // A worker between two transactions has no context of one.
+        let copies = match pg_sys::TopTransactionContext.is_null() {
+            true => pg_sys::TopMemoryContext,
+            false => pg_sys::TopTransactionContext,
+        };
+        let context = pg_sys::MemoryContextSwitchTo(copies);
         let data = pg_sys::CopyErrorData();
         if (*data).elevel == PgLogLevel::ERROR as i32 {
             *seen = Some(ServerError::of_data(&*data));

@@ -2,7 +2,7 @@
 
 use pgrx::pg_sys;
 
-/// The row of a load in the view. An ERROR takes it away, that of a subtransaction too: [`Progress::resume`] puts it
+/// The row of a load in the view, or none. An ERROR takes it away, that of a subtransaction too: [`Progress::resume`] puts it
 /// back.
 pub struct Progress {
     relation: pg_sys::Oid,
@@ -19,41 +19,52 @@ impl Progress {
         progress
     }
 
+    /// No row: another session has it.
+    pub fn none() -> Self {
+        let relation = pg_sys::InvalidOid;
+        Progress { relation, bytes_total: 0, bytes: 0, tuples: 0, excluded: 0 }
+    }
+
     pub fn resume(&self) {
+        if self.relation == pg_sys::InvalidOid {
+            return;
+        }
         let command = pg_sys::ProgressCommandType::PROGRESS_COMMAND_COPY;
         // SAFETY: sets counters in the session's own entry of shared memory.
         unsafe { pg_sys::pgstat_progress_start_command(command, self.relation) };
-        set(pg_sys::PROGRESS_COPY_COMMAND, u64::from(pg_sys::PROGRESS_COPY_COMMAND_FROM));
-        set(pg_sys::PROGRESS_COPY_TYPE, u64::from(pg_sys::PROGRESS_COPY_TYPE_CALLBACK));
-        set(pg_sys::PROGRESS_COPY_BYTES_TOTAL, self.bytes_total);
-        set(pg_sys::PROGRESS_COPY_BYTES_PROCESSED, self.bytes);
-        set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
-        set(pg_sys::PROGRESS_COPY_TUPLES_EXCLUDED, self.excluded);
+        self.set(pg_sys::PROGRESS_COPY_COMMAND, u64::from(pg_sys::PROGRESS_COPY_COMMAND_FROM));
+        self.set(pg_sys::PROGRESS_COPY_TYPE, u64::from(pg_sys::PROGRESS_COPY_TYPE_CALLBACK));
+        self.set(pg_sys::PROGRESS_COPY_BYTES_TOTAL, self.bytes_total);
+        self.set(pg_sys::PROGRESS_COPY_BYTES_PROCESSED, self.bytes);
+        self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
+        self.set(pg_sys::PROGRESS_COPY_TUPLES_EXCLUDED, self.excluded);
     }
 
     /// Bytes of the document decoded so far.
     pub fn bytes(&mut self, bytes: u64) {
         self.bytes = bytes.min(self.bytes_total);
-        set(pg_sys::PROGRESS_COPY_BYTES_PROCESSED, self.bytes);
+        self.set(pg_sys::PROGRESS_COPY_BYTES_PROCESSED, self.bytes);
     }
 
     pub fn tuples(&mut self, more: u64) {
         self.tuples += more;
-        set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
+        self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
     }
 
     pub fn excluded(&mut self, more: u64) {
         self.excluded += more;
-        set(pg_sys::PROGRESS_COPY_TUPLES_EXCLUDED, self.excluded);
+        self.set(pg_sys::PROGRESS_COPY_TUPLES_EXCLUDED, self.excluded);
     }
 
     pub fn end(self) {
         // SAFETY: as in `resume`.
         unsafe { pg_sys::pgstat_progress_end_command() };
     }
-}
 
-fn set(counter: u32, value: u64) {
-    // SAFETY: `counter` is one of the view's indexes, from progress.h.
-    unsafe { pg_sys::pgstat_progress_update_param(counter as i32, value as i64) };
+    fn set(&self, counter: u32, value: u64) {
+        if self.relation != pg_sys::InvalidOid {
+            // SAFETY: `counter` is one of the view's indexes, from progress.h.
+            unsafe { pg_sys::pgstat_progress_update_param(counter as i32, value as i64) };
+        }
+    }
 }

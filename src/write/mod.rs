@@ -6,8 +6,27 @@
 //! - [`parents`]: the works' composers, proved as a set;
 //! - [`rejects`]: records set aside.
 
+use crate::error::Fault;
+use crate::pg::error::ServerError;
+use crate::report::Failure;
+
 pub mod insert;
 pub mod parents;
 pub mod rejects;
 pub mod statement;
 pub mod target;
+
+/// What becomes of rows that cannot be written, known by the ordinals of their records.
+pub trait Refusals {
+    /// A row that the program refuses.
+    fn fault(&mut self, ordinal: u32, fault: Fault) -> Result<(), Failure>;
+
+    /// A row that the server refuses.
+    fn refusal(&mut self, ordinal: u32, error: ServerError) -> Result<(), Failure>;
+
+    /// Whether it still matters that a record can be written: none behind a bad one does under `stop`.
+    fn matters(&self, ordinal: u32) -> bool;
+
+    /// How many rows have been set aside.
+    fn count(&self) -> u64;
+}

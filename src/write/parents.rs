@@ -12,14 +12,18 @@
 
 use pgrx::pg_sys;
 
+use super::Refusals;
 use super::statement::{batch_name, parents};
 use super::target::Target;
+use crate::error::Fault;
 use crate::pg::batch::Batch;
 use crate::pg::encoding;
 use crate::pg::relation;
 use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
 use crate::record::{Column, ColumnType, Sink};
+use crate::report::Failure;
+use crate::rows::{Family, RowRef, Rows};
 use crate::settings;
 use crate::tuple::Tuples;
 
@@ -55,8 +59,13 @@ struct Composers {
 
 impl Check {
     /// There is nothing to check.
-    pub fn none(description: &str) -> Self {
+    fn none(description: &str) -> Self {
         Check { looks_up: false, as_set: false, description: description.into(), composers: None }
+    }
+
+    /// Composers have no parents.
+    pub fn composers() -> Self {
+        Check::none("none: composers has no foreign key")
     }
 
     /// Decides for `works`, of which `rows` are to be written; composers are made where `create` says so.
@@ -100,11 +109,54 @@ impl Check {
         }
     }
 
+    /// The same look-up, with nothing locked.
+    pub fn unlocked(self) -> Self {
+        Check { as_set: false, ..self }
+    }
+
+    /// Which of the families have their parent there.
+    pub fn families(
+        &self,
+        spi: &Spi,
+        rows: &Rows,
+        write: &[RowRef],
+        families: &[Family],
+    ) -> Vec<bool> {
+        let parent = |family: &Family| rows.parent_text(write[family.first]);
+        self.present(spi, &families.iter().map(parent).collect::<Vec<_>>())
+    }
+
+    /// Those of the rows whose family has its parent; the others are refused.
+    pub fn known(
+        rows: &Rows,
+        write: Vec<RowRef>,
+        families: &[Family],
+        present: &[bool],
+        refusals: &mut dyn Refusals,
+    ) -> Result<Vec<RowRef>, Failure> {
+        if !present.contains(&false) {
+            return Ok(write);
+        }
+        let mut known = vec![];
+        for (family, present) in families.iter().zip(present) {
+            let members = family.of(&write);
+            if *present {
+                known.extend_from_slice(members);
+                continue;
+            }
+            for row in members {
+                let key = rows.parent_text(*row).to_owned();
+                refusals.fault(row.ordinal, Fault::UnknownComposer(key))?;
+            }
+        }
+        Ok(known)
+    }
+
     /// Which of the distinct `keys` are there, by their places; with [`Check::as_set`] those are then locked.
     ///
     /// Those that seem to be missing are looked up once more: a look-up that has waited for another transaction sees
     /// only now what that one has committed.
-    pub fn present(&self, spi: &Spi, keys: &[&str]) -> Vec<bool> {
+    fn present(&self, spi: &Spi, keys: &[&str]) -> Vec<bool> {
         let mut present = vec![false; keys.len()];
         for _ in 0..2 {
             let missing: Vec<usize> = (0..keys.len()).filter(|&place| !present[place]).collect();
@@ -132,7 +184,7 @@ impl Check {
                 row.text(Some(key));
             });
         }
-        batch.fill(tuples.iter());
+        batch.fill(tuples.formed().iter());
         let sql = parents(&composers.name, &name, KEY, self.as_set);
         let run = || spi.row(&sql, |row| row.get::<Vec<i32>>(1));
         let places = match composers.referenced {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::Refusals;
 use super::statement::batch_name;
 use super::target::{REJECTED_RECORDS, create_table};
 use crate::document::Image;
@@ -18,7 +19,7 @@ use crate::pg::subtransaction;
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
-use crate::tuple::{Former, Tuples};
+use crate::tuple::{Formed, Former, Tuples};
 
 const TABLE: &str = REJECTED_RECORDS;
 
@@ -66,12 +67,8 @@ impl<'a> Rejects<'a> {
         }
     }
 
-    pub fn count(&self) -> u64 {
-        self.rejects.len() as u64
-    }
-
-    /// A record that the program refuses.
-    pub fn fault(&mut self, error: LoadError) -> Result<(), Failure> {
+    /// A record that the program refuses, or, without an ordinal, the document.
+    pub fn error(&mut self, error: LoadError) -> Result<(), Failure> {
         let Some(ordinal) = error.ordinal else { return Err(Failure::load(error)) };
         if self.on_error == OnError::Stop {
             self.stop_at(ordinal, Failure::load(error));
@@ -90,30 +87,11 @@ impl<'a> Rejects<'a> {
         })
     }
 
-    /// A record that the server refuses.
-    pub fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
-        if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
-            error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
-        }
-        if self.on_error == OnError::Stop {
-            self.stop_at(ordinal, error.into());
-            return Ok(());
-        }
-        let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
-        let path = self.places.path(ordinal);
-        self.add(Reject { ordinal, path, sqlstate, reason, malformed: false })
-    }
-
     /// Under `stop`: the load will end with this failure, unless a record before this one fails too.
     fn stop_at(&mut self, ordinal: u32, failure: Failure) {
         if self.matters(ordinal) {
             self.stop = Some((ordinal, failure));
         }
-    }
-
-    /// Whether it still matters that a record can be written: none behind a bad one does under `stop`.
-    pub fn matters(&self, ordinal: u32) -> bool {
-        self.stop.as_ref().is_none_or(|(stop, _)| ordinal < *stop)
     }
 
     /// Ends the load under `stop` with the failure of the lowest bad record, once all before it have been tried.
@@ -143,55 +121,13 @@ impl<'a> Rejects<'a> {
         Err(Failure::load(LoadError { ordinal: None, path: "$".into(), fault }))
     }
 
-    /// Writes the records to `rejected_records`, which is made where it is missing.
-    pub fn store(mut self, spi: &Spi, load_id: Uuid, kind: &str) -> Result<(), Failure> {
-        if self.rejects.is_empty() {
-            return Ok(());
-        }
-        if relation::find(TABLE, Lock::Insert).is_none() {
-            create_table(spi, TABLE);
-            pgrx::notice!("table {TABLE} created");
-        }
+    /// The records as rows of `rejected_records`, some at a time, by ordinal.
+    pub fn formed(&mut self) -> Vec<Formed> {
         self.rejects.sort_unstable_by_key(|reject| reject.ordinal);
-        let mut batch = Batch::register(spi, &batch_name(TABLE), COLUMNS, BATCH);
-        let insert = |record: &str| {
-            format!(
-                "INSERT INTO {TABLE} (load_id, kind, ordinal, path, sqlstate, reason, record)
-                 SELECT '{load_id}'::uuid, '{kind}', ordinal, path, sqlstate, reason, {record} FROM {}",
-                batch_name(TABLE)
-            )
-        };
-        let parsed = spi.prepare(&insert(
-            "CASE WHEN malformed THEN to_jsonb(source) ELSE coalesce(container, source::jsonb) END",
-        ));
-        let quoted = spi.prepare(&insert("coalesce(container, to_jsonb(source))"));
-        for rejects in self.rejects.chunks(BATCH) {
-            // A record may be good JSON for this program and too much for jsonb, such as a number of 200,000 digits:
-            // then each of the batch is kept as it can be.
-            self.fill(&mut batch, rejects);
-            if self.stored(&parsed)? {
-                continue;
-            }
-            for reject in rejects {
-                self.fill(&mut batch, std::slice::from_ref(reject));
-                if !self.stored(&parsed)? {
-                    quoted.execute();
-                }
-            }
-        }
-        Ok(())
+        self.rejects.chunks(BATCH).map(|rejects| self.form(rejects)).collect()
     }
 
-    /// Executes the statement; `false` where a record is no value of jsonb.
-    fn stored(&self, plan: &Plan<'_>) -> Result<bool, Failure> {
-        match subtransaction::within(|| plan.execute()) {
-            Ok(_) => Ok(true),
-            Err(error) if NO_JSONB.contains(&&error.sqlstate()[..2]) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn fill(&self, batch: &mut Batch<'_>, rejects: &[Reject]) {
+    fn form(&self, rejects: &[Reject]) -> Formed {
         let mut tuples = Tuples::new(encoding::encode());
         for reject in rejects {
             if !tuples.add(|row| self.put(reject, false, row)) {
@@ -199,7 +135,7 @@ impl<'a> Rejects<'a> {
                 tuples.add(|row| self.put(reject, true, row));
             }
         }
-        batch.fill(tuples.iter());
+        tuples.formed()
     }
 
     fn put(&self, reject: &Reject, escape: bool, row: &mut Former) {
@@ -226,6 +162,81 @@ impl<'a> Rejects<'a> {
                 row.text(None);
             }
         }
+    }
+}
+
+/// Writes records to `rejected_records`, which is made where it is missing.
+pub fn store(spi: &Spi, load_id: Uuid, kind: &str, rejects: &[Formed]) -> Result<(), Failure> {
+    if rejects.is_empty() {
+        return Ok(());
+    }
+    if relation::find(TABLE, Lock::Insert).is_none() {
+        create_table(spi, TABLE);
+        pgrx::notice!("table {TABLE} created");
+    }
+    let mut batch = Batch::register(spi, &batch_name(TABLE), COLUMNS, BATCH);
+    let insert = |record: &str| {
+        format!(
+            "INSERT INTO {TABLE} (load_id, kind, ordinal, path, sqlstate, reason, record)
+             SELECT '{load_id}'::uuid, '{kind}', ordinal, path, sqlstate, reason, {record} FROM {}",
+            batch_name(TABLE)
+        )
+    };
+    let parsed = spi.prepare(&insert(
+        "CASE WHEN malformed THEN to_jsonb(source) ELSE coalesce(container, source::jsonb) END",
+    ));
+    let quoted = spi.prepare(&insert("coalesce(container, to_jsonb(source))"));
+    for rejects in rejects {
+        // A record may be good JSON for this program and too much for jsonb, such as a number of 200,000 digits:
+        // then each of the batch is kept as it can be.
+        batch.fill(rejects.iter());
+        if stored(&parsed)? {
+            continue;
+        }
+        for reject in rejects.iter() {
+            batch.fill([reject]);
+            if !stored(&parsed)? {
+                quoted.execute();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Executes the statement; `false` where a record is no value of jsonb.
+fn stored(plan: &Plan<'_>) -> Result<bool, Failure> {
+    match subtransaction::within(|| plan.execute()) {
+        Ok(_) => Ok(true),
+        Err(error) if NO_JSONB.contains(&&error.sqlstate()[..2]) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Refusals for Rejects<'_> {
+    fn fault(&mut self, ordinal: u32, fault: Fault) -> Result<(), Failure> {
+        let path = self.places.path(ordinal);
+        self.error(LoadError { ordinal: Some(ordinal), path, fault })
+    }
+
+    fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
+        if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
+            error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
+        }
+        if self.on_error == OnError::Stop {
+            self.stop_at(ordinal, error.into());
+            return Ok(());
+        }
+        let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
+        let path = self.places.path(ordinal);
+        self.add(Reject { ordinal, path, sqlstate, reason, malformed: false })
+    }
+
+    fn matters(&self, ordinal: u32) -> bool {
+        self.stop.as_ref().is_none_or(|(stop, _)| ordinal < *stop)
+    }
+
+    fn count(&self) -> u64 {
+        self.rejects.len() as u64
     }
 }
 

@@ -1,0 +1,212 @@
+//! A load written by parallel sessions: what the leader finds out first, and how it divides the rows.
+
+use uuid::Uuid;
+
+use super::{Outcome, duplicates, rejects_of};
+use crate::document::find::Resource;
+use crate::options::Options;
+use crate::pg::caller::{Identity, Statement};
+use crate::pg::lock::{self, Share};
+use crate::pg::progress::Progress;
+use crate::pg::spi::Spi;
+use crate::pg::{background, relation, subtransaction};
+use crate::prepare::{Loadable, Prepared};
+use crate::report::{Counts, Failure, function_of};
+use crate::rows::{Repeated, RowRef, Slice};
+use crate::sessions::eligible::{self, Plan, Reason, Wish};
+use crate::sessions::leader::{self, Alone, Part};
+use crate::sessions::message::Start;
+use crate::sessions::{recovery, split};
+use crate::write::Refusals;
+use crate::write::insert::{Sorted, Writer};
+use crate::write::parents::Check;
+use crate::write::target::{self, Target};
+
+/// Whether the load may go parallel, as far as can be said before the document is read. Locks nothing.
+pub fn wish<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    options: &Options,
+    statement: &Statement,
+) -> Result<Result<(Wish, Target), Reason>, Failure> {
+    let wish = match eligible::wish(options, statement) {
+        Ok(wish) => wish,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    subtransaction::undone(|| {
+        let there = |table| relation::find(table, relation::Lock::Share).is_some();
+        if !there("composers") && !there("works") {
+            return Ok(Err("the load makes its tables".into()));
+        }
+        Ok(Ok((wish, target::find(spi, R::TABLE, options.on_conflict)?)))
+    })?
+}
+
+/// Writes in parallel sessions; a reason where that is not to be after all, and nothing has been written.
+pub fn write<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    options: &Options,
+    load_id: Uuid,
+    wish: Wish,
+    target: &Target,
+    prepared: &Prepared<'a>,
+    progress: &mut Progress,
+) -> Result<Result<Outcome, Reason>, Failure> {
+    let write = &prepared.order.write;
+    if write.len() < crate::settings::min_parallel_rows() {
+        return Ok(Err(eligible::too_few(write.len())));
+    }
+    recovery::resolve(spi);
+    // One at a time: two of them would wait for each other where the server cannot see it.
+    lock::table(target.oid, Share::Alone);
+    if let (true, Some(composers)) = (options.create_composers, composers_table()?) {
+        lock::table(composers, Share::Alone);
+    }
+    lock::load(recovery::lock_number(load_id));
+    let mut rejects = rejects_of::<R>(prepared, options)?;
+    let looked = subtransaction::undone(|| look::<R>(spi, options, wish, target, prepared))??;
+    let Look { plan, sorted, absent } = match looked {
+        Ok(look) => look,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let (_, function) = function_of(R::RESOURCE);
+    let team = match leader::start(&plan, function) {
+        Ok(team) => team,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let sessions = team.size();
+    let parts = parts::<R>(prepared, &sorted, &absent, sessions);
+    let start = |_| Start {
+        identity: Identity::current(),
+        query: background::client_query(),
+        load_id,
+        resource: R::RESOURCE,
+        on_conflict: options.on_conflict,
+        on_error: options.on_error,
+        table: target.oid.to_u32(),
+        rows: write.len(),
+        sessions,
+    };
+    let mut work = leader::Work {
+        plan: &plan,
+        start: &start,
+        rows: &prepared.rows,
+        rejects: &mut rejects,
+        progress,
+    };
+    let written = match team.write(&mut work, &parts, load_id) {
+        Ok(written) => written,
+        Err(Alone::Reason(reason)) => return Ok(Err(reason)),
+        Err(Alone::Failure(failure)) => return Err(failure),
+    };
+    let counts = Counts {
+        unchanged: sorted.unchanged,
+        rejected: rejects.count(),
+        duplicate: duplicates(prepared, options),
+        ..Counts::default()
+    };
+    Ok(Ok(Outcome {
+        counts: written.counts + counts,
+        sessions: sessions as i32,
+        sessions_reason: plan.describe(sessions),
+        foreign_key_check: written.foreign_key_check,
+    }))
+}
+
+fn composers_table() -> Result<Option<pgrx::pg_sys::Oid>, Failure> {
+    Ok(subtransaction::undone(|| relation::find("composers", relation::Lock::Share))?)
+}
+
+/// What the leader sees before the sessions start.
+struct Look {
+    plan: Plan,
+    sorted: Sorted,
+    /// With `create_composers`: for each family, whether its composer is to be made.
+    absent: Vec<bool>,
+}
+
+/// Runs in a subtransaction that is rolled back, so that no lock is left.
+fn look<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    options: &Options,
+    wish: Wish,
+    target: &Target,
+    prepared: &Prepared<'a>,
+) -> Result<Result<Look, Reason>, Failure> {
+    let write = &prepared.order.write;
+    let found = target::find(spi, R::TABLE, options.on_conflict)?;
+    if found.oid != target.oid {
+        return Err(Failure::replaced(R::TABLE.name));
+    }
+    let writer = Writer { spi, target: &found, on_conflict: options.on_conflict, proved: false };
+    let sorted = writer.sort(&prepared.rows, write);
+    let rows = sorted.new.len() + sorted.changed.len();
+    let plan = match eligible::plan(spi, wish, &found, R::RESOURCE, options, rows) {
+        Ok(plan) => plan,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let absent = match options.create_composers && R::RESOURCE == Resource::Works {
+        true => {
+            let check = Check::decide(spi, &found, write.len(), true).unlocked();
+            let present = check.families(spi, &prepared.rows, write, &prepared.families);
+            present.into_iter().map(|present| !present).collect()
+        }
+        false => vec![],
+    };
+    Ok(Ok(Look { plan, sorted, absent }))
+}
+
+/// Each session's rows: a run of families.
+fn parts<'a, R: Loadable<'a>>(
+    prepared: &Prepared<'a>,
+    sorted: &Sorted,
+    absent: &[bool],
+    sessions: usize,
+) -> Vec<Part> {
+    let write = &prepared.order.write;
+    let singly;
+    let families = match R::RESOURCE {
+        Resource::Works => &prepared.families,
+        Resource::Composers => {
+            singly = split::singly(write);
+            &singly
+        }
+    };
+    // Rows by their ordinals, to find the sorted ones again in the order of all.
+    let most = write.iter().map(|row| row.ordinal as usize + 1).max().unwrap_or_default();
+    let mark = |rows: &[RowRef]| {
+        let mut marks = vec![false; most];
+        rows.iter().for_each(|row| marks[row.ordinal as usize] = true);
+        marks
+    };
+    let (new, changed) = (mark(&sorted.new), mark(&sorted.changed));
+    let pick = |rows: &[RowRef], marks: &[bool]| -> Vec<RowRef> {
+        rows.iter().copied().filter(|row| marks[row.ordinal as usize]).collect()
+    };
+    let mut parts: Vec<Part> = split::parts(write.len(), families, sessions)
+        .into_iter()
+        .map(|range| {
+            let rows = &write[range.clone()];
+            let firsts = families
+                .iter()
+                .zip(absent)
+                .filter(|(family, absent)| **absent && range.contains(&family.first));
+            let firsts = firsts
+                .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
+                .collect::<Vec<u32>>();
+            Part {
+                composers: (!firsts.is_empty()).then(|| composers(prepared, &firsts)),
+                new: pick(rows, &new),
+                changed: pick(rows, &changed),
+            }
+        })
+        .collect();
+    parts.resize_with(sessions, Part::default);
+    parts
+}
+
+/// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
+fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Slice {
+    let rows = super::named_composers(&*prepared.places, firsts);
+    let order = rows.order(Repeated::FirstWins, false);
+    rows.copy(&order.write)
+}

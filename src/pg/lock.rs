@@ -1,0 +1,92 @@
+//! Locks of the load's own, and tables locked without waiting. All are held to the end of the transaction.
+
+use pgrx::pg_sys;
+
+/// Who may load beside whom.
+#[derive(Clone, Copy)]
+pub enum Share {
+    /// Beside other loads of this kind.
+    Shared,
+    /// Beside no other load.
+    Alone,
+}
+
+/// What a lock is on. It looks like one on an object of the database: of the class of extensions, with a sub-number
+/// that no object has.
+fn tag(object: u32, sub: u16) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        // SAFETY: reads a variable of the backend.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: pg_sys::ExtensionRelationId.to_u32(),
+        locktag_field3: object,
+        locktag_field4: sub,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    }
+}
+
+const TABLE: u16 = 1;
+const LOAD: u16 = 2;
+
+/// Waits until a load may write to the table.
+pub fn table(table: pg_sys::Oid, share: Share) {
+    let mode = match share {
+        Share::Shared => pg_sys::ShareLock,
+        Share::Alone => pg_sys::ExclusiveLock,
+    };
+    acquire(tag(table.to_u32(), TABLE), mode, false);
+}
+
+/// Marks a load as running, by a number made of its id.
+pub fn load(load: u32) {
+    acquire(tag(load, LOAD), pg_sys::ExclusiveLock, false);
+}
+
+/// Whether a load has no leader any more; true once only in a transaction's life for each of its callers.
+pub fn load_has_ended(load: u32) -> bool {
+    acquire(tag(load, LOAD), pg_sys::ExclusiveLock, true)
+}
+
+fn acquire(tag: pg_sys::LOCKTAG, mode: u32, dont_wait: bool) -> bool {
+    // SAFETY: the tag is whole; the lock belongs to the transaction, which releases it.
+    let result = unsafe { pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, false, dont_wait) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// As INSERT locks a table, or as a foreign key's check does.
+fn mode(written: bool) -> pg_sys::LOCKMODE {
+    let mode = if written { pg_sys::RowExclusiveLock } else { pg_sys::RowShareLock };
+    mode as pg_sys::LOCKMODE
+}
+
+/// Locks a table where that needs no waiting, neither for a lock nor behind somebody who waits.
+pub fn relation_at_once(relation: pg_sys::Oid, written: bool) -> bool {
+    // SAFETY: a relation that is gone is locked for nothing; its name is looked up afterwards.
+    unsafe { pg_sys::ConditionalLockRelationOid(relation, mode(written)) }
+}
+
+/// Waits until the table could be locked.
+pub fn wait_for_relation(relation: pg_sys::Oid, written: bool) {
+    // SAFETY: the lock is given back in the same mode.
+    unsafe {
+        let mode = mode(written);
+        pg_sys::LockRelationOid(relation, mode);
+        pg_sys::UnlockRelationOid(relation, mode);
+    }
+}
+
+/// The processes that `pid` waits for; 0 stands for a prepared transaction.
+pub fn blockers(pid: i32) -> Vec<i32> {
+    // SAFETY: pg_blocking_pids takes an int4 and returns an int4[].
+    unsafe {
+        pgrx::direct_function_call::<Vec<i32>>(pg_sys::pg_blocking_pids, &[Some(pid.into())])
+            .unwrap_or_default()
+    }
+}
+
+/// How long a wait for a lock lasts before it may be a deadlock.
+pub fn deadlock_timeout() -> std::time::Duration {
+    // SAFETY: reads a setting of the backend.
+    let milliseconds = unsafe { pg_sys::DeadlockTimeout };
+    std::time::Duration::from_millis(milliseconds.max(1) as u64)
+}

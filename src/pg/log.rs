@@ -1,0 +1,83 @@
+//! Notices and warnings of a session without a client, kept for the leader, and sent on by it.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CString, c_char, c_int};
+
+use pgrx::{PgLogLevel, pg_guard, pg_sys};
+
+use super::error::ServerError;
+
+/// A message below ERROR.
+pub type Notice = (c_int, ServerError);
+
+thread_local! {
+    static KEPT: RefCell<Vec<Notice>> = const { RefCell::new(vec![]) };
+    /// What the server's log takes: `log_min_messages` as the caller has it.
+    static LOGGED: Cell<c_int> = const { Cell::new(0) };
+}
+
+/// From here on, keeps what a client of this session would see.
+pub fn keep() {
+    // SAFETY: one thread. The hook is called for messages that the log takes; to see the others too the threshold is
+    // lowered, and the hook takes those out of the log again.
+    unsafe {
+        LOGGED.set(pg_sys::log_min_messages);
+        pg_sys::log_min_messages = pg_sys::log_min_messages.min(pg_sys::client_min_messages);
+        pg_sys::emit_log_hook = Some(look);
+    }
+}
+
+/// What has been kept since the last call.
+pub fn take() -> Vec<Notice> {
+    KEPT.take()
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn look(data: *mut pg_sys::ErrorData) {
+    // SAFETY: the server passes its error data, which is alive during the call.
+    unsafe {
+        let level = (*data).elevel;
+        let to_client = level == pg_sys::INFO as c_int || level >= pg_sys::client_min_messages;
+        let own = level == pg_sys::LOG as c_int || level == pg_sys::LOG_SERVER_ONLY as c_int;
+        if to_client && !own && level < PgLogLevel::ERROR as c_int {
+            let notice = (level, ServerError::of_data(&*data));
+            KEPT.with_borrow_mut(|kept| kept.push(notice));
+        }
+        // As is_log_level_output() of elog.c decides.
+        let logged = LOGGED.get();
+        (*data).output_to_server = match (own, logged == pg_sys::LOG as c_int) {
+            (true, _) => logged == pg_sys::LOG as c_int || logged <= PgLogLevel::ERROR as c_int,
+            (false, true) => level >= pg_sys::FATAL as c_int,
+            (false, false) => level >= logged,
+        };
+    }
+}
+
+/// Sends a notice of another session to the client of this one.
+pub fn emit((level, notice): &Notice) {
+    let text = |text: &Option<Vec<u8>>| CString::new(text.clone().unwrap_or_default()).ok();
+    let message = CString::new(notice.message.clone()).unwrap_or_default();
+    let fields = [&notice.detail, &notice.hint, &notice.context, &notice.schema, &notice.table]
+        .map(|field| field.as_ref().and(text(field)));
+    let at = |field: usize| -> *mut c_char {
+        fields[field].as_ref().map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut())
+    };
+    let mut data = pg_sys::ErrorData {
+        elevel: *level,
+        sqlerrcode: notice.code,
+        message: message.as_ptr().cast_mut(),
+        detail: at(0),
+        hint: at(1),
+        context: at(2),
+        schema_name: at(3),
+        table_name: at(4),
+        ..Default::default()
+    };
+    // SAFETY: the strings outlive the call, which copies them.
+    unsafe {
+        data.assoc_context = pg_sys::CurrentMemoryContext;
+        data.filename = c"pg_opus".as_ptr();
+        data.funcname = c"".as_ptr();
+        pg_sys::ThrowErrorData(&mut data);
+    }
+}

@@ -1,0 +1,192 @@
+//! Shared memory of a load's sessions: a queue in each direction for every session, and one number for all of them.
+//!
+//! Layout: the number, padded to [`HEADER`] bytes; then, for each session, its queue in and its queue out, of
+//! [`QUEUE`] bytes each. A queue's other end is told when one detaches, however it ends.
+
+use std::slice;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use pgrx::pg_sys;
+
+const HEADER: usize = 64;
+
+/// Bytes of one queue. Longer messages pass through it piece by piece; a batch has about 1.5 MB.
+const QUEUE: usize = 1 << 20;
+
+/// The segment; the leader creates it, sessions attach to it.
+pub struct Segment(*mut pg_sys::dsm_segment);
+
+/// One side's ends of a session's two queues.
+pub struct Ends {
+    pub sender: Sender,
+    pub receiver: Receiver,
+}
+
+impl Segment {
+    /// `None` where the server has no room for another segment.
+    pub fn create(sessions: usize) -> Option<Self> {
+        let size = HEADER + sessions * 2 * QUEUE;
+        // SAFETY: the segment is new, `size` bytes long and nobody else's yet; queues are created once in their places.
+        unsafe {
+            let segment = pg_sys::dsm_create(size, pg_sys::DSM_CREATE_NULL_IF_MAXSEGMENTS as i32);
+            if segment.is_null() {
+                return None;
+            }
+            let segment = Segment(segment);
+            segment.lowest_at().write(AtomicU32::new(u32::MAX));
+            for queue in 0..sessions * 2 {
+                pg_sys::shm_mq_create(segment.at(HEADER + queue * QUEUE), QUEUE);
+            }
+            Some(segment)
+        }
+    }
+
+    pub fn handle(&self) -> u32 {
+        // SAFETY: the segment is attached.
+        unsafe { pg_sys::dsm_segment_handle(self.0) }
+    }
+
+    /// `None` where the leader has gone.
+    pub fn attach(handle: u32) -> Option<Self> {
+        // SAFETY: no resource owner is current: the segment stays attached until the process ends.
+        let segment = unsafe { pg_sys::dsm_attach(handle) };
+        (!segment.is_null()).then_some(Segment(segment))
+    }
+
+    /// The lowest ordinal of a bad record that a session has found: under `stop` no record behind it counts.
+    pub fn lowest(&self) -> &AtomicU32 {
+        // SAFETY: written by `create`; from then on used as an atomic only, for as long as the segment is attached.
+        unsafe { &*self.lowest_at() }
+    }
+
+    fn lowest_at(&self) -> *mut AtomicU32 {
+        self.at(0).cast()
+    }
+
+    fn at(&self, offset: usize) -> *mut std::ffi::c_void {
+        // SAFETY: the offsets of this file lie within the segment.
+        unsafe { pg_sys::dsm_segment_address(self.0).cast::<u8>().add(offset).cast() }
+    }
+
+    fn queues(&self, session: usize) -> (*mut pg_sys::shm_mq, *mut pg_sys::shm_mq) {
+        let at = HEADER + session * 2 * QUEUE;
+        (self.at(at).cast(), self.at(at + QUEUE).cast())
+    }
+
+    /// The leader's ends, before the session is started.
+    pub fn leader_ends(&self, session: usize) -> Ends {
+        let (into, out) = self.queues(session);
+        self.ends(into, out)
+    }
+
+    pub fn session_ends(&self, session: usize) -> Ends {
+        let (into, out) = self.queues(session);
+        self.ends(out, into)
+    }
+
+    fn ends(&self, send: *mut pg_sys::shm_mq, receive: *mut pg_sys::shm_mq) -> Ends {
+        // SAFETY: both queues were created by `create`; each side takes its own ends once. The handles live in the
+        // memory of the process, longer than the segment.
+        unsafe {
+            let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+            pg_sys::shm_mq_set_sender(send, pg_sys::MyProc);
+            pg_sys::shm_mq_set_receiver(receive, pg_sys::MyProc);
+            let ends = Ends {
+                sender: Sender(pg_sys::shm_mq_attach(send, self.0, std::ptr::null_mut())),
+                receiver: Receiver(pg_sys::shm_mq_attach(receive, self.0, std::ptr::null_mut())),
+            };
+            pg_sys::MemoryContextSwitchTo(before);
+            ends
+        }
+    }
+
+    /// Calls `detached` when this process leaves the segment, also by an error or its own end.
+    pub fn on_detach(
+        &self,
+        detached: unsafe extern "C-unwind" fn(*mut pg_sys::dsm_segment, pg_sys::Datum),
+    ) {
+        // SAFETY: the function is static and looks at no argument.
+        unsafe { pg_sys::on_dsm_detach(self.0, Some(detached), pg_sys::Datum::null()) };
+    }
+
+    pub fn detach(self) {
+        // SAFETY: the segment is attached; nobody uses its queues afterwards, since their ends are used with it only.
+        unsafe { pg_sys::dsm_detach(self.0) };
+    }
+}
+
+impl Ends {
+    /// The ends are told when the worker stops, even if it never attaches.
+    pub fn set_worker(&self, worker: *mut pg_sys::BackgroundWorkerHandle) {
+        // SAFETY: both handles are attached; the worker's handle outlives them.
+        unsafe {
+            pg_sys::shm_mq_set_handle(self.sender.0, worker);
+            pg_sys::shm_mq_set_handle(self.receiver.0, worker);
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sent {
+    Whole,
+    /// The queue is full: the same message is to be sent again.
+    Full,
+    /// The other side has gone.
+    Gone,
+}
+
+pub struct Sender(*mut pg_sys::shm_mq_handle);
+
+impl Sender {
+    /// Never waits.
+    pub fn try_send(&mut self, message: &[u8]) -> Sent {
+        // SAFETY: the queue is attached, the message `len` bytes long. After `Full` callers come back with the same.
+        let result = unsafe {
+            pg_sys::shm_mq_send(self.0, message.len(), message.as_ptr().cast(), true, true)
+        };
+        match result {
+            pg_sys::shm_mq_result::SHM_MQ_SUCCESS => Sent::Whole,
+            pg_sys::shm_mq_result::SHM_MQ_WOULD_BLOCK => Sent::Full,
+            _ => Sent::Gone,
+        }
+    }
+}
+
+pub enum Received {
+    Message(Vec<u8>),
+    Nothing,
+    /// The other side has gone, and all that it sent has been received.
+    Gone,
+}
+
+pub struct Receiver(*mut pg_sys::shm_mq_handle);
+
+impl Receiver {
+    /// Never waits.
+    pub fn try_receive(&mut self) -> Received {
+        let (mut length, mut data) = (0, std::ptr::null_mut());
+        // SAFETY: the queue is attached. The message is valid until the next call; it is copied before that.
+        unsafe {
+            match pg_sys::shm_mq_receive(self.0, &mut length, &mut data, true) {
+                pg_sys::shm_mq_result::SHM_MQ_SUCCESS => {
+                    Received::Message(slice::from_raw_parts(data.cast(), length).to_vec())
+                }
+                pg_sys::shm_mq_result::SHM_MQ_WOULD_BLOCK => Received::Nothing,
+                _ => Received::Gone,
+            }
+        }
+    }
+}
+
+/// Waits until something happens to this process (a queue moves, a signal comes) or the time is over. Acts on nothing.
+pub fn wait(at_most: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: the latch is this process's own.
+    unsafe {
+        let milliseconds = at_most.as_millis() as std::ffi::c_long;
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+}

@@ -1,0 +1,109 @@
+//! Data only. What a leader and its sessions tell each other.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::document::find::Resource;
+use crate::options::{OnConflict, OnError};
+use crate::pg::caller::Identity;
+use crate::pg::error::ServerError;
+use crate::pg::log::Notice;
+use crate::report::Counts;
+use crate::rows::Slice;
+use crate::tuple::Formed;
+use crate::write::insert::Known;
+
+#[derive(Serialize, Deserialize)]
+pub enum ToSession {
+    Start(Box<Start>),
+    /// Begin a transaction and lock these tables, all of them or none.
+    Lock(Vec<Relation>),
+    /// Roll it back: another session could not lock them.
+    Unlock,
+    /// All sessions have their locks.
+    Proceed,
+    /// Composers to be made for the rows that follow.
+    Composers(Slice),
+    Rows {
+        known: Known,
+        rows: Slice,
+    },
+    /// All rows have been sent.
+    Finish,
+    /// Records set aside, for `rejected_records`.
+    Rejects(Vec<Formed>),
+    /// PREPARE TRANSACTION under this name.
+    Prepare(String),
+    Commit,
+    Rollback,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Start {
+    pub identity: Identity,
+    /// What the caller has sent, for pg_stat_activity.
+    #[serde(with = "serde_bytes")]
+    pub query: Vec<u8>,
+    pub load_id: Uuid,
+    pub resource: Resource,
+    pub on_conflict: OnConflict,
+    pub on_error: OnError,
+    /// The table, by its OID.
+    pub table: u32,
+    /// All rows of the load.
+    pub rows: usize,
+    /// How many sessions there are.
+    pub sessions: usize,
+}
+
+/// A table to be locked, by its OID: as INSERT does, or as a foreign key's check does.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Relation {
+    pub oid: u32,
+    pub written: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum FromSession {
+    Locked(bool),
+    Notice(Notice),
+    /// The server refuses a row.
+    Refused {
+        ordinal: u32,
+        error: ServerError,
+    },
+    UnknownComposer {
+        ordinal: u32,
+        key: String,
+    },
+    /// A batch, and how many of its rows are set aside.
+    Written {
+        rows: u64,
+        excluded: u64,
+    },
+    Done(Done),
+    Stored,
+    Prepared,
+    Committed,
+    /// The session ends; its transaction is rolled back.
+    Failed(ServerError),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Done {
+    pub counts: Counts,
+    /// The transaction's id, with its epoch.
+    pub transaction: u64,
+    /// As `last_load()` has it.
+    pub foreign_key_check: String,
+}
+
+/// Bytes of a message; of memory there is enough, and nothing else can fail.
+pub fn to_bytes(message: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(message).unwrap_or_default()
+}
+
+/// `None` for what is no message: both sides are the same library, so it is a defect.
+pub fn from_bytes<'m, M: Deserialize<'m>>(bytes: &'m [u8]) -> Option<M> {
+    postcard::from_bytes(bytes).ok()
+}

@@ -1,0 +1,335 @@
+//! A session of a parallel load: what a worker does, from its start to its commit.
+//!
+//! It runs as the leader's caller and writes as the caller's session would. What it cannot write it tells the leader,
+//! who knows the document.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::fault;
+use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes, to_bytes};
+use super::recovery::{self, Status};
+use crate::document::find::Resource;
+use crate::error::{Fault, LoadError};
+use crate::options::{OnConflict, OnError};
+use crate::pg::background::{self, Orders};
+use crate::pg::error::ServerError;
+use crate::pg::progress::Progress;
+use crate::pg::queue::{self, Ends, Received, Segment, Sent};
+use crate::pg::spi::Spi;
+use crate::pg::{error, interrupt, lock, log, spi, transaction};
+use crate::record::Row;
+use crate::record::composer::Composer;
+use crate::record::work::Work;
+use crate::report::{Failure, function_of};
+use crate::rows::{Rows, Slice};
+use crate::write::Refusals;
+use crate::write::insert::{BATCH_ROWS, Known, Run, Writer};
+use crate::write::parents::Check;
+use crate::write::rejects;
+use crate::write::target::{self, Target};
+
+/// How long a prepared session without a leader waits for session 0 to be decided.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a wait lasts before its reason is looked at again.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The worker's life.
+pub fn main() {
+    let orders = Orders::read();
+    orders.connect();
+    // Without a leader there is nothing to do.
+    let Some(segment) = Segment::attach(orders.segment) else { return };
+    let session = orders.session as usize;
+    let mut link = Link {
+        ends: segment.session_ends(session),
+        segment,
+        session,
+        on_error: OnError::Stop,
+        refused: 0,
+        batch: 0,
+    };
+    let outcome = error::catch(|| work(&mut link));
+    let failure = match outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(failure)) => ServerError::from(failure),
+        Err(error) => error,
+    };
+    transaction::abort();
+    link.send(FromSession::Failed(failure));
+}
+
+/// What comes after the rows.
+enum End {
+    Prepare(String),
+    Commit,
+}
+
+fn work(link: &mut Link) -> Result<(), Failure> {
+    let ToSession::Start(start) = link.receive() else { return Err(unexpected()) };
+    let Start { identity, query, load_id, resource, on_conflict, on_error, table, rows, sessions } =
+        *start;
+    link.on_error = on_error;
+    identity.assume();
+    log::keep();
+    background::report_running(&query);
+    while !lock_all(link)? {}
+    let place = Place { session: link.session, sessions, load_id, resource };
+    let end = spi::connect(|spi| match resource {
+        Resource::Composers => write::<Composer>(spi, link, &place, on_conflict, table, rows),
+        Resource::Works => write::<Work>(spi, link, &place, on_conflict, table, rows),
+    })?;
+    // From here on the leader decides, and nobody else.
+    transaction::hold_interrupts();
+    match end {
+        End::Commit => {
+            transaction::commit();
+            fault::point("committed", link.session);
+        }
+        End::Prepare(gid) => {
+            transaction::prepare(&gid);
+            fault::point("prepared", link.session);
+            link.send_or_go_on(FromSession::Prepared);
+            if !decided(link, &gid) {
+                return Ok(());
+            }
+            fault::point("finished", link.session);
+        }
+    }
+    link.send_or_go_on(FromSession::Committed);
+    Ok(())
+}
+
+/// Does with the prepared transaction what the leader says, or, where it has gone, what session 0 has done.
+fn decided(link: &mut Link, gid: &str) -> bool {
+    let start = Instant::now();
+    let commit = loop {
+        match link.ends.receiver.try_receive() {
+            Received::Message(message) => {
+                break matches!(from_bytes(&message), Some(ToSession::Commit));
+            }
+            Received::Nothing => queue::wait(LOOK),
+            Received::Gone if link.session == 0 => break false,
+            Received::Gone => match transaction::within(|| recovery::status(gid)) {
+                Status::Committed => break true,
+                Status::Aborted => break false,
+                Status::InProgress if start.elapsed() < PATIENCE => queue::wait(LOOK),
+                // It stays prepared: recovery will know.
+                Status::InProgress | Status::Unknown => return false,
+            },
+        }
+    };
+    transaction::finish_prepared(gid, commit);
+    commit
+}
+
+/// Begins the transaction and locks the tables; `false` where this or another session could not.
+fn lock_all(link: &mut Link) -> Result<bool, Failure> {
+    let ToSession::Lock(relations) = link.receive() else { return Err(unexpected()) };
+    transaction::begin();
+    let locked = relations.iter().all(|Relation { oid, written }| {
+        lock::relation_at_once(pgrx::pg_sys::Oid::from(*oid), *written)
+    });
+    if !locked {
+        transaction::abort();
+    }
+    link.send(FromSession::Locked(locked));
+    match link.receive() {
+        ToSession::Proceed => return Ok(true),
+        ToSession::Unlock if locked => transaction::abort(),
+        ToSession::Unlock => {}
+        _ => return Err(unexpected()),
+    }
+    Ok(false)
+}
+
+/// Which load this is a session of.
+struct Place {
+    session: usize,
+    sessions: usize,
+    load_id: uuid::Uuid,
+    resource: Resource,
+}
+
+fn write<R: Row>(
+    spi: &Spi,
+    link: &mut Link,
+    place: &Place,
+    on_conflict: OnConflict,
+    table: u32,
+    rows: usize,
+) -> Result<End, Failure> {
+    let target = target::find(spi, R::TABLE, on_conflict)?;
+    if target.oid.to_u32() != table {
+        return Err(Failure::replaced(R::TABLE.name));
+    }
+    let check = match place.resource {
+        Resource::Composers => Check::composers(),
+        Resource::Works => Check::decide(spi, &target, rows, false),
+    };
+    let writer = Writer { spi, target: &target, on_conflict, proved: check.as_set };
+    let mut run = writer.start(BATCH_ROWS);
+    fault::point("started", place.session);
+    loop {
+        match link.receive() {
+            ToSession::Composers(slice) => make_composers(spi, link, slice)?,
+            ToSession::Rows { known, rows } => {
+                link.batch += 1;
+                put(spi, link, &check, &mut run, known, rows).map_err(|failure| {
+                    let batch = link.batch;
+                    let (session, sessions) = (place.session + 1, place.sessions);
+                    let line = format!("batch {batch} of session {session} of {sessions}");
+                    let error = ServerError::from(failure);
+                    Failure::from(error.with_context(line.into_bytes()))
+                })?;
+                fault::point("inserting", place.session);
+            }
+            ToSession::Finish => {
+                // A constraint that is refused at the commit would be refused when others have committed.
+                spi.run("SET CONSTRAINTS ALL IMMEDIATE");
+                fault::point("inserted", place.session);
+                link.send(FromSession::Done(Done {
+                    counts: run.counts,
+                    transaction: transaction::id(),
+                    foreign_key_check: check.description.clone(),
+                }));
+            }
+            ToSession::Rejects(rejects) => {
+                rejects::store(spi, place.load_id, function_of(place.resource).0, &rejects)?;
+                link.send(FromSession::Stored);
+            }
+            ToSession::Prepare(gid) => return Ok(End::Prepare(gid)),
+            ToSession::Commit => return Ok(End::Commit),
+            _ => return Err(unexpected()),
+        }
+    }
+}
+
+/// Writes one batch, those of its rows that can be written.
+fn put(
+    spi: &Spi,
+    link: &mut Link,
+    check: &Check,
+    run: &mut Run<'_>,
+    known: Known,
+    slice: Slice,
+) -> Result<(), Failure> {
+    let rows = Rows::new(vec![slice]);
+    let mut write = rows.all();
+    let (received, before) = (write.len() as u64, link.count());
+    if check.looks_up {
+        let families = rows.families(&write, false);
+        let present = check.families(spi, &rows, &write, &families);
+        write = Check::known(&rows, write, &families, &present, link)?;
+    }
+    run.batch(&rows, &write, known, link, &mut Progress::none())?;
+    let excluded = link.count() - before;
+    link.send(FromSession::Written { rows: received - excluded, excluded });
+    Ok(())
+}
+
+fn make_composers(spi: &Spi, link: &mut Link, slice: Slice) -> Result<(), Failure> {
+    let target: Target = target::find(spi, Composer::TABLE, OnConflict::Skip)?;
+    let rows = Rows::new(vec![slice]);
+    let write = rows.all();
+    let on_conflict = OnConflict::Skip;
+    let writer = Writer { spi, target: &target, on_conflict, proved: false };
+    writer.write(&rows, &write, link, &mut Progress::none()).map(|_| ())
+}
+
+fn unexpected() -> Failure {
+    Failure::load(LoadError::document(Fault::Internal("a message out of turn".into())))
+}
+
+/// A session's way to its leader.
+struct Link {
+    ends: Ends,
+    segment: Segment,
+    session: usize,
+    on_error: OnError,
+    refused: u64,
+    /// How many batches have come.
+    batch: u64,
+}
+
+impl Link {
+    /// Waits for the leader's next word. Where it has gone the worker ends.
+    fn receive(&mut self) -> ToSession {
+        loop {
+            interrupt::check();
+            match self.ends.receiver.try_receive() {
+                Received::Message(message) => match from_bytes(&message) {
+                    Some(message) => return message,
+                    None => background::leave(),
+                },
+                Received::Nothing => queue::wait(LOOK),
+                Received::Gone => background::leave(),
+            }
+        }
+    }
+
+    /// Tells the leader, after the notices that came before.
+    fn send(&mut self, message: FromSession) {
+        if !self.try_to_send(message) {
+            background::leave();
+        }
+    }
+
+    /// The same where the worker has more to do even without a leader.
+    fn send_or_go_on(&mut self, message: FromSession) {
+        self.try_to_send(message);
+    }
+
+    fn try_to_send(&mut self, message: FromSession) -> bool {
+        let notices = log::take().into_iter().map(FromSession::Notice);
+        notices.chain([message]).all(|message| {
+            let bytes = to_bytes(&message);
+            loop {
+                match self.ends.sender.try_send(&bytes) {
+                    Sent::Whole => return true,
+                    Sent::Full => {
+                        interrupt::check();
+                        queue::wait(LOOK);
+                    }
+                    Sent::Gone => return false,
+                }
+            }
+        })
+    }
+
+    fn refuse(&mut self, ordinal: u32, message: FromSession) -> Result<(), Failure> {
+        self.refused += 1;
+        if self.on_error == OnError::Stop {
+            self.segment.lowest().fetch_min(ordinal, Ordering::Relaxed);
+        }
+        self.send(message);
+        Ok(())
+    }
+}
+
+impl Refusals for Link {
+    fn fault(&mut self, ordinal: u32, fault: Fault) -> Result<(), Failure> {
+        match fault {
+            Fault::UnknownComposer(key) => {
+                self.refuse(ordinal, FromSession::UnknownComposer { ordinal, key })
+            }
+            fault => {
+                let path = "$".into();
+                Err(Failure::load(LoadError { ordinal: Some(ordinal), path, fault }))
+            }
+        }
+    }
+
+    fn refusal(&mut self, ordinal: u32, error: ServerError) -> Result<(), Failure> {
+        self.refuse(ordinal, FromSession::Refused { ordinal, error })
+    }
+
+    fn matters(&self, ordinal: u32) -> bool {
+        self.on_error == OnError::Ignore || ordinal < self.segment.lowest().load(Ordering::Relaxed)
+    }
+
+    fn count(&self) -> u64 {
+        self.refused
+    }
+}
