@@ -12,7 +12,7 @@ use crate::pg::spi::Spi;
 use crate::pg::{background, relation, subtransaction};
 use crate::prepare::{Loadable, Prepared};
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::{Repeated, RowRef, Slice};
+use crate::rows::{Family, Repeated, RowRef, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader::{self, Alone, Part};
 use crate::sessions::message::Start;
@@ -186,15 +186,21 @@ fn parts<'a, R: Loadable<'a>>(
         .into_iter()
         .map(|range| {
             let rows = &write[range.clone()];
-            let firsts = families
-                .iter()
-                .zip(absent)
-                .filter(|(family, absent)| **absent && range.contains(&family.first));
+            let here = |family: &&Family| range.contains(&family.first);
+            let parent =
+                |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
+            let parents = match R::RESOURCE {
+                Resource::Works => families.iter().filter(here).map(parent).collect(),
+                Resource::Composers => vec![],
+            };
+            let firsts =
+                families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
             let firsts = firsts
                 .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
                 .collect::<Vec<u32>>();
             Part {
                 composers: (!firsts.is_empty()).then(|| composers(prepared, &firsts)),
+                parents,
                 new: pick(rows, &new),
                 changed: pick(rows, &changed),
             }

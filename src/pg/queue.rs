@@ -154,8 +154,8 @@ impl Sender {
     }
 }
 
-pub enum Received {
-    Message(Vec<u8>),
+pub enum Received<T> {
+    Message(T),
     Nothing,
     /// The other side has gone, and all that it sent has been received.
     Gone,
@@ -164,14 +164,14 @@ pub enum Received {
 pub struct Receiver(*mut pg_sys::shm_mq_handle);
 
 impl Receiver {
-    /// Never waits.
-    pub fn try_receive(&mut self) -> Received {
+    /// Hands the next message to `read`. Never waits.
+    pub fn try_receive<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Received<T> {
         let (mut length, mut data) = (0, std::ptr::null_mut());
-        // SAFETY: the queue is attached. The message is valid until the next call; it is copied before that.
+        // SAFETY: the queue is attached. The message is valid until the next call, and `read` keeps nothing of it.
         unsafe {
             match pg_sys::shm_mq_receive(self.0, &mut length, &mut data, true) {
                 pg_sys::shm_mq_result::SHM_MQ_SUCCESS => {
-                    Received::Message(slice::from_raw_parts(data.cast(), length).to_vec())
+                    Received::Message(read(slice::from_raw_parts(data.cast(), length)))
                 }
                 pg_sys::shm_mq_result::SHM_MQ_WOULD_BLOCK => Received::Nothing,
                 _ => Received::Gone,

@@ -40,6 +40,8 @@ const NOT_SUPPORTED: &str = "0A000";
 pub struct Part {
     /// Composers to be made.
     pub composers: Option<Slice>,
+    /// The composers of the rows.
+    pub parents: Vec<String>,
     pub new: Vec<RowRef>,
     pub changed: Vec<RowRef>,
 }
@@ -461,19 +463,23 @@ impl Member {
     fn hear(&mut self, work: &mut Work<'_, '_>) -> Result<bool, Failure> {
         let mut heard = false;
         loop {
-            let message = match self.ends.receiver.try_receive() {
+            let message = match self.ends.receiver.try_receive(from_bytes) {
                 Received::Message(message) => message,
                 Received::Nothing => return Ok(heard),
                 Received::Gone if matches!(self.state, State::Committed) => return Ok(heard),
                 Received::Gone => return Err(Failure::session_ended(self.session + 1)),
             };
             heard = true;
-            self.take(work, &message)?;
+            self.take(work, message)?;
         }
     }
 
-    fn take(&mut self, work: &mut Work<'_, '_>, message: &[u8]) -> Result<(), Failure> {
-        match from_bytes(message) {
+    fn take(
+        &mut self,
+        work: &mut Work<'_, '_>,
+        message: Option<FromSession>,
+    ) -> Result<(), Failure> {
+        match message {
             Some(FromSession::Locked(all)) => self.state = State::Locked(all),
             Some(FromSession::Notice(notice)) => log::emit(&notice),
             Some(FromSession::Refused { ordinal, error }) => {
@@ -507,6 +513,7 @@ fn messages<'r>(rows: &'r Rows, part: &'r Part) -> impl Iterator<Item = ToSessio
         write.chunks(BATCH_ROWS).map(move |batch| ToSession::Rows { known, rows: rows.copy(batch) })
     };
     composers
+        .chain([ToSession::Parents(part.parents.clone())])
         .chain(batches(&part.new, Known::New))
         .chain(batches(&part.changed, Known::Changed))
         .chain([ToSession::Finish])

@@ -24,6 +24,8 @@ pub enum ToSession {
     Proceed,
     /// Composers to be made for the rows that follow.
     Composers(Slice),
+    /// The composers of all rows that follow, to be locked at once.
+    Parents(Vec<String>),
     Rows {
         known: Known,
         rows: Slice,
@@ -100,10 +102,12 @@ pub struct Done {
 
 /// Bytes of a message; of memory there is enough, and nothing else can fail.
 pub fn to_bytes(message: &impl Serialize) -> Vec<u8> {
-    postcard::to_allocvec(message).unwrap_or_default()
+    // A batch fits without growing.
+    let bytes = Vec::with_capacity(2 << 20);
+    postcard::to_extend(message, bytes).unwrap_or_default()
 }
 
 /// `None` for what is no message: both sides are the same library, so it is a defect.
-pub fn from_bytes<'m, M: Deserialize<'m>>(bytes: &'m [u8]) -> Option<M> {
+pub fn from_bytes<M: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<M> {
     postcard::from_bytes(bytes).ok()
 }

@@ -3,6 +3,7 @@
 //! It runs as the leader's caller and writes as the caller's session would. What it cannot write it tells the leader,
 //! who knows the document.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::report::{Failure, function_of};
-use crate::rows::{Rows, Slice};
+use crate::rows::{Family, Rows, Slice};
 use crate::write::Refusals;
 use crate::write::insert::{BATCH_ROWS, Known, Run, Writer};
 use crate::write::parents::Check;
@@ -105,10 +106,8 @@ fn work(link: &mut Link) -> Result<(), Failure> {
 fn decided(link: &mut Link, gid: &str) -> bool {
     let start = Instant::now();
     let commit = loop {
-        match link.ends.receiver.try_receive() {
-            Received::Message(message) => {
-                break matches!(from_bytes(&message), Some(ToSession::Commit));
-            }
+        match link.ends.receiver.try_receive(from_bytes) {
+            Received::Message(message) => break matches!(message, Some(ToSession::Commit)),
             Received::Nothing => queue::wait(LOOK),
             Received::Gone if link.session == 0 => break false,
             Received::Gone => match transaction::within(|| recovery::status(gid)) {
@@ -170,13 +169,16 @@ fn write<R: Row>(
     };
     let writer = Writer { spi, target: &target, on_conflict, proved: check.as_set };
     let mut run = writer.start(BATCH_ROWS);
+    let mut missing = HashSet::new();
     fault::point("started", place.session);
     loop {
         match link.receive() {
             ToSession::Composers(slice) => make_composers(spi, link, slice)?,
+            ToSession::Parents(keys) if check.looks_up => missing = check.missing(spi, keys),
+            ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
-                put(spi, link, &check, &mut run, known, rows).map_err(|failure| {
+                put(link, &missing, &mut run, known, rows).map_err(|failure| {
                     let batch = link.batch;
                     let (session, sessions) = (place.session + 1, place.sessions);
                     let line = format!("batch {batch} of session {session} of {sessions}");
@@ -208,9 +210,8 @@ fn write<R: Row>(
 
 /// Writes one batch, those of its rows that can be written.
 fn put(
-    spi: &Spi,
     link: &mut Link,
-    check: &Check,
+    missing: &HashSet<String>,
     run: &mut Run<'_>,
     known: Known,
     slice: Slice,
@@ -218,9 +219,10 @@ fn put(
     let rows = Rows::new(vec![slice]);
     let mut write = rows.all();
     let (received, before) = (write.len() as u64, link.count());
-    if check.looks_up {
+    if !missing.is_empty() {
         let families = rows.families(&write, false);
-        let present = check.families(spi, &rows, &write, &families);
+        let present = |family: &Family| !missing.contains(rows.parent_text(write[family.first]));
+        let present: Vec<bool> = families.iter().map(present).collect();
         write = Check::known(&rows, write, &families, &present, link)?;
     }
     run.batch(&rows, &write, known, link, &mut Progress::none())?;
@@ -258,13 +260,10 @@ impl Link {
     fn receive(&mut self) -> ToSession {
         loop {
             interrupt::check();
-            match self.ends.receiver.try_receive() {
-                Received::Message(message) => match from_bytes(&message) {
-                    Some(message) => return message,
-                    None => background::leave(),
-                },
+            match self.ends.receiver.try_receive(from_bytes) {
+                Received::Message(Some(message)) => return message,
                 Received::Nothing => queue::wait(LOOK),
-                Received::Gone => background::leave(),
+                Received::Message(None) | Received::Gone => background::leave(),
             }
         }
     }

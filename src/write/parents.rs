@@ -10,6 +10,8 @@
 //! unchecked or see something else; READ COMMITTED, in which each statement sees what has been committed; and enough
 //! rows to be worth the look-up. Only new rows are inserted so: to those that change, other tables may refer.
 
+use std::collections::HashSet;
+
 use pgrx::pg_sys;
 
 use super::Refusals;
@@ -124,6 +126,12 @@ impl Check {
     ) -> Vec<bool> {
         let parent = |family: &Family| rows.parent_text(write[family.first]);
         self.present(spi, &families.iter().map(parent).collect::<Vec<_>>())
+    }
+
+    /// Those of the distinct `keys` that are not there.
+    pub fn missing(&self, spi: &Spi, keys: Vec<String>) -> HashSet<String> {
+        let present = self.present(spi, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+        keys.into_iter().zip(present).filter(|(_, present)| !present).map(|(key, _)| key).collect()
     }
 
     /// Those of the rows whose family has its parent; the others are refused.
