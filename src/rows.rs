@@ -151,7 +151,15 @@ impl Rows {
 
     /// A copy of some of the rows, in the order given.
     pub fn copy(&self, rows: &[RowRef]) -> Slice {
-        let mut slice = Slice::default();
+        let bytes = |part: fn(&Rows, RowRef) -> &[u8]| -> usize {
+            rows.iter().map(|row| part(self, *row).len()).sum()
+        };
+        let mut slice = Slice {
+            tuples: Vec::with_capacity(bytes(Rows::tuple)),
+            keys: Vec::with_capacity(bytes(Rows::order_key)),
+            rows: Vec::with_capacity(rows.len()),
+            unencodable: vec![],
+        };
         for row in rows {
             slice.tuples.extend_from_slice(self.tuple(*row));
             slice.keys.extend_from_slice(self.order_key(*row));

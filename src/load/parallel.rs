@@ -96,7 +96,7 @@ pub fn write<'a, R: Loadable<'a>>(
     let written = match team.write(&mut work, &parts, load_id) {
         Ok(written) => written,
         Err(Alone::Reason(reason)) => return Ok(Err(reason)),
-        Err(Alone::Failure(failure)) => return Err(failure),
+        Err(Alone::Failure(failure)) => return Err(*failure),
     };
     let counts = Counts {
         unchanged: sorted.unchanged,

@@ -94,6 +94,12 @@ impl Worker {
     }
 }
 
+/// How many workers the server has at most (`max_worker_processes`).
+pub fn most_workers() -> usize {
+    // SAFETY: reads a setting of the server.
+    unsafe { pg_sys::max_worker_processes }.max(0) as usize
+}
+
 /// This process, as `pg_stat_activity` knows it.
 pub fn own_pid() -> i32 {
     // SAFETY: reads a variable of the backend.

@@ -5,6 +5,7 @@
 use super::message::Relation;
 use crate::document::find::Resource;
 use crate::options::{OnError, Options};
+use crate::pg::background;
 use crate::pg::caller::Statement;
 use crate::pg::relation;
 use crate::pg::spi::Spi;
@@ -44,7 +45,10 @@ pub fn wish(options: &Options, statement: &Statement) -> Result<Wish, Reason> {
     ];
     match reasons.iter().find(|(holds, _)| *holds) {
         Some((_, reason)) => Err((*reason).into()),
-        None => Ok(Wish { sessions, named, atomic_only }),
+        None => {
+            let sessions = sessions.min(background::most_workers());
+            Ok(Wish { sessions, named, atomic_only })
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 //! It writes nothing and waits for no lock while they write. Whatever goes wrong before session 0 commits ends all
 //! sessions, and only when all have ended does the error go on its way.
 
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use super::blocked;
 use super::eligible::Plan;
 use super::fault;
-use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes, to_bytes};
+use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes, put, to_bytes};
 use super::recovery;
 use crate::error::Fault;
 use crate::pg::background::{self, Worker};
@@ -65,12 +66,12 @@ pub struct Written {
 /// Why the load has to be written in the caller's session after all. Nothing has been written.
 pub enum Alone {
     Reason(String),
-    Failure(Failure),
+    Failure(Box<Failure>),
 }
 
 impl From<Failure> for Alone {
     fn from(failure: Failure) -> Self {
-        Alone::Failure(failure)
+        Alone::Failure(Box::new(failure))
     }
 }
 
@@ -86,7 +87,14 @@ pub fn start(plan: &Plan, title: &str) -> Result<Team, String> {
         let title = format!("pg_opus: {title} session {} of {}", session + 1, plan.sessions);
         let Some(worker) = Worker::start(&segment, session, &title) else { break };
         ends.set_worker(worker.handle());
-        members.push(Member { session, worker, ends, pending: None, state: State::Running });
+        members.push(Member {
+            session,
+            worker,
+            ends,
+            pending: None,
+            room: vec![],
+            state: State::Running,
+        });
     }
     let team = Team { segment, members, heard: Instant::now() };
     // One worker beside an idle leader gains nothing.
@@ -112,6 +120,8 @@ struct Member {
     ends: Ends,
     /// A message that is on its way.
     pending: Option<Vec<u8>>,
+    /// The room of one that has gone.
+    room: Vec<u8>,
     state: State,
 }
 
@@ -138,7 +148,7 @@ impl Team {
         load_id: uuid::Uuid,
     ) -> Result<Written, Alone> {
         let outcome = error::catch(|| self.write_and_commit(work, parts, load_id));
-        let outcome = outcome.unwrap_or_else(|error| Err(Alone::Failure(error.into())));
+        let outcome = outcome.unwrap_or_else(|error| Err(Failure::from(error).into()));
         match &outcome {
             Ok(_) => self.end(),
             Err(_) => self.abort(),
@@ -199,9 +209,11 @@ impl Team {
             let mut moved = false;
             for (member, messages) in self.members.iter_mut().zip(&mut left) {
                 moved |= member.push()?;
-                if member.pending.is_none() {
-                    member.pending = messages.next().map(|message| to_bytes(&message));
-                    moved |= member.pending.is_some();
+                if member.pending.is_none()
+                    && let Some(message) = messages.next()
+                {
+                    member.pending = Some(put(&message, take(&mut member.room)));
+                    moved = true;
                 }
             }
             moved |= self.hear(work)?;
@@ -241,7 +253,7 @@ impl Team {
             // Such as one whose trigger has called NOTIFY.
             Err(Alone::Failure(failure)) if failure.sqlstate() == NOT_SUPPORTED => {
                 let message =
-                    String::from_utf8_lossy(&ServerError::from(failure).message).into_owned();
+                    String::from_utf8_lossy(&ServerError::from(*failure).message).into_owned();
                 return Err(Alone::Reason(message));
             }
             outcome => outcome?,
@@ -286,7 +298,7 @@ impl Team {
             if let Err(Alone::Failure(failure)) =
                 self.hear_one(work, session, |members| committed(&members[session]))
             {
-                lost.push((session, ServerError::from(failure)));
+                lost.push((session, ServerError::from(*failure)));
             }
         }
         let Some((session, error)) = lost.into_iter().next() else { return Ok(()) };
@@ -446,14 +458,10 @@ impl Member {
     fn push(&mut self) -> Result<bool, Failure> {
         let Some(message) = &self.pending else { return Ok(false) };
         match self.ends.sender.try_send(message) {
-            Sent::Whole => {
-                self.pending = None;
-                Ok(true)
-            }
             Sent::Full => Ok(false),
-            // Its last words, if there are any, say why.
-            Sent::Gone => {
-                self.pending = None;
+            // Where the session has gone, its last words, if there are any, say why.
+            Sent::Whole | Sent::Gone => {
+                self.room = self.pending.take().unwrap_or_default();
                 Ok(true)
             }
         }

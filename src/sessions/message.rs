@@ -100,11 +100,15 @@ pub struct Done {
     pub foreign_key_check: String,
 }
 
-/// Bytes of a message; of memory there is enough, and nothing else can fail.
+/// Bytes of a message, in the room of an earlier one. Of memory there is enough, and nothing else can fail.
+pub fn put(message: &impl Serialize, mut room: Vec<u8>) -> Vec<u8> {
+    room.clear();
+    postcard::to_extend(message, room).unwrap_or_default()
+}
+
+/// Bytes of a short message.
 pub fn to_bytes(message: &impl Serialize) -> Vec<u8> {
-    // A batch fits without growing.
-    let bytes = Vec::with_capacity(2 << 20);
-    postcard::to_extend(message, bytes).unwrap_or_default()
+    put(message, vec![])
 }
 
 /// `None` for what is no message: both sides are the same library, so it is a defect.
