@@ -102,6 +102,9 @@ pub fn plan(
     options: &Options,
     rows: usize,
 ) -> Result<Plan, Reason> {
+    if rows == 0 {
+        return Err("there is nothing to write".into());
+    }
     if rows < settings::min_parallel_rows() {
         return Err(too_few(rows));
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::pg::{background, interrupt, queue};
 
+/// The leader's number.
 pub const LEADER: usize = 999;
 
 /// Servers run in their data directory.

@@ -37,7 +37,7 @@
 
 mod blocked;
 pub mod eligible;
-#[cfg(feature = "pg_test")]
+#[cfg(feature = "fault_points")]
 pub mod fault;
 pub mod leader;
 pub mod message;
@@ -46,7 +46,7 @@ pub mod session;
 pub mod split;
 
 /// Stops here where a test asks for it.
-#[cfg(not(feature = "pg_test"))]
+#[cfg(not(feature = "fault_points"))]
 mod fault {
     pub const LEADER: usize = 0;
 
