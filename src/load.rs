@@ -26,6 +26,7 @@ use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
 use crate::rows::{Family, Repeated, RowRef, Rows, Slice};
+use crate::sessions::fault;
 use crate::settings;
 use crate::write::Refusals;
 use crate::write::insert::Writer;
@@ -218,6 +219,9 @@ fn decode<'a, R: Loadable<'a>>(
                 let _ = sender.send(prepared.unwrap_or_else(|panic| Err(internal(&*panic))));
             });
             loop {
+                while fault::stops("decoding", fault::LEADER) && !interrupt::pending() {
+                    std::thread::sleep(LOOK);
+                }
                 match receiver.recv_timeout(LOOK) {
                     Ok(prepared) => return prepared,
                     Err(RecvTimeoutError::Timeout) => {

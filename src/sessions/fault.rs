@@ -11,10 +11,14 @@ use crate::pg::{background, interrupt, queue};
 /// The leader's number.
 pub const LEADER: usize = 999;
 
-/// Servers run in their data directory.
+/// Whether this point stops now. Servers run in their data directory.
+pub fn stops(name: &str, session: usize) -> bool {
+    Path::new(&format!("pg_opus_stop.{name}.{session}")).exists()
+}
+
+/// Stops, and acts on interrupts where they are not held.
 pub fn point(name: &str, session: usize) {
-    let file = format!("pg_opus_stop.{name}.{session}");
-    while Path::new(&file).exists() {
+    while stops(name, session) {
         background::report_running(format!("pg_opus stops at {name}.{session}").as_bytes());
         interrupt::check();
         queue::wait(Duration::from_millis(10));

@@ -47,8 +47,12 @@ pub mod split;
 
 /// Stops here where a test asks for it.
 #[cfg(not(feature = "fault_points"))]
-mod fault {
+pub mod fault {
     pub const LEADER: usize = 0;
 
     pub fn point(_: &str, _: usize) {}
+
+    pub fn stops(_: &str, _: usize) -> bool {
+        false
+    }
 }

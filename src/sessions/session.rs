@@ -89,6 +89,7 @@ fn work(link: &mut Link) -> Result<(), Failure> {
             fault::point("committed", link.session);
         }
         End::Prepare(gid) => {
+            fault::point("preparing", link.session);
             transaction::prepare(&gid);
             fault::point("prepared", link.session);
             link.send_or_go_on(FromSession::Prepared);
