@@ -29,7 +29,7 @@ use crate::rows::{Family, Repeated, RowRef, Rows, Slice};
 use crate::sessions::fault;
 use crate::settings;
 use crate::write::Refusals;
-use crate::write::insert::Writer;
+use crate::write::insert::{There, Writer};
 use crate::write::parents::Check;
 use crate::write::rejects::{self, Rejects};
 use crate::write::target::{self, Target};
@@ -79,11 +79,11 @@ fn load_rows<'a, R: Loadable<'a>>(
         Ok((wish, target)) => {
             parallel::write::<R>(spi, options, load_id, wish, &target, &prepared, &mut progress)?
         }
-        Err(reason) => Err(reason),
+        Err(reason) => Err(Here { reason, there: None }),
     };
     let Outcome { counts, sessions, sessions_reason, foreign_key_check } = match outcome {
         Ok(outcome) => outcome,
-        Err(reason) => {
+        Err(Here { reason, there }) => {
             if options.workers.is_some_and(|workers| workers > 0) {
                 pgrx::notice!("the load runs in this session: {reason}");
             }
@@ -91,7 +91,10 @@ fn load_rows<'a, R: Loadable<'a>>(
                 Some(target) => target,
                 None => target::find(spi, R::TABLE, options.on_conflict)?,
             };
-            write_here::<R>(spi, options, load_id, &target, reason, &prepared, &mut progress)?
+            let mut outcome =
+                write_here::<R>(spi, options, load_id, &target, there, &prepared, &mut progress)?;
+            outcome.sessions_reason = reason;
+            outcome
         }
     };
     if let Some(schema) = schema {
@@ -127,6 +130,12 @@ struct Outcome {
     foreign_key_check: String,
 }
 
+/// Why the caller's session writes, and what is known of the rows by then.
+struct Here {
+    reason: String,
+    there: Option<There>,
+}
+
 /// What is known to be wrong before anything is written.
 fn rejects_of<'p, 'a, R: Loadable<'a>>(
     prepared: &'p Prepared<'a>,
@@ -159,12 +168,17 @@ fn write_here<'a, R: Loadable<'a>>(
     options: &Options,
     load_id: Uuid,
     target: &Target,
-    sessions_reason: String,
+    there: Option<There>,
     prepared: &Prepared<'a>,
     progress: &mut Progress,
 ) -> Result<Outcome, Failure> {
     // A parallel load that is under way comes first: its sessions cannot wait for this one.
     lock::table(target.oid, Share::Shared);
+    if options.create_composers
+        && let Some(composers) = relation::find(Composer::TABLE.name, relation::Lock::Share)
+    {
+        lock::table(composers, Share::Shared);
+    }
     let rejects = rejects_of::<R>(prepared, options)?;
     let mut stage =
         Stage { spi, options, rows: &prepared.rows, places: &*prepared.places, rejects, progress };
@@ -175,14 +189,19 @@ fn write_here<'a, R: Loadable<'a>>(
     };
     let write = stage.with_parents(&check, write.clone(), &prepared.families)?;
     let on_conflict = options.on_conflict;
-    let counts = stage.write(target, on_conflict, check.as_set, &prepared.rows, &write)?;
+    let counts = stage.write(target, on_conflict, check.as_set, &prepared.rows, &write, there)?;
     let mut rejects = stage.rejects;
     rejects.raise()?;
     let (kind, _) = function_of(R::RESOURCE);
     rejects::store(spi, load_id, kind, &rejects.formed())?;
     let rejected = rejects.count();
     let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
-    Ok(Outcome { counts, sessions: 0, sessions_reason, foreign_key_check: check.description })
+    Ok(Outcome {
+        counts,
+        sessions: 0,
+        sessions_reason: String::new(),
+        foreign_key_check: check.description,
+    })
 }
 
 /// Steps 1 to 3, and on how many threads they ran.
@@ -288,7 +307,7 @@ impl Stage<'_> {
         let target = target::find(self.spi, Composer::TABLE, OnConflict::Skip)?;
         let rows = named_composers(self.places, firsts);
         let order = rows.order(Repeated::FirstWins, false);
-        self.write(&target, OnConflict::Skip, false, &rows, &order.write).map(|_| ())
+        self.write(&target, OnConflict::Skip, false, &rows, &order.write, None).map(|_| ())
     }
 
     fn write(
@@ -298,9 +317,11 @@ impl Stage<'_> {
         proved: bool,
         rows: &Rows,
         write: &[RowRef],
+        there: Option<There>,
     ) -> Result<Counts, Failure> {
         let writer = Writer { spi: self.spi, target, on_conflict, proved };
-        writer.write(rows, write, &mut self.rejects, self.progress)
+        let there = there.unwrap_or_else(|| writer.look(rows, write));
+        writer.write(rows, write, there, &mut self.rejects, self.progress)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Outcome, duplicates, rejects_of};
+use super::{Here, Outcome, duplicates, rejects_of};
 use crate::document::find::Resource;
 use crate::options::Options;
 use crate::pg::caller::{Identity, Statement};
@@ -17,8 +17,9 @@ use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader::{self, Alone, Part};
 use crate::sessions::message::Start;
 use crate::sessions::{recovery, split};
+use crate::settings;
 use crate::write::Refusals;
-use crate::write::insert::{Sorted, Writer};
+use crate::write::insert::{Sorted, There, Writer};
 use crate::write::parents::Check;
 use crate::write::target::{self, Target};
 
@@ -41,7 +42,7 @@ pub fn wish<'a, R: Loadable<'a>>(
     })?
 }
 
-/// Writes in parallel sessions; a reason where that is not to be after all, and nothing has been written.
+/// Writes in parallel sessions; or not, where that is not to be after all, and nothing has been written.
 pub fn write<'a, R: Loadable<'a>>(
     spi: &Spi,
     options: &Options,
@@ -50,30 +51,33 @@ pub fn write<'a, R: Loadable<'a>>(
     target: &Target,
     prepared: &Prepared<'a>,
     progress: &mut Progress,
-) -> Result<Result<Outcome, Reason>, Failure> {
+) -> Result<Result<Outcome, Here>, Failure> {
     let write = &prepared.order.write;
-    if write.len() < crate::settings::min_parallel_rows() {
-        return Ok(Err(eligible::too_few(write.len())));
+    let not = |reason: Reason, there| Ok(Err(Here { reason, there }));
+    if write.len() < settings::min_parallel_rows() {
+        return not(eligible::too_few(write.len()), None);
     }
     recovery::resolve(spi);
+    let look = || subtransaction::undone(|| look::<R>(spi, options, wish, target, prepared));
+    let mut seen = look()??;
     // One at a time: two of them would wait for each other where the server cannot see it.
-    lock::table(target.oid, Share::Alone);
-    if let (true, Some(composers)) = (options.create_composers, composers_table()?) {
-        lock::table(composers, Share::Alone);
+    if seen.plan.is_ok() && lock_tables(options, target)? {
+        seen = look()??;
     }
+    let Look { plan, there, absent } = seen;
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(reason) => return not(reason, Some(there)),
+    };
     lock::load(recovery::lock_number(load_id));
     let mut rejects = rejects_of::<R>(prepared, options)?;
-    let looked = subtransaction::undone(|| look::<R>(spi, options, wish, target, prepared))??;
-    let Look { plan, sorted, absent } = match looked {
-        Ok(look) => look,
-        Err(reason) => return Ok(Err(reason)),
-    };
     let (_, function) = function_of(R::RESOURCE);
     let team = match leader::start(&plan, function) {
         Ok(team) => team,
-        Err(reason) => return Ok(Err(reason)),
+        Err(reason) => return not(reason, Some(there)),
     };
     let sessions = team.size();
+    let sorted = there.sort(write);
     let parts = parts::<R>(prepared, &sorted, &absent, sessions);
     let start = |_| Start {
         identity: Identity::current(),
@@ -95,7 +99,7 @@ pub fn write<'a, R: Loadable<'a>>(
     };
     let written = match team.write(&mut work, &parts, load_id) {
         Ok(written) => written,
-        Err(Alone::Reason(reason)) => return Ok(Err(reason)),
+        Err(Alone::Reason(reason)) => return not(reason, Some(there)),
         Err(Alone::Failure(failure)) => return Err(*failure),
     };
     let counts = Counts {
@@ -112,14 +116,26 @@ pub fn write<'a, R: Loadable<'a>>(
     }))
 }
 
+/// Locks what no other load may write to meanwhile; whether that has taken a wait.
+fn lock_tables(options: &Options, target: &Target) -> Result<bool, Failure> {
+    let mut tables = vec![target.oid];
+    if options.create_composers {
+        tables.extend(composers_table()?);
+    }
+    let waited = tables.iter().filter(|table| !lock::table_at_once(**table));
+    let waited: Vec<_> = waited.collect();
+    waited.iter().for_each(|table| lock::table(**table, Share::Alone));
+    Ok(!waited.is_empty())
+}
+
 fn composers_table() -> Result<Option<pgrx::pg_sys::Oid>, Failure> {
     Ok(subtransaction::undone(|| relation::find("composers", relation::Lock::Share))?)
 }
 
 /// What the leader sees before the sessions start.
 struct Look {
-    plan: Plan,
-    sorted: Sorted,
+    plan: Result<Plan, Reason>,
+    there: There,
     /// With `create_composers`: for each family, whether its composer is to be made.
     absent: Vec<bool>,
 }
@@ -131,28 +147,23 @@ fn look<'a, R: Loadable<'a>>(
     wish: Wish,
     target: &Target,
     prepared: &Prepared<'a>,
-) -> Result<Result<Look, Reason>, Failure> {
+) -> Result<Look, Failure> {
     let write = &prepared.order.write;
     let found = target::find(spi, R::TABLE, options.on_conflict)?;
     if found.oid != target.oid {
         return Err(Failure::replaced(R::TABLE.name));
     }
     let writer = Writer { spi, target: &found, on_conflict: options.on_conflict, proved: false };
-    let sorted = writer.sort(&prepared.rows, write);
-    let rows = sorted.new.len() + sorted.changed.len();
-    let plan = match eligible::plan(spi, wish, &found, R::RESOURCE, options, rows) {
-        Ok(plan) => plan,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let absent = match options.create_composers && R::RESOURCE == Resource::Works {
-        true => {
-            let check = Check::decide(spi, &found, write.len(), true).unlocked();
-            let present = check.families(spi, &prepared.rows, write, &prepared.families);
-            present.into_iter().map(|present| !present).collect()
-        }
-        false => vec![],
-    };
-    Ok(Ok(Look { plan, sorted, absent }))
+    let there = writer.look(&prepared.rows, write);
+    let rows = write.len() - there.sort(write).unchanged as usize;
+    let plan = eligible::plan(spi, wish, &found, R::RESOURCE, options, rows);
+    let mut absent = vec![];
+    if plan.is_ok() && options.create_composers && R::RESOURCE == Resource::Works {
+        let check = Check::decide(spi, &found, write.len(), true).unlocked();
+        let present = check.families(spi, &prepared.rows, write, &prepared.families);
+        absent = present.into_iter().map(|present| !present).collect();
+    }
+    Ok(Look { plan, there, absent })
 }
 
 /// Each session's rows: a run of families.

@@ -100,6 +100,18 @@ pub fn most_workers() -> usize {
     unsafe { pg_sys::max_worker_processes }.max(0) as usize
 }
 
+/// How many transactions can be prepared (`max_prepared_transactions`).
+pub fn most_prepared() -> usize {
+    // SAFETY: the setting is there in every server; its value is read at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(c"max_prepared_transactions".as_ptr(), true, false);
+        if value.is_null() {
+            return 0;
+        }
+        CStr::from_ptr(value).to_str().ok().and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+}
+
 /// This process, as `pg_stat_activity` knows it.
 pub fn own_pid() -> i32 {
     // SAFETY: reads a variable of the backend.

@@ -37,6 +37,11 @@ pub fn table(table: pg_sys::Oid, share: Share) {
     acquire(tag(table.to_u32(), TABLE), mode, false);
 }
 
+/// Takes the table for one load alone, where that needs no waiting.
+pub fn table_at_once(table: pg_sys::Oid) -> bool {
+    acquire(tag(table.to_u32(), TABLE), pg_sys::ExclusiveLock, true)
+}
+
 /// Marks a load as running, by a number made of its id.
 pub fn load(load: u32) {
     acquire(tag(load, LOAD), pg_sys::ExclusiveLock, false);

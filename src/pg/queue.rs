@@ -11,8 +11,9 @@ use pgrx::pg_sys;
 
 const HEADER: usize = 64;
 
-/// Bytes of one queue. Longer messages pass through it piece by piece; a batch has about 1.5 MB.
-const QUEUE: usize = 1 << 20;
+/// Bytes of one queue. A batch has about 1.5 MB, so that the next one lies ready while one is written; longer messages
+/// pass through piece by piece.
+const QUEUE: usize = 4 << 20;
 
 /// The segment; the leader creates it, sessions attach to it.
 pub struct Segment(*mut pg_sys::dsm_segment);

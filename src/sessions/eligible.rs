@@ -26,6 +26,8 @@ pub struct Wish {
 /// The first thing that speaks against it, as `last_load()` tells it.
 pub type Reason = String;
 
+const NO_ROOM: &str = "max_prepared_transactions leaves no room for two-phase commit";
+
 pub fn wish(options: &Options, statement: &Statement) -> Result<Wish, Reason> {
     let named = options.workers.is_some();
     let (sessions, atomic_only) = match (options.workers, settings::workers()) {
@@ -42,6 +44,7 @@ pub fn wish(options: &Options, statement: &Statement) -> Result<Wish, Reason> {
         (statement.in_transaction, "the load is part of a transaction"),
         (!relation::reads_committed(), "the isolation level is not read committed"),
         (!named && !statement.alone, "the statement is more than this one call"),
+        (atomic_only && background::most_prepared() == 0, NO_ROOM),
     ];
     match reasons.iter().find(|(holds, _)| *holds) {
         Some((_, reason)) => Err((*reason).into()),

@@ -238,7 +238,8 @@ fn make_composers(spi: &Spi, link: &mut Link, slice: Slice) -> Result<(), Failur
     let write = rows.all();
     let on_conflict = OnConflict::Skip;
     let writer = Writer { spi, target: &target, on_conflict, proved: false };
-    writer.write(&rows, &write, link, &mut Progress::none()).map(|_| ())
+    let there = writer.look(&rows, &write);
+    writer.write(&rows, &write, there, link, &mut Progress::none()).map(|_| ())
 }
 
 fn unexpected() -> Failure {

@@ -55,10 +55,11 @@ impl<'w> Writer<'w> {
         &self,
         rows: &Rows,
         write: &[RowRef],
+        there: There,
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<Counts, Failure> {
-        let Sorted { new, changed, unchanged } = self.sort(rows, write);
+        let Sorted { new, changed, unchanged } = there.sort(write);
         let mut run = self.start(write.len());
         for (write, known) in [(new, Known::New), (changed, Known::Changed)] {
             for write in write.chunks(BATCH_ROWS) {
@@ -68,15 +69,10 @@ impl<'w> Writer<'w> {
         Ok(Counts { unchanged: run.counts.unchanged + unchanged, ..run.counts })
     }
 
-    /// Tells new rows from those that are there, and leaves out those that would change nothing.
-    pub fn sort(&self, rows: &Rows, write: &[RowRef]) -> Sorted {
-        let there = if self.target.empty { There::default() } else { self.compare(rows, write) };
-        let pick = |wanted: Option<bool>| -> Vec<RowRef> {
-            write.iter().copied().filter(|row| there.differs(*row) == wanted).collect()
-        };
-        let (new, changed) = (pick(None), pick(Some(true)));
-        let unchanged = (write.len() - new.len() - changed.len()) as u64;
-        Sorted { new, changed, unchanged }
+    /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
+    /// written in the slower way.
+    pub fn look(&self, rows: &Rows, write: &[RowRef]) -> There {
+        if self.target.empty { There::default() } else { self.compare(rows, write) }
     }
 
     /// Prepares to write batches of at most `rows` rows.
@@ -96,7 +92,6 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Which of the rows the table has.
     fn compare(&self, rows: &Rows, write: &[RowRef]) -> There {
         if self.on_conflict == OnConflict::Error || write.is_empty() {
             return There::default();
@@ -134,12 +129,22 @@ const UNIQUE_VIOLATION: &str = "23505";
 
 /// The rows that a table has, by ordinal.
 #[derive(Default)]
-struct There {
+pub struct There {
     differs: Vec<Option<bool>>,
     count: usize,
 }
 
 impl There {
+    /// Tells new rows from those that are there, and leaves out those that would change nothing.
+    pub fn sort(&self, write: &[RowRef]) -> Sorted {
+        let pick = |wanted: Option<bool>| -> Vec<RowRef> {
+            write.iter().copied().filter(|row| self.differs(*row) == wanted).collect()
+        };
+        let (new, changed) = (pick(None), pick(Some(true)));
+        let unchanged = (write.len() - new.len() - changed.len()) as u64;
+        Sorted { new, changed, unchanged }
+    }
+
     fn note(&mut self, ordinal: usize, differs: bool) {
         if self.differs.len() <= ordinal {
             self.differs.resize(ordinal + 1, None);
