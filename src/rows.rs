@@ -291,6 +291,22 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_has_the_rows_in_the_order_wanted() {
+        let rows = rows(&["C", "", "A", "Bé", "D"]);
+        let order = rows.order(Repeated::LastWins, false).write;
+        let copy = rows.copy(&order[1..]);
+        let bytes = postcard::to_allocvec(&copy).unwrap();
+        let copy = Rows::new(vec![postcard::from_bytes(&bytes).unwrap()]);
+        let all = copy.all();
+        assert_eq!(ordinals(&all), [3, 0, 4]);
+        for (copied, row) in all.iter().zip(&order[1..]) {
+            assert_eq!(copy.key(*copied), rows.key(*row));
+            assert_eq!(copy.tuple(*copied), rows.tuple(*row));
+            assert_eq!(copied.prefix, row.prefix);
+        }
+    }
+
+    #[test]
     fn families_are_told_apart() {
         let work = |composer: &str, id: u128| {
             Some(Work {
