@@ -42,12 +42,20 @@ pub fn table_at_once(table: pg_sys::Oid) -> bool {
     acquire(tag(table.to_u32(), TABLE), pg_sys::ExclusiveLock, true)
 }
 
-/// Marks a load as running, by a number made of its id.
+/// Marks a load as running, by a number made of its id: for the transaction of its leader.
 pub fn load(load: u32) {
-    acquire(tag(load, LOAD), pg_sys::ExclusiveLock, false);
+    acquire(tag(load, LOAD), pg_sys::ShareLock, false);
 }
 
-/// Whether a load has no leader any more; true once only in a transaction's life for each of its callers.
+/// The same for as long as this process runs, beyond the transaction that it prepares.
+pub fn load_until_exit(load: u32) {
+    let tag = tag(load, LOAD);
+    // SAFETY: the tag is whole; the lock belongs to the session, and goes with it.
+    unsafe { pg_sys::LockAcquire(&tag, pg_sys::ShareLock as pg_sys::LOCKMODE, true, false) };
+}
+
+/// Whether a load has neither a leader nor sessions any more, and nobody else looks after what it has left. Nobody will
+/// until the end of this transaction.
 pub fn load_has_ended(load: u32) -> bool {
     acquire(tag(load, LOAD), pg_sys::ExclusiveLock, true)
 }

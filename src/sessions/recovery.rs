@@ -1,7 +1,7 @@
 //! What becomes of the prepared transactions of a load that has lost its leader: what became of session 0's.
 //!
 //! Their names say so: `pg_opus:<load id>:<session>:<id of session 0's transaction>`. While a load runs its leader
-//! holds a lock made of the load's id: who can take it knows that there is no leader.
+//! and its sessions share a lock made of the load's id: who can take it alone knows that they are gone.
 
 use uuid::Uuid;
 

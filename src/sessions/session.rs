@@ -73,6 +73,7 @@ fn work(link: &mut Link) -> Result<(), Failure> {
         *start;
     link.on_error = on_error;
     identity.assume();
+    transaction::within(|| lock::load_until_exit(recovery::lock_number(load_id)));
     log::keep();
     background::report_running(&query);
     while !lock_all(link)? {}
