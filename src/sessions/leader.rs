@@ -9,23 +9,20 @@ use std::time::{Duration, Instant};
 use super::blocked;
 use super::eligible::Plan;
 use super::fault;
-use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes, put, to_bytes};
+use super::member::{LOOK, Member, State};
+use super::message::{Done, Relation, Start, ToSession, put, to_bytes};
 use super::recovery;
-use crate::error::Fault;
-use crate::pg::background::{self, Worker};
+use crate::pg::background::{self};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::queue::{self, Ends, Received, Segment, Sent};
-use crate::pg::{error, interrupt, lock, log, transaction, xact};
+use crate::pg::queue::{self, Segment};
+use crate::pg::{error, interrupt, lock, transaction, xact};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows, Slice};
 use crate::tuple::Formed;
 use crate::write::Refusals;
 use crate::write::insert::{BATCH_ROWS, Known};
 use crate::write::rejects::Rejects;
-
-/// How long a wait lasts before something else is looked at.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// How long workers have to end once they are asked to. They do at once but for what cannot be interrupted.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,18 +80,9 @@ pub fn start(plan: &Plan, title: &str) -> Result<Team, String> {
     segment.on_detach(background::leader_gone);
     let mut members = vec![];
     for session in 0..plan.sessions {
-        let ends = segment.leader_ends(session);
         let title = format!("pg_opus: {title} session {} of {}", session + 1, plan.sessions);
-        let Some(worker) = Worker::start(&segment, session, &title) else { break };
-        ends.set_worker(worker.handle());
-        members.push(Member {
-            session,
-            worker,
-            ends,
-            pending: None,
-            room: vec![],
-            state: State::Running,
-        });
+        let Some(member) = Member::start(&segment, session, &title) else { break };
+        members.push(member);
     }
     let team = Team { segment, members, heard: Instant::now() };
     // One worker beside an idle leader gains nothing.
@@ -112,27 +100,6 @@ pub struct Team {
     members: Vec<Member>,
     /// When a session last said something.
     heard: Instant,
-}
-
-struct Member {
-    session: usize,
-    worker: Worker,
-    ends: Ends,
-    /// A message that is on its way.
-    pending: Option<Vec<u8>>,
-    /// The room of one that has gone.
-    room: Vec<u8>,
-    state: State,
-}
-
-#[derive(Clone)]
-enum State {
-    Running,
-    Locked(bool),
-    Done(Done),
-    Stored,
-    Prepared,
-    Committed,
 }
 
 impl Team {
@@ -432,85 +399,6 @@ impl Team {
         }
         background::forget_all();
         self.segment.detach();
-    }
-}
-
-impl Member {
-    /// Puts a message on its way, behind the one that may still be.
-    fn tell(&mut self, message: &ToSession) {
-        let bytes = to_bytes(message);
-        while self.pending.is_some() {
-            match self.push() {
-                Ok(true) => {}
-                Ok(false) => {
-                    interrupt::check();
-                    queue::wait(LOOK);
-                }
-                // What becomes of the session is heard when it is listened to.
-                Err(_) => self.pending = None,
-            }
-        }
-        self.pending = Some(bytes);
-        let _ = self.push();
-    }
-
-    /// Sends as much as the queue takes; whether the message has gone.
-    fn push(&mut self) -> Result<bool, Failure> {
-        let Some(message) = &self.pending else { return Ok(false) };
-        match self.ends.sender.try_send(message) {
-            Sent::Full => Ok(false),
-            // Where the session has gone, its last words, if there are any, say why.
-            Sent::Whole | Sent::Gone => {
-                self.room = self.pending.take().unwrap_or_default();
-                Ok(true)
-            }
-        }
-    }
-
-    /// Takes all that the session has said.
-    fn hear(&mut self, work: &mut Work<'_, '_>) -> Result<bool, Failure> {
-        let mut heard = false;
-        loop {
-            let message = match self.ends.receiver.try_receive(from_bytes) {
-                Received::Message(message) => message,
-                Received::Nothing => return Ok(heard),
-                Received::Gone if matches!(self.state, State::Committed) => return Ok(heard),
-                Received::Gone => return Err(Failure::session_ended(self.session + 1)),
-            };
-            heard = true;
-            self.take(work, message)?;
-        }
-    }
-
-    fn take(
-        &mut self,
-        work: &mut Work<'_, '_>,
-        message: Option<FromSession>,
-    ) -> Result<(), Failure> {
-        match message {
-            Some(FromSession::Locked(all)) => self.state = State::Locked(all),
-            Some(FromSession::Notice(notice)) => log::emit(&notice),
-            Some(FromSession::Refused { ordinal, error }) => {
-                work.rejects.refusal(ordinal, error)?
-            }
-            Some(FromSession::UnknownComposer { ordinal, key }) => {
-                work.rejects.fault(ordinal, Fault::UnknownComposer(key))?;
-            }
-            Some(FromSession::Written { rows, excluded }) => {
-                work.progress.tuples(rows);
-                work.progress.excluded(excluded);
-            }
-            Some(FromSession::Done(done)) => self.state = State::Done(done),
-            Some(FromSession::Stored) => self.state = State::Stored,
-            Some(FromSession::Prepared) => self.state = State::Prepared,
-            Some(FromSession::Committed) => self.state = State::Committed,
-            Some(FromSession::Failed(error)) => {
-                let line = format!("session {} of the load", self.session + 1);
-                return Err(error.with_context(line.into_bytes()).into());
-            }
-            None => return Err(Failure::session_ended(self.session + 1)),
-        }
-        Ok(())
     }
 }
 

@@ -40,6 +40,7 @@ pub mod eligible;
 #[cfg(feature = "fault_points")]
 pub mod fault;
 pub mod leader;
+mod member;
 pub mod message;
 pub mod recovery;
 pub mod session;

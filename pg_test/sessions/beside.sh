@@ -1,0 +1,284 @@
+#!/usr/bin/env bash
+# Parallel loads beside other work: other loads, INSERT, UPDATE, DELETE, changes of
+# the tables, locks. Rounds at random moments, then crossings that are arranged.
+# Nobody hangs, no row is lost, no work is left without its composer, two loads do
+# not mix, and a load fails only where an INSERT … SELECT of its rows would.
+#
+# Assumes a build with fault points (src/sessions/fault.rs), a server that nobody
+# else uses, with room for 24 workers, and $PREPARED, its max_prepared_transactions.
+set -euo pipefail
+source "$(dirname "$0")/../server/lib.sh"
+
+# The moments are the same in each run, as far as the machine allows.
+RANDOM=1
+# Seconds.
+HANGS_AFTER=30
+# From a deadlock to its error; deadlock_timeout is 0.2 s.
+SOON=6
+
+COMPOSERS=120
+WORKS=3000
+# Of a row that somebody else has written.
+BESIDE=beside
+
+data=$(sql 'SHOW data_directory')
+
+# Works are numbered; work n has the title "VERSION n". Those of version v0 are no
+# load's. Versions are two characters.
+sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' "ALTER DATABASE \"$PGDATABASE\" SET pg_opus.min_parallel_rows = 0" \
+  'CREATE TABLE documents (name text PRIMARY KEY, version text, first int, last int, document jsonb)' \
+  "INSERT INTO documents SELECT 'composers', 'c1', 0, 0, jsonb_agg(jsonb_build_object('id', 'Category:C' || lpad(n::text, 3, '0'),
+     'type', '1', 'intvals', '[]'::jsonb, 'permlink', 'loaded')) FROM generate_series(0, $COMPOSERS - 1) n" \
+  "INSERT INTO documents SELECT name, right(name, 2), first, last, jsonb_agg(jsonb_build_object('id', 'w' || n, 'type', '2',
+     'intvals', jsonb_build_object('composer', 'C' || lpad((n % $COMPOSERS)::text, 3, '0'), 'worktitle', right(name, 2) || ' ' || n, 'pageid', n),
+     'unused', repeat('x', padding)) ORDER BY hashint4(n) * direction)
+   FROM (VALUES ('all v1', 1, $WORKS, 1, 9), ('all v2', 1, $WORKS, 1, 9), ('backwards v2', 1, $WORKS, -1, 9), ('large v1', 1, $WORKS, 1, 400),
+     ('first v1', 1, $WORKS * 2 / 3, 1, 9), ('last v2', $WORKS / 3, $WORKS, -1, 9)) d (name, first, last, direction, padding),
+     generate_series(first, last) n GROUP BY name, first, last" \
+  "INSERT INTO documents SELECT 'faulty v1', version, first, last, document || '[{\"id\": \"x\", \"type\": \"2\",
+     \"intvals\": {\"composer\": \"Nobody\", \"worktitle\": \"x\", \"pageid\": 0}}]' FROM documents WHERE name = 'all v1'" \
+  "SELECT load_composers(document) FROM documents WHERE name = 'composers'" \
+  "SELECT load_works(document, workers => 0) FROM documents WHERE name = 'all v1'" \
+  'CREATE TABLE keys AS SELECT imslp_id::int AS n, work_id, composer_id FROM works ORDER BY composer_id, work_id' \
+  'ALTER TABLE keys ADD PRIMARY KEY (n)' 'CREATE TABLE people AS TABLE composers' 'UPDATE people SET permlink = NULL' \
+  'CREATE TABLE outcomes (kind text, name text, state text, sessions int, began timestamptz, ended timestamptz DEFAULT clock_timestamp())' \
+  'CREATE TABLE tally (LIKE outcomes)' 'CREATE TABLE deleted (work_id uuid)' \
+  "CREATE FUNCTION some_key() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1 + floor(random() * $WORKS)::int'" \
+  "CREATE FUNCTION lock_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+   'BEGIN PERFORM pg_advisory_xact_lock(hashtext(CASE TG_ARGV[0] WHEN ''each'' THEN NEW.composer_id END)); RETURN NEW; END'" \
+  "CREATE FUNCTION wrong(calm boolean) RETURNS SETOF text LANGUAGE sql
+   SET enable_indexscan = off SET enable_indexonlyscan = off SET enable_bitmapscan = off AS \$\$
+     SELECT format('work %s has no composer %s', work_id, composer_id) FROM works w
+     WHERE NOT EXISTS (SELECT FROM composers c WHERE c.composer_id = w.composer_id)
+     UNION ALL
+     SELECT format('%s: key %s is %s', name, n, coalesce(title, 'lost')) FROM outcomes JOIN documents USING (name)
+     JOIN keys ON n BETWEEN first AND last LEFT JOIN works USING (work_id)
+     WHERE state = '00000' AND (title LIKE 'v0 %' OR (title IS NULL AND work_id NOT IN (SELECT work_id FROM deleted)))
+     UNION ALL
+     SELECT format('%s failed, and key %s is there', name, n) FROM outcomes o JOIN documents d USING (name)
+     JOIN keys ON n BETWEEN first AND last JOIN works USING (work_id)
+     WHERE state <> '00000' AND title LIKE version || ' %' AND NOT EXISTS (
+       SELECT FROM outcomes p JOIN documents e USING (name) WHERE p.state = '00000' AND e.version = d.version)
+     UNION ALL
+     SELECT format('loads are mixed: %s', string_agg(rows, ', ')) FROM (
+       SELECT format('%s rows of %s', count(*), left(title, 2)) AS rows FROM keys JOIN works USING (work_id)
+       WHERE calm AND n BETWEEN (SELECT max(first) FROM outcomes JOIN documents USING (name) WHERE first > 0)
+         AND (SELECT min(last) FROM outcomes JOIN documents USING (name) WHERE first > 0) GROUP BY left(title, 2)) versions
+     HAVING count(*) > 1 \$\$" >/dev/null
+
+# ---- what clients do
+
+load() { # DOCUMENT ARGUMENTS [FROM-CLAUSE]
+  cat <<SQL
+SELECT clock_timestamp() AS began \gset
+SELECT load_${4:-works}(document, $2) FROM documents ${3:-} WHERE name = '$1';
+\set state :SQLSTATE
+INSERT INTO outcomes SELECT '$kind', '$1', :'state', l.sessions, :'began' FROM (SELECT) one LEFT JOIN last_load() l ON true;
+SQL
+}
+
+load_composers() { # ARGUMENTS
+  load composers "$1" '' composers
+}
+
+# Statements one after the other, COUNT in all, each after a moment.
+statements() { # COUNT STATEMENT...
+  local count=$1 n
+  shift
+  for ((n = 0; n < count; n++)); do
+    printf 'SELECT pg_sleep(random() * 0.01);\n%s;\n' "${@:n % $# + 1:1}"
+  done
+}
+
+# A script for one more client of the round. It begins after a moment.
+client() { # LINES...
+  clients+=("$(printf "SELECT setseed(%s / 32768.0) \\\\g /dev/null\nSELECT pg_sleep(random() * %s) \\\\g /dev/null\n" "$RANDOM" "$MOMENT"
+    printf '%s\n' "$@")")
+}
+
+insert_key="INSERT INTO works (work_id, composer_id, title) SELECT work_id, composer_id, '$BESIDE' FROM keys WHERE n = (SELECT some_key()) ON CONFLICT DO NOTHING"
+insert_other="INSERT INTO works (work_id, composer_id, title) SELECT gen_random_uuid(), composer_id, '$BESIDE' FROM keys WHERE n = (SELECT some_key())"
+update_key="UPDATE works SET title = '$BESIDE' WHERE work_id = (SELECT work_id FROM keys WHERE n = (SELECT some_key()))"
+delete_key='WITH gone AS (DELETE FROM works WHERE work_id = (SELECT work_id FROM keys WHERE n = (SELECT some_key())) RETURNING work_id)
+  INSERT INTO deleted SELECT work_id FROM gone'
+delete_composer='DELETE FROM composers c WHERE composer_id = (SELECT composer_id FROM keys WHERE n = (SELECT some_key()))
+  AND NOT EXISTS (SELECT FROM works w WHERE w.composer_id = c.composer_id)'
+insert_ordered="INSERT INTO works (work_id, composer_id, title) SELECT work_id, composer_id, '$BESIDE' FROM keys
+  WHERE n IN (SELECT some_key() FROM generate_series(1, 4)) ORDER BY composer_id, work_id ON CONFLICT DO NOTHING"
+
+# ---- rounds
+
+# What somebody else does with the tables, and, behind a bar, takes back.
+changes=(
+  'ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra'
+  'ALTER TABLE composers ADD COLUMN extra int|ALTER TABLE composers DROP COLUMN extra'
+  'CREATE INDEX extra ON works (title)|DROP INDEX extra'
+  'CREATE INDEX extra ON composers (last_name)|DROP INDEX extra'
+  'TRUNCATE rejected_records|TRUNCATE rejected_records'
+  'VACUUM works|ANALYZE works'
+  'CREATE TRIGGER extra BEFORE INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION lock_it(each)|DROP TRIGGER extra ON works'
+  'REINDEX TABLE composers|REINDEX TABLE works'
+)
+
+# Kind, rounds, SQLSTATEs that an INSERT would have too, whether nobody writes but
+# loads, the tables before it, and what it is.
+#   23503: a composer has been deleted. 40P01: transactions of several rows, which
+#   take them in any order, and so cross the order of any INSERT … SELECT.
+KINDS='
+same|15||calm|empty some all|the same document twice
+opposite|10||calm|empty some all|the same records in opposite order
+overlapping|10||calm|empty some all|overlapping documents
+here|10||calm|empty some all|one parallel, one in its own session
+block|10||calm|empty some all|one parallel, one in a transaction block
+both|10||calm|bare some|works that make composers, beside both loads in one transaction
+composers|15||calm|bare some|composers beside works that make composers
+composers_here|15||calm|bare some|composers beside works that make composers in their own session
+rows|20|||empty some all|single rows inserted, changed, deleted
+parents|20|23503|||composers deleted
+crossing|15|40P01||empty some all|several rows in any order
+ordered|15|||empty|several rows in the order of the load
+changes|32||calm|empty some all|changes of the tables
+lock|10||calm|empty some all|LOCK TABLE
+resolve|10||calm|empty some all|resolve_loads()
+'
+
+# The clients of a round; MOMENT is how long they wait at most before they begin.
+arrange() { # KIND ROUND
+  local workers=$((2 + RANDOM % 2)) change
+  clients=()
+  MOMENT=0.06
+  case $1 in
+    same) client "$(load 'all v1' 'workers => 2')" && client "$(load 'all v1' "workers => $workers")" ;;
+    opposite) client "$(load 'all v1' 'workers => 2')" && client "$(load 'backwards v2' "workers => $workers")" ;;
+    overlapping) client "$(load 'first v1' 'workers => 2')" && client "$(load 'last v2' "workers => $workers")" ;;
+    here) client "$(load 'all v1' "workers => $workers")" && client "$(load 'all v1' 'workers => 0')" ;;
+    block)
+      client "$(load 'all v1' "workers => $workers")"
+      client 'BEGIN;' "$(load 'all v1' 'workers => 0')" 'SELECT pg_sleep(random() * 0.05);' 'COMMIT;'
+      ;;
+    both)
+      client "$(load 'all v1' "workers => $workers, create_composers => true")"
+      client 'BEGIN;' "$(load_composers 'workers => 0')" 'SELECT pg_sleep(random() * 0.03);' "$(load 'all v1' 'workers => 0')" 'COMMIT;'
+      ;;
+    composers) client "$(load_composers 'workers => 2')" && client "$(load 'all v1' "workers => $workers, create_composers => true")" ;;
+    composers_here) client "$(load_composers 'workers => 2')" && client "$(load 'all v1' 'workers => 0, create_composers => true')" ;;
+    rows)
+      client "$(load 'all v1' "workers => $workers")"
+      client "$(statements 20 "$insert_key" "$delete_key" "$update_key" "$insert_other")"
+      client "$(statements 20 "$update_key" "$insert_key" "$insert_key" "$delete_key")"
+      ;;
+    parents) client "$(load 'all v1' "workers => $workers, create_composers => $(($2 % 2))::boolean")" && client "$(statements 20 "$delete_composer")" ;;
+    crossing)
+      client "$(load 'all v1' "workers => $workers")"
+      client "$(statements 8 "DO \$\$ BEGIN $insert_key; $update_key; $insert_key; $delete_key; END \$\$" "DO \$\$ BEGIN $delete_key; $insert_other; $update_key; END \$\$")"
+      ;;
+    ordered) client "$(load 'all v1' "workers => $workers")" && client "$(statements 10 "$insert_ordered")" ;;
+    changes)
+      change=${changes[$2 % ${#changes[@]}]}
+      client "$(load 'faulty v1' "workers => $workers, on_error => 'ignore'")"
+      client "$(statements 2 "${change%|*}" "${change#*|}")"
+      ;;
+    lock)
+      client "$(load 'all v1' "workers => $workers")" && client "$(load 'all v1' "workers => $(($2 % 2 * 2))")"
+      client 'BEGIN; LOCK TABLE works IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.2); COMMIT;'
+      ;;
+    resolve) client "$(load 'all v1' 'workers => 2')" && client "$(load 'all v2' "workers => $workers")" && client "$(statements 30 'SELECT resolve_loads()')" ;;
+  esac
+}
+
+# Makes the tables what they are before a round.
+prepare() { # STATE
+  local rows=false
+  case $1 in
+    empty) sql 'TRUNCATE works' ;;
+    bare) sql 'TRUNCATE works, composers' ;;
+    some) rows="hashint4(n + $RANDOM) % 3 = 0" ;;
+    all) rows=true ;;
+    # Half of the composers have works, and stay.
+    *) rows="n % $COMPOSERS < $COMPOSERS / 2" ;;
+  esac
+  sql 'INSERT INTO tally TABLE outcomes' 'TRUNCATE outcomes, deleted' 'DELETE FROM works' \
+    "INSERT INTO composers SELECT * FROM people WHERE '$1' <> 'bare' ON CONFLICT (composer_id) DO UPDATE SET permlink = NULL" \
+    "INSERT INTO works (work_id, composer_id, title, imslp_id) SELECT work_id, composer_id, 'v0 ' || n, n FROM keys WHERE $rows" >/dev/null
+}
+
+# Who waits for whom, now.
+show_all() {
+  sql "SELECT pid, pg_blocking_pids(pid) AS waits_for, backend_type, application_name, state, wait_event_type, wait_event, xact_start, left(query, 150)
+       FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid" \
+    "SELECT pid, locktype, relation::regclass, classid, objid, objsubid, transactionid, mode, granted FROM pg_locks
+     WHERE NOT granted OR locktype = 'object' ORDER BY pid"
+}
+
+# Until all sessions of the test have ended.
+all_end() {
+  local deadline=$((SECONDS + HANGS_AFTER)) process
+  for process in "${sessions[@]}"; do
+    while kill -0 "$process" 2>/dev/null; do
+      if ((SECONDS > deadline)); then
+        verdict "$kind: nobody hangs" false "$(show_all)"
+        sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
+        exit 1
+      fi
+      sleep 0.01
+    done
+  done
+  sessions=()
+}
+
+# The errors that the sessions saw but for those allowed, and whether they came to their ends.
+errors() { # ALLOWED NAME...
+  local name
+  for name in "${@:2}"; do
+    if ! grep -q '^end of script$' "$WORK/$name.out"; then echo "$name has not come to its end"; fi
+    # With all that belongs to the error.
+    awk -v allowed="^(${1:-none})$" '
+      /(ERROR|FATAL|PANIC):  / { state = $0; sub(/^.*(ERROR|FATAL|PANIC):  /, "", state); show = substr(state, 1, 5) !~ allowed }
+      !/^(psql|DETAIL|HINT|CONTEXT|Process )/ { show = 0 }
+      show { print substr($0, 1, 300) }' "$WORK/$name.out"
+  done
+}
+
+# What is wrong with the tables. Then loads all of it again: what that writes is what was missing.
+tables() { # CALM
+  local lines
+  mapfile -t lines < <(sql "SELECT * FROM wrong('$1' = 'calm') LIMIT 5" \
+    "SELECT count(*) FROM people LEFT JOIN composers c USING (composer_id) WHERE c.composer_id IS NULL" \
+    "SELECT count(*) FROM keys LEFT JOIN works USING (work_id) WHERE title IS DISTINCT FROM 'v1 ' || n" \
+    "SELECT load_composers(document, on_conflict => 'skip', workers => 0) FROM documents WHERE name = 'composers'" \
+    "SELECT load_works(document, workers => 0) FROM documents WHERE name = 'all v1'" 2>&1)
+  if ((${#lines[@]} > 4)); then printf '%s\n' "${lines[@]:0:${#lines[@]}-4}"; fi
+  if [[ "${lines[*]: -4:2}" != "${lines[*]: -2}" ]]; then
+    echo "missing or changed: ${lines[*]: -4:2} composers and works; loading again wrote ${lines[*]: -2}"
+  fi
+}
+
+seen=''
+slowest=0
+while IFS='|' read -r kind rounds allowed calm states title; do
+  [[ -n $kind ]] || continue
+  read -ra states <<<"${states:-half}"
+  faults=''
+  for ((round = 0; round < rounds; round++)); do
+    state=${states[round % ${#states[@]}]}
+    prepare "$state"
+    arrange "$kind" "$round"
+    began=$EPOCHREALTIME
+    names=()
+    for script in "${clients[@]}"; do
+      names+=("client${#names[@]}")
+      session "${names[-1]}" <<<"$script"
+    done
+    all_end
+    took=$(difference "$EPOCHREALTIME" "$began")
+    if [[ ${took/./} -gt ${slowest/./} ]]; then slowest=$took slowest_kind=$kind; fi
+    seen+=$(cd "$WORK" && sed -n -E "s/^.*(ERROR|FATAL|PANIC):  ([0-9A-Z]{5}):.*/$kind \2/p" "${names[@]/%/.out}")$'\n'
+    found=$(errors "$allowed" "${names[@]}" && tables "$calm")
+    if [[ -n $found ]]; then faults+="round $round, from $state"$'\n'$found$'\n'; fi
+  done
+  same "$title, $rounds rounds" '' "$(head -n 30 <<<"$faults")"
+done <<<"$KINDS"
+
+sql 'INSERT INTO tally TABLE outcomes' "SELECT kind, state, sessions, count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM tally o WHERE o.ctid <> t.ctid AND o.kind=t.kind AND o.began < t.ended AND t.began<o.ended)), round(avg(extract(epoch from ended-began))::numeric,3), round(max(extract(epoch from ended-began))::numeric,3) FROM tally t GROUP BY 1,2,3 ORDER BY 1,2,3" | sed 's/^/# /'
+echo "# slowest $slowest $slowest_kind"
+sort <<<"$seen" | uniq -c | sed 's/^/# /'
