@@ -14,8 +14,9 @@ use crate::prepare::{Loadable, Prepared};
 use crate::report::{Counts, Failure, function_of};
 use crate::rows::{Family, Repeated, RowRef, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
-use crate::sessions::leader::{self, Alone, Part};
+use crate::sessions::leader::{self, Part};
 use crate::sessions::message::Start;
+use crate::sessions::team::{Alone, Team};
 use crate::sessions::{recovery, split};
 use crate::settings;
 use crate::write::Refusals;
@@ -72,7 +73,7 @@ pub fn write<'a, R: Loadable<'a>>(
     lock::load(recovery::lock_number(load_id));
     let mut rejects = rejects_of::<R>(prepared, options)?;
     let (_, function) = function_of(R::RESOURCE);
-    let team = match leader::start(&plan, function) {
+    let team = match Team::start(&plan, function) {
         Ok(team) => team,
         Err(reason) => return not(reason, Some(there)),
     };

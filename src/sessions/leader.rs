@@ -4,28 +4,22 @@
 //! sessions, and only when all have ended does the error go on its way.
 
 use std::mem::take;
-use std::time::{Duration, Instant};
 
-use super::blocked;
 use super::eligible::Plan;
 use super::fault;
-use super::member::{LOOK, Member, State};
+use super::member::{Member, State};
 use super::message::{Done, Relation, Start, ToSession, put, to_bytes};
 use super::recovery;
-use crate::pg::background::{self};
+use super::team::{Alone, Team};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::queue::{self, Segment};
-use crate::pg::{error, interrupt, lock, transaction, xact};
+use crate::pg::{error, lock, transaction, xact};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows, Slice};
 use crate::tuple::Formed;
 use crate::write::Refusals;
 use crate::write::insert::{BATCH_ROWS, Known};
 use crate::write::rejects::Rejects;
-
-/// How long workers have to end once they are asked to. They do at once but for what cannot be interrupted.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often the tables' locks are tried for before the load gives up writing in parallel.
 const LOCK_ROUNDS: usize = 20;
@@ -60,53 +54,7 @@ pub struct Written {
     pub foreign_key_check: String,
 }
 
-/// Why the load has to be written in the caller's session after all. Nothing has been written.
-pub enum Alone {
-    Reason(String),
-    Failure(Box<Failure>),
-}
-
-impl From<Failure> for Alone {
-    fn from(failure: Failure) -> Self {
-        Alone::Failure(Box::new(failure))
-    }
-}
-
-/// Starts the sessions; as many as the server has room for.
-pub fn start(plan: &Plan, title: &str) -> Result<Team, String> {
-    let Some(segment) = Segment::create(plan.sessions) else {
-        return Err("no shared memory segment is free".into());
-    };
-    segment.on_detach(background::leader_gone);
-    let mut members = vec![];
-    for session in 0..plan.sessions {
-        let title = format!("pg_opus: {title} session {} of {}", session + 1, plan.sessions);
-        let Some(member) = Member::start(&segment, session, &title) else { break };
-        members.push(member);
-    }
-    let team = Team { segment, members, heard: Instant::now() };
-    // One worker beside an idle leader gains nothing.
-    let fewest = if plan.named { 1 } else { 2 };
-    if team.members.len() < fewest {
-        team.end();
-        return Err("no background worker is free".into());
-    }
-    Ok(team)
-}
-
-/// The sessions of a load.
-pub struct Team {
-    segment: Segment,
-    members: Vec<Member>,
-    /// When a session last said something.
-    heard: Instant,
-}
-
 impl Team {
-    pub fn size(&self) -> usize {
-        self.members.len()
-    }
-
     /// Writes the rows: all of them, or none.
     pub fn write(
         mut self,
@@ -278,127 +226,6 @@ impl Team {
             return Ok(());
         }
         Err(Failure::in_part(session + 1, error).into())
-    }
-
-    fn tell_all(&mut self, message: &ToSession) {
-        for member in &mut self.members {
-            member.tell(message);
-        }
-    }
-
-    fn hear_all(
-        &mut self,
-        work: &mut Work<'_, '_>,
-        reached: impl Fn(&State) -> bool,
-    ) -> Result<(), Alone> {
-        self.hear_until(work, |members| members.iter().all(|member| reached(&member.state)))
-    }
-
-    /// Until it has come to what the members are wanted to be.
-    fn hear_until(
-        &mut self,
-        work: &mut Work<'_, '_>,
-        reached: impl Fn(&[Member]) -> bool,
-    ) -> Result<(), Alone> {
-        loop {
-            let mut moved = false;
-            for member in &mut self.members {
-                moved |= member.push()?;
-            }
-            moved |= self.hear(work)?;
-            if reached(&self.members) {
-                return Ok(());
-            }
-            if !moved {
-                self.rest()?;
-            }
-        }
-    }
-
-    /// The same of one member, whatever becomes of the others.
-    fn hear_one(
-        &mut self,
-        work: &mut Work<'_, '_>,
-        session: usize,
-        reached: impl Fn(&[Member]) -> bool,
-    ) -> Result<(), Alone> {
-        while !reached(&self.members) {
-            let member = &mut self.members[session];
-            if !(member.push()? | member.hear(work)?) {
-                queue::wait(LOOK);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes what the sessions say; whether any did.
-    fn hear(&mut self, work: &mut Work<'_, '_>) -> Result<bool, Alone> {
-        let mut heard = false;
-        for member in &mut self.members {
-            heard |= member.hear(work)?;
-        }
-        if heard {
-            self.heard = Instant::now();
-        }
-        Ok(heard)
-    }
-
-    /// Nothing is to be done just now.
-    fn rest(&mut self) -> Result<(), Alone> {
-        interrupt::check();
-        queue::wait(LOOK);
-        if self.heard.elapsed() >= lock::deadlock_timeout() {
-            self.heard = Instant::now();
-            self.look_for_deadlock()?;
-        }
-        Ok(())
-    }
-
-    /// A session that waits for another of this load, which waits for all.
-    fn look_for_deadlock(&self) -> Result<(), Alone> {
-        let idle = |member: &&Member| !matches!(member.state, State::Running);
-        let mut stuck: Vec<i32> =
-            self.members.iter().filter(idle).filter_map(|member| member.worker.pid()).collect();
-        stuck.push(background::own_pid());
-        for member in self.members.iter().filter(|member| !idle(member)) {
-            let Some(pid) = member.worker.pid() else { continue };
-            if let Some(path) = blocked::path(pid, &stuck, lock::blockers) {
-                return Err(Failure::deadlock(member.session + 1, &path).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends all sessions without a commit, and waits until they have ended.
-    fn abort(mut self) {
-        transaction::hold_interrupts();
-        for member in &mut self.members {
-            // One that has prepared is deaf to signals.
-            member.pending = None;
-            member.tell(&ToSession::Rollback);
-            let _ = member.push();
-        }
-        background::terminate_all();
-        self.wait_for_end();
-        transaction::allow_interrupts();
-    }
-
-    /// The sessions have done their work, or have none.
-    fn end(self) {
-        if !self.members.iter().all(|member| matches!(member.state, State::Committed)) {
-            background::terminate_all();
-        }
-        self.wait_for_end();
-    }
-
-    fn wait_for_end(self) {
-        let start = Instant::now();
-        let ended = |member: &Member| member.worker.has_stopped();
-        while !self.members.iter().all(ended) && start.elapsed() < PATIENCE {
-            queue::wait(LOOK.min(Duration::from_millis(10)));
-        }
-        background::forget_all();
-        self.segment.detach();
     }
 }
 

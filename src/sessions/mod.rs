@@ -45,6 +45,7 @@ pub mod message;
 pub mod recovery;
 pub mod session;
 pub mod split;
+pub mod team;
 
 /// Stops here where a test asks for it.
 #[cfg(not(feature = "fault_points"))]

@@ -1,0 +1,184 @@
+//! The sessions of a load together: started, told, heard, and ended whatever happens.
+
+use std::time::{Duration, Instant};
+
+use super::blocked;
+use super::eligible::Plan;
+use super::leader::Work;
+use super::member::{LOOK, Member, State};
+use super::message::ToSession;
+use crate::pg::queue::{self, Segment};
+use crate::pg::{background, interrupt, lock, transaction};
+use crate::report::Failure;
+
+/// How long workers have to end once they are asked to. They do at once but for what cannot be interrupted.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the load has to be written in the caller's session after all. Nothing has been written.
+pub enum Alone {
+    Reason(String),
+    Failure(Box<Failure>),
+}
+
+impl From<Failure> for Alone {
+    fn from(failure: Failure) -> Self {
+        Alone::Failure(Box::new(failure))
+    }
+}
+
+/// The sessions of a load.
+pub struct Team {
+    segment: Segment,
+    pub members: Vec<Member>,
+    /// When a session last said something.
+    heard: Instant,
+}
+
+impl Team {
+    /// Starts the sessions; as many as the server has room for.
+    pub fn start(plan: &Plan, title: &str) -> Result<Self, String> {
+        let Some(segment) = Segment::create(plan.sessions) else {
+            return Err("no shared memory segment is free".into());
+        };
+        segment.on_detach(background::leader_gone);
+        let mut members = vec![];
+        for session in 0..plan.sessions {
+            let title = format!("pg_opus: {title} session {} of {}", session + 1, plan.sessions);
+            let Some(member) = Member::start(&segment, session, &title) else { break };
+            members.push(member);
+        }
+        let team = Team { segment, members, heard: Instant::now() };
+        // One worker beside an idle leader gains nothing.
+        let fewest = if plan.named { 1 } else { 2 };
+        if team.members.len() < fewest {
+            team.end();
+            return Err("no background worker is free".into());
+        }
+        Ok(team)
+    }
+
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    pub fn tell_all(&mut self, message: &ToSession) {
+        for member in &mut self.members {
+            member.tell(message);
+        }
+    }
+
+    pub fn hear_all(
+        &mut self,
+        work: &mut Work<'_, '_>,
+        reached: impl Fn(&State) -> bool,
+    ) -> Result<(), Alone> {
+        self.hear_until(work, |members| members.iter().all(|member| reached(&member.state)))
+    }
+
+    /// Until it has come to what the members are wanted to be.
+    pub fn hear_until(
+        &mut self,
+        work: &mut Work<'_, '_>,
+        reached: impl Fn(&[Member]) -> bool,
+    ) -> Result<(), Alone> {
+        loop {
+            let mut moved = false;
+            for member in &mut self.members {
+                moved |= member.push()?;
+            }
+            moved |= self.hear(work)?;
+            if reached(&self.members) {
+                return Ok(());
+            }
+            if !moved {
+                self.rest()?;
+            }
+        }
+    }
+
+    /// The same of one member, whatever becomes of the others.
+    pub fn hear_one(
+        &mut self,
+        work: &mut Work<'_, '_>,
+        session: usize,
+        reached: impl Fn(&[Member]) -> bool,
+    ) -> Result<(), Alone> {
+        while !reached(&self.members) {
+            let member = &mut self.members[session];
+            if !(member.push()? | member.hear(work)?) {
+                queue::wait(LOOK);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the sessions say; whether any did.
+    pub fn hear(&mut self, work: &mut Work<'_, '_>) -> Result<bool, Alone> {
+        let mut heard = false;
+        for member in &mut self.members {
+            heard |= member.hear(work)?;
+        }
+        if heard {
+            self.heard = Instant::now();
+        }
+        Ok(heard)
+    }
+
+    /// Nothing is to be done just now.
+    pub fn rest(&mut self) -> Result<(), Alone> {
+        interrupt::check();
+        queue::wait(LOOK);
+        if self.heard.elapsed() >= lock::deadlock_timeout() {
+            self.heard = Instant::now();
+            self.look_for_deadlock()?;
+        }
+        Ok(())
+    }
+
+    /// A session that waits for another of this load, which waits for all.
+    pub fn look_for_deadlock(&self) -> Result<(), Alone> {
+        let idle = |member: &&Member| !matches!(member.state, State::Running);
+        let mut stuck: Vec<i32> =
+            self.members.iter().filter(idle).filter_map(|member| member.worker.pid()).collect();
+        stuck.push(background::own_pid());
+        for member in self.members.iter().filter(|member| !idle(member)) {
+            let Some(pid) = member.worker.pid() else { continue };
+            if let Some(path) = blocked::path(pid, &stuck, lock::blockers) {
+                return Err(Failure::deadlock(member.session + 1, &path).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all sessions without a commit, and waits until they have ended.
+    pub fn abort(mut self) {
+        transaction::hold_interrupts();
+        for member in &mut self.members {
+            // One that has prepared is deaf to signals.
+            member.pending = None;
+            member.tell(&ToSession::Rollback);
+            let _ = member.push();
+        }
+        background::terminate_all();
+        self.wait_for_end();
+        transaction::allow_interrupts();
+    }
+
+    /// The sessions have done their work, or have none.
+    pub fn end(self) {
+        if !self.members.iter().all(|member| matches!(member.state, State::Committed)) {
+            background::terminate_all();
+        }
+        self.wait_for_end();
+    }
+
+    pub fn wait_for_end(self) {
+        let start = Instant::now();
+        let ended = |member: &Member| member.worker.has_stopped();
+        while !self.members.iter().all(ended) && start.elapsed() < PATIENCE {
+            queue::wait(LOOK.min(Duration::from_millis(10)));
+        }
+        background::forget_all();
+        self.segment.detach();
+    }
+}
