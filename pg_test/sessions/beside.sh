@@ -45,7 +45,7 @@ sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' "ALTER DATABASE \"$PG
   'CREATE TABLE tally (LIKE outcomes)' 'CREATE TABLE deleted (work_id uuid)' \
   "CREATE FUNCTION some_key() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1 + floor(random() * $WORKS)::int'" \
   "CREATE FUNCTION lock_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
-   'BEGIN PERFORM pg_advisory_xact_lock(hashtext(CASE TG_ARGV[0] WHEN ''each'' THEN NEW.composer_id END)); RETURN NEW; END'" \
+   'BEGIN PERFORM pg_advisory_xact_lock(hashtext(CASE TG_ARGV[0] WHEN ''each'' THEN NEW.composer_id ELSE ''all'' END)); RETURN NEW; END'" \
   "CREATE FUNCTION wrong(calm boolean) RETURNS SETOF text LANGUAGE sql
    SET enable_indexscan = off SET enable_indexonlyscan = off SET enable_bitmapscan = off AS \$\$
      SELECT format('work %s has no composer %s', work_id, composer_id) FROM works w
@@ -146,7 +146,7 @@ resolve|10||calm|empty some all|resolve_loads()
 arrange() { # KIND ROUND
   local workers=$((2 + RANDOM % 2)) change
   clients=()
-  MOMENT=0.06
+  MOMENT=0.03
   case $1 in
     same) client "$(load 'all v1' 'workers => 2')" && client "$(load 'all v1' "workers => $workers")" ;;
     opposite) client "$(load 'all v1' 'workers => 2')" && client "$(load 'backwards v2' "workers => $workers")" ;;
@@ -271,7 +271,7 @@ while IFS='|' read -r kind rounds allowed calm states title; do
     done
     all_end
     took=$(difference "$EPOCHREALTIME" "$began")
-    if [[ ${took/./} -gt ${slowest/./} ]]; then slowest=$took slowest_kind=$kind; fi
+    slowest=$(printf '%s\n' "$slowest" "$took $kind" | sort -gr | head -n 1)
     seen+=$(cd "$WORK" && sed -n -E "s/^.*(ERROR|FATAL|PANIC):  ([0-9A-Z]{5}):.*/$kind \2/p" "${names[@]/%/.out}")$'\n'
     found=$(errors "$allowed" "${names[@]}" && tables "$calm")
     if [[ -n $found ]]; then faults+="round $round, from $state"$'\n'$found$'\n'; fi
@@ -279,6 +279,178 @@ while IFS='|' read -r kind rounds allowed calm states title; do
   same "$title, $rounds rounds" '' "$(head -n 30 <<<"$faults")"
 done <<<"$KINDS"
 
+# ---- crossings that are arranged: each waits for the last one, seen to have come
+
+# At POINT.SESSION a load stops, until it may go on.
+stop() { touch "${@/#/$data/pg_opus_stop.}"; }
+go_on() { rm -f "${@/#/$data/pg_opus_stop.}"; }
+
+# Until there is a row for each of the conditions.
+until_there() { # TABLE CONDITION...
+  local deadline=$((SECONDS + HANGS_AFTER)) condition
+  for condition in "${@:2}"; do
+    until [[ $(sql "SELECT EXISTS (SELECT FROM $1 WHERE $condition)") == t ]]; do
+      if ((SECONDS > deadline)); then
+        verdict "$kind: never came to $condition" false "$(show_all)" "$(tail -n 3 "$WORK"/*.out)"
+        exit 1
+      fi
+      sleep 0.02
+    done
+  done
+}
+
+until_waits() { # CLIENT, or the number of a session
+  local who="application_name = '$1' AND backend_type = 'client backend'"
+  if [[ $1 == [0-9] ]]; then who="backend_type LIKE 'pg\_opus%session $1 of 2'"; fi
+  until_there pg_stat_activity "$who AND wait_event_type = 'Lock'"
+}
+
+until_stops() { # POINT.SESSION...
+  local point
+  for point; do until_there pg_stat_activity "query = 'pg_opus stops at $point'"; done
+}
+
+# A client with a name; in its script, "wait NAME" lasts until "release NAME".
+named() { # NAME <SCRIPT
+  rm -f "$WORK/$1.go"
+  names+=("$1")
+  PGAPPNAME=$1 session "$1" < <(sed "s,^wait \(.*\)$,\\\\! until [ -e '$WORK/'\1.go ]; do sleep 0.01; done,")
+}
+release() { touch "$WORK/$1.go"; }
+
+# One check: all clients end soon, with these errors only, and the tables are right.
+ended() { # ALLOWED CALM
+  local began=$EPOCHREALTIME found
+  all_end
+  found=$(difference "$EPOCHREALTIME" "$began" | awk -v soon="$SOON" '$1 > soon { print "it took " $1 " s" }' &&
+    errors "$1" "${names[@]}" && tables "${2:-}")
+  seen+=$(cd "$WORK" && sed -n -E "s/^.*(ERROR|FATAL|PANIC):  ([0-9A-Z]{5}):.*/$kind \2/p" "${names[@]/%/.out}")$'\n'
+  same "$kind" '' "$found"
+}
+
+begin() { # STATE TITLE
+  kind=$2
+  names=()
+  prepare "$1"
+}
+
+insert_at() { # first|last: the row that the first session of a load writes first, or the last session last
+  echo "INSERT INTO works (work_id, composer_id, title) SELECT work_id, composer_id, '$BESIDE' FROM keys
+    ORDER BY (composer_id, work_id) $([[ $1 == first ]] || echo DESC) LIMIT 1 ON CONFLICT DO NOTHING;"
+}
+last_composer="SELECT FROM composers WHERE composer_id = (SELECT max(composer_id) FROM composers) FOR UPDATE;"
+
+# Somebody has locked one thing, for which a session of the load waits; the other
+# session has written its rows; now somebody asks for a second thing.
+cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE-OF-THE-TABLE]
+  stop "inserted.$(($1 - 1))"
+  named other <<<"BEGIN;"$'\n'"$3"$'\nwait other\n'"$4"$'\nCOMMIT;'
+  until_there pg_stat_activity "application_name = 'other' AND state = 'idle in transaction' AND query NOT LIKE 'BEGIN%'"
+  named load < <(load 'all v1' 'workers => 2')
+  until_stops "inserted.$(($1 - 1))"
+  until_waits "$2"
+  pids=$(sql "SELECT string_agg(pid::text, ', ' ORDER BY CASE WHEN backend_type LIKE '%session $2 of 2' THEN 1 WHEN application_name = 'other' THEN 2 ELSE 3 END)
+    FROM pg_stat_activity WHERE backend_type LIKE 'pg\_opus%' OR application_name = 'other'")
+  if [[ -n ${5:-} ]]; then
+    named change <<<"$5;"
+    until_waits change
+  fi
+  go_on "inserted.$(($1 - 1))"
+  # Until the leader has nothing more to hear but of the crossing.
+  sleep 0.3
+  release other
+}
+
+begin empty 'a deadlock, since somebody takes rows against the order of the load: one 40P01'
+cross 1 2 "$(insert_at last)" "$(insert_at first)"
+ended 40P01
+same 'the deadlock: its error names who waits for whom' "1 error, each process for the next: $pids." \
+  "$(grep -c 'ERROR:  40P01' "$WORK/load.out") error, $(grep -o 'each process for the next: [0-9, ]*\.' "$WORK/load.out")"
+
+begin empty 'no deadlock: somebody takes rows in the order of the load'
+cross 2 1 "$(insert_at first)" "$(insert_at last)"
+ended ''
+
+begin empty 'no deadlock: somebody who holds a composer reads works, behind a change of the table'
+cross 1 2 "$last_composer" 'SELECT count(*) FROM works;' 'ALTER TABLE works ADD COLUMN extra int'
+ended '' calm
+sql 'ALTER TABLE works DROP COLUMN extra'
+
+# The statement waits for the load, which stops at each of the points.
+while IFS='|' read -r points statement undo; do
+  begin some "a load stops at $points, and before it waits $statement"
+  read -ra points <<<"$points"
+  stop "${points[@]}"
+  named load < <(load 'faulty v1' "workers => 2, on_error => 'ignore'")
+  until_stops "${points[@]}"
+  named change <<<"$statement;"
+  until_waits change
+  go_on "${points[@]}"
+  ended '' calm
+  if [[ -n $undo ]]; then sql "$undo"; fi
+done <<'POINTS'
+started.1|ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra
+inserting.0|ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra
+inserting.0 started.1|ALTER TABLE composers ADD COLUMN extra int|ALTER TABLE composers DROP COLUMN extra
+inserting.0 started.1|TRUNCATE rejected_records|
+inserting.0 started.1|REINDEX TABLE composers|
+POINTS
+
+begin some 'a change of the table waits for a reader already when the load comes'
+named reader <<<$'BEGIN;\nSELECT count(*) FROM works;\nwait reader\nCOMMIT;'
+until_there pg_locks "relation = 'works'::regclass"
+named change <<<'ALTER TABLE works ADD COLUMN extra int;'
+until_waits change
+named load < <(load 'all v1' 'workers => 2')
+until_waits load
+release reader
+ended '' calm
+
+for table in works composers; do
+  begin some "the statement of the load reads $table itself, and a change of the table waits for it"
+  stop decoding.999
+  named load < <(load 'large v1' 'workers => 2' ", (SELECT count(*) FROM $table) counted")
+  until_there pg_locks "relation = '$table'::regclass AND granted"
+  named change <<<"ALTER TABLE $table ALTER permlink SET STORAGE EXTENDED;"
+  until_waits change
+  go_on decoding.999
+  ended '' calm
+done
+
+# Sessions start only when somebody lets them, while the load has the table for itself.
+begin some 'a change of the table waits for a load in its own session, which waits for a parallel one'
+named parallel < <(echo 'wait parallel' && load 'all v1' 'workers => 2')
+named here < <(echo 'wait here' && load 'all v1' 'workers => 0')
+named change <<<$'wait change\nALTER TABLE works ALTER permlink SET STORAGE EXTENDED;'
+until_lock() { echo "DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE $1) LOOP PERFORM pg_sleep(0.01); END LOOP; END \$\$;"; }
+named gate <<SQL
+BEGIN;
+LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE;
+\! touch '$WORK/parallel.go'
+$(until_lock "locktype = 'object' AND objsubid = 1 AND mode = 'ExclusiveLock' AND granted")
+\! touch '$WORK/here.go'
+$(until_lock "locktype = 'object' AND objsubid = 1 AND NOT granted")
+\! touch '$WORK/change.go'
+$(until_lock "locktype = 'relation' AND NOT granted AND relation = 'works'::regclass")
+COMMIT;
+SQL
+ended '' calm
+
+begin empty 'a load of other values for half of the rows waits for a parallel load'
+sql "UPDATE keys SET n = n" "INSERT INTO works (work_id, composer_id, title, imslp_id) SELECT work_id, composer_id, CASE n % 2 WHEN 0 THEN 'v2 ' ELSE 'v0 ' END || n, n FROM keys"
+stop inserted.0
+named load < <(load 'all v1' 'workers => 2')
+until_stops inserted.0
+named other < <(echo "SET pg_opus.min_parallel_rows = $((WORKS * 2 / 3));" && load 'all v2' 'workers => 2')
+until_waits other
+go_on inserted.0
+ended '' calm
+
+begin empty 'a trigger that takes one lock for all rows'
+sql 'CREATE TRIGGER extra BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION lock_it(all)'
+named load < <(load 'all v1' 'workers => 2')
+ended 40P01
+sql 'DROP TRIGGER extra ON works'
 sql 'INSERT INTO tally TABLE outcomes' "SELECT kind, state, sessions, count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM tally o WHERE o.ctid <> t.ctid AND o.kind=t.kind AND o.began < t.ended AND t.began<o.ended)), round(avg(extract(epoch from ended-began))::numeric,3), round(max(extract(epoch from ended-began))::numeric,3) FROM tally t GROUP BY 1,2,3 ORDER BY 1,2,3" | sed 's/^/# /'
-echo "# slowest $slowest $slowest_kind"
+echo "# slowest $slowest"
 sort <<<"$seen" | uniq -c | sed 's/^/# /'

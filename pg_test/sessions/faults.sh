@@ -4,66 +4,73 @@
 # left, and the next load works. A cell is one step and one way: the load stops at
 # a fault point (src/sessions/fault.rs), is seen to stop there, and is ended.
 #
-# Assumes a build with fault points, $SERVER, which scripts/server has started and
-# nobody else uses, and $PREPARED, its max_prepared_transactions: at least 2, or 0
-# for one-phase commit.
+# Assumes a build with fault points, a server that nobody else uses ($SERVER), and
+# in $PREPARED its max_prepared_transactions: 0 for one-phase commit.
 # crashes the server
 set -euo pipefail
 source "$(dirname "$0")/../server/lib.sh"
 
 # Seconds. The promises are one second; the rest is for a busy machine.
 LIMIT=2
-# By then whatever ends at all has ended.
+# What has not ended by then never does.
 PATIENCE=60
-# Long enough for a load to come to its last step.
+# Within it a load comes to its last step.
 TIMEOUT=4
+export PGOPTIONS="$PGOPTIONS -c statement_timeout=${PATIENCE}s"
+
+# Waits until COMMAND succeeds; fails where it does not in time.
+eventually() { # SECONDS COMMAND [ARGUMENT...]
+  local last=$((${EPOCHREALTIME/./} + $1 * 1000000))
+  until "${@:2}"; do
+    if ((${EPOCHREALTIME/./} > last)); then return 1; fi
+    sleep 0.01
+  done
+}
 
 # ---- the matrix
 
-# Where the leader is, a point has the number 999; session 1 is the second of two.
+# A point of the leader has the number 999; session 1 is the second of two.
 STEPS=(decoding.999 inserting.1 inserted.1 written.999 preparing.1 prepared.999 decided.999)
-# Of the worker, of the leader, of the server. "worker" is the second one.
-WAYS=(error cancel_worker terminate_worker cancel terminate timeout kill kill_worker immediate)
+# Each is a function below. The worker is session 1's.
+WAYS=(error cancel_worker terminate_worker cancel_leader terminate_leader time_out kill_leader kill_worker immediate)
 
-# What makes a worker fail by itself at a step, and the SQLSTATE of it. Elsewhere a
-# worker has nothing to fail at: there cancel_worker raises its error.
+# What makes a worker fail by itself, and the SQLSTATE of it. Elsewhere nothing
+# does: there the error in a worker is that of cancel_worker.
 declare -A ERROR=([inserting.1]=23514 [written.999]=53200 [preparing.1]=53200 [prepared.999]=42704)
-# Transactions of the load that a crash leaves prepared.
+# How many transactions of the load a crash leaves prepared.
 declare -A LEFT=([preparing.1]=1 [prepared.999]=2 [decided.999]=1)
 
 two_phase() { ((PREPARED > 0)); }
-crashes() { [[ $1 == kill || $1 == kill_worker || $1 == immediate ]]; } # WAY
-of_worker() { [[ $1 == error || $1 == *_worker ]]; }                    # WAY
+crashes() { [[ $1 == kill_* || $1 == immediate ]]; }                      # WAY
+signals_worker() { [[ $1 == cancel_worker || $1 == terminate_worker ]]; } # WAY
 
 there_is() { # STEP WAY
   # One-phase commit prepares nothing.
   if ! two_phase && [[ $1 == prepar* || ($2 == error && $1 != inserting.1) ]]; then return 1; fi
   # No worker has been started.
-  if [[ $1 == decoding.999 ]] && of_worker "$2"; then return 1; fi
+  if [[ $1 == decoding.999 && $2 == *_worker ]]; then return 1; fi
   [[ $2 != error || -n ${ERROR[$1]:-} ]]
 }
 
-# A worker acts on no signal from PREPARE on.
-is_deaf() { # STEP
-  two_phase && [[ $1 == preparing.1 || $1 == prepared.999 || $1 == decided.999 ]]
-}
+# From PREPARE on, and from the decision on, a worker acts on no signal.
+is_deaf() { [[ $1 == prepar* || $1 == decided.999 ]]; } # STEP
 
-# Who is to end the load cannot until the load goes on.
+# Whoever is to end the load cannot before it goes on.
 waits() { # STEP WAY
   case $2 in
     error) true ;;
-    cancel_worker | terminate_worker) [[ $1 != inserting.1 && $1 != inserted.1 ]] ;;
+    # The worker is deaf, or the leader does not listen.
+    cancel_worker | terminate_worker) [[ $1 != insert* ]] ;;
     # The leader waits for a deaf worker, or is past the decision.
     *) [[ $1 == preparing.1 || $1 == decided.999 ]] ;;
   esac
 }
 
-# none, all, or part: of the document's rows, when all is done.
+# How many of the rows are there when all is done: none, all, or a part.
 rows_of() { # STEP WAY
   if [[ $1 == decided.999 ]]; then
-    # Without a prepared transaction a lost worker's rows are lost too.
-    if two_phase || [[ $2 == cancel || $2 == terminate || $2 == timeout ]]; then echo all; else echo part; fi
-  elif is_deaf "$1" && [[ $2 == cancel_worker || $2 == terminate_worker ]]; then
+    if ! two_phase && crashes "$2"; then echo part; else echo all; fi
+  elif is_deaf "$1" && signals_worker "$2"; then
     echo all
   else
     echo none
@@ -72,12 +79,11 @@ rows_of() { # STEP WAY
 
 # What the client is told: a SQLSTATE, or nothing.
 answer_of() { # STEP WAY
+  if is_deaf "$1" && signals_worker "$2"; then return; fi
   case $2 in
     error) echo "${ERROR[$1]}" ;;
-    cancel | timeout) echo 57014 ;;
-    terminate) echo 57P01 ;;
-    cancel_worker) if ! is_deaf "$1"; then echo 57014; fi ;;
-    terminate_worker) if ! is_deaf "$1"; then echo 57P01; fi ;;
+    cancel_* | time_out) echo 57014 ;;
+    terminate_*) echo 57P01 ;;
   esac
 }
 
@@ -88,19 +94,19 @@ data=$(sql 'SHOW data_directory')
 
 ready_lines() { grep -ac 'database system is ready to accept connections' "$log" || true; }
 
-# Until the server has recovered once more than READY-LINES times.
-recovered() { # READY-LINES
-  local deadline=$((SECONDS + PATIENCE))
-  until (($(ready_lines) > $1)) && pg_isready -q && psql -XqAtc 'SELECT' >/dev/null 2>&1; do
-    if ((SECONDS > deadline)); then die 'the server has not come back'; fi
-    sleep 0.05
-  done
+has_started() { # READY-LINES: that there were before
+  (($(ready_lines) > $1)) && psql -XqAtc 'SELECT' >/dev/null 2>&1
 }
+recovered() { eventually "$PATIENCE" has_started "$1" || die 'the server has not come back'; }
 
-# With the settings it has. A backtrace would be part of some messages.
-restart() {
+# An immediate shutdown, and a start with the same settings. A backtrace would be
+# part of some messages.
+immediate() {
+  local before
+  before=$(ready_lines)
   (cd "$data" && unset RUST_BACKTRACE PGOPTIONS &&
     unprivileged pg_ctl --silent -D "$data" -m immediate -w -t "$PATIENCE" -l "$log" restart </dev/null)
+  recovered "$before"
 }
 
 amcheck=(pg_amcheck --heapallindexed --rootdescend --database="$PGDATABASE")
@@ -117,113 +123,122 @@ sound() { # NAME [ARGUMENT...]
   same "$1: pg_amcheck" '0|' "$status|$OUTPUT"
 }
 
-# ---- the load
+# ---- the documents
 
-# more is works and other. Each of two sessions has two batches of works, of 5,000
-# rows and 1,000. The first work is the last row of the last one: its composer is.
+# Each of two sessions has two batches of works, of 5,000 rows and 1,000. Work 1 is
+# the last row of the last one, because its composer is. "more" is works and other.
 WORKS=12000 MORE=13000
 sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' \
+  "ALTER TABLE works ADD CHECK (title <> 'refused')" \
   "SELECT load_composers(jsonb_agg(jsonb_build_object('id', 'Category:C' || n, 'type', '1', 'intvals', '[]'::jsonb)))
    FROM generate_series(0, 99) n" \
   "CREATE TABLE documents AS
    SELECT name, jsonb_agg(jsonb_build_object('id', 'w' || n, 'type', '2', 'intvals', jsonb_build_object(
-     'composer', 'C' || CASE n WHEN 1 THEN 99 ELSE n % 10 END, 'worktitle', 'T ' || n, 'pageid', n)))::text AS document
-   FROM (VALUES ('works', 1, $WORKS), ('other', $WORKS + 1, $MORE), ('more', 1, $MORE)) d (name, a, b), generate_series(a, b) n
-   GROUP BY name" >/dev/null
+     'composer', 'C' || CASE n WHEN 1 THEN 99 ELSE n % 10 END, 'pageid', n,
+     'worktitle', CASE WHEN n = 1 AND name = 'refused' THEN 'refused' ELSE 'T ' || n END)))::text AS document
+   FROM (VALUES ('works', 1, $WORKS), ('refused', 1, $WORKS), ('other', $WORKS + 1, $MORE), ('more', 1, $MORE)) d (name, a, b),
+     generate_series(a, b) n GROUP BY name" >/dev/null
 
-load() { # DOCUMENT
-  echo "SELECT 'loaded ' || load_works(document, workers => 2) FROM documents WHERE name = '$1'"
+load() { # DOCUMENT [WORKERS]
+  echo "SELECT 'loaded ' || load_works(document, workers => ${2:-2}) FROM documents WHERE name = '$1'"
 }
 
-PARALLEL='SET pg_opus.min_parallel_rows = 0'
-OURS="FROM pg_prepared_xacts WHERE gid LIKE 'pg\\_opus:%'"
 # What the rows of a document are, once each.
 declare -A WHOLE
 for document in works other more; do
-  sql "SELECT load_works(document, workers => 0) FROM documents WHERE name = '$document'" >/dev/null
+  sql "$(load $document 0)" >/dev/null
   WHOLE[$document]=$(fingerprint works)
   sql 'TRUNCATE works'
 done
 
-# ---- one load that stops
+PARALLEL='SET pg_opus.min_parallel_rows = 0'
+OURS="FROM pg_prepared_xacts WHERE gid LIKE 'pg\\_opus:%'"
 
-worker() { sql "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_opus:%session 2 of 2'"; }
+# ---- a load that stops
 
 is_at() { # STEP
-  local condition
+  local condition="EXISTS (SELECT FROM pg_stat_activity WHERE query = 'pg_opus stops at $1')"
   case $1 in
-    # The point shows nothing: the load stays in its first step as long as the file is there.
-    decoding.999) condition="(SELECT bool_and(tuples_processed = 0) FROM pg_stat_progress_copy)" ;;
-    # The other session has prepared.
-    preparing.1) condition="(SELECT count(*) = 1 $OURS)" ;;
-    *) condition=true ;;
+    # It shows nothing: a load is in its first step as long as the file is there.
+    decoding.999) condition='EXISTS (SELECT FROM pg_stat_progress_copy)' ;;
+    # Session 0 has prepared.
+    preparing.1) condition+=" AND (SELECT count(*) = 1 $OURS)" ;;
   esac
-  if [[ $1 != decoding.999 ]]; then
-    condition+=" AND EXISTS (SELECT FROM pg_stat_activity WHERE query = 'pg_opus stops at $1')"
-  fi
   [[ $(sql "SELECT $condition") == t ]]
 }
 
-# Starts a load of works and waits until it stops at STEP.
+client_has_ended() { ! kill -0 "$SESSION" 2>/dev/null; }
+is_at_or_over() { is_at "$1" || client_has_ended; } # STEP
+
+# Starts a load and waits until it stops at STEP.
 begin() { # NAME STEP WAY
-  local deadline=$((SECONDS + PATIENCE)) timeout=0 stopped=true
-  if [[ $3 == timeout ]]; then timeout=${TIMEOUT}s; fi
-  if [[ $2$3 == inserting.1error ]]; then sql "ALTER TABLE works ADD CONSTRAINT refused CHECK (title <> 'T 1')"; fi
+  local timeout=0 document=works stopped=true
+  if [[ $3 == time_out ]]; then timeout=${TIMEOUT}s; fi
+  if [[ $2 == inserting.1 && $3 == error ]]; then document=refused; fi
   touch "$data/pg_opus_stop.$2"
   session load <<SQL
-SET pg_opus.min_parallel_rows = 0;
+$PARALLEL;
 SET statement_timeout = '$timeout';
 SELECT 'pid ' || pg_backend_pid();
-$(load works);
+$(load $document);
 SQL
   began=$EPOCHREALTIME
   leader=$(said load pid)
-  until is_at "$2"; do
-    if ((SECONDS > deadline)) || ! kill -0 "$SESSION" 2>/dev/null; then
-      stopped=false
-      break
-    fi
-    sleep 0.01
-  done
+  eventually "$PATIENCE" is_at_or_over "$2" && is_at "$2" || stopped=false
   verdict "$1: the load stops there" $stopped "$(<"$WORK/load.out")"
+  $stopped
 }
 
 goes_on() { rm -f "$data"/pg_opus_stop.*; }
 
-# ---- how it is ended
-
-fill() {
-  local n
-  for ((n = 0; n < PREPARED; n++)); do
-    printf "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'filler %s';\n" "$n"
-  done | psql -XqAt >/dev/null 2>&1
+# Ends the load and waits for the client's end. Seconds from the one to the other
+# are in $TOOK, the client's SQLSTATE is in $STATE.
+end() { # NAME STEP WAY
+  local asked ended=true
+  "$3" "$2"
+  asked=$EPOCHREALTIME
+  if crashes "$3" || waits "$2" "$3"; then goes_on; fi
+  eventually "$PATIENCE" client_has_ended || ended=false
+  TOOK=$(difference "$EPOCHREALTIME" "$asked")
+  verdict "$1: the client has its answer" $ended \
+    "$(sql "SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity WHERE query <> ''")"
+  $ended || return 1
+  await "$SESSION"
+  goes_on
+  STATE=$(sed -n -E 's/.*(ERROR|FATAL):  ([0-9A-Z]{5}):.*/\2/p' "$WORK/load.out")
 }
 
-# Ends prepared transactions by hand.
+# ---- how it is ended
+
 roll_back() { # GID-PATTERN
   psql -XqAt -v ON_ERROR_STOP=1 <<<"SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE gid LIKE '$1' \\gexec"
 }
 
 error() { # STEP
+  local n
   case $1 in
     # The row is in the worker's last batch.
     inserting.1) ;;
-    # No room for another prepared transaction.
-    written.999 | preparing.1) fill ;;
-    # The first session's is gone.
+    # There is no room for one more prepared transaction.
+    written.999 | preparing.1)
+      for ((n = 0; n < PREPARED; n++)); do
+        printf "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'filler %s';\n" "$n"
+      done | psql -XqAt >/dev/null 2>&1
+      ;;
+    # That of session 0 is gone.
     prepared.999) roll_back 'pg\_opus:%:0:%' ;;
   esac
 }
 
-cancel() { sql "SELECT pg_cancel_backend($leader)" >/dev/null; }
+worker() { sql "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg\\_opus:%session 2 of 2'"; }
+cancel_leader() { sql "SELECT pg_cancel_backend($leader)" >/dev/null; }
 cancel_worker() { sql "SELECT pg_cancel_backend($(worker))" >/dev/null; }
-terminate() { sql "SELECT pg_terminate_backend($leader)" >/dev/null; }
+terminate_leader() { sql "SELECT pg_terminate_backend($leader)" >/dev/null; }
 terminate_worker() { sql "SELECT pg_terminate_backend($(worker))" >/dev/null; }
 
-timeout() {
-  local left
-  left=$(awk "BEGIN { left = $began + $TIMEOUT - $EPOCHREALTIME; print (left > 0 ? left : 0) }")
-  sleep "$left"
+# The caller's statement_timeout does.
+time_out() {
+  sleep "$(awk "BEGIN { left = $began + $TIMEOUT - $EPOCHREALTIME; print (left > 0 ? left : 0) }")"
 }
 
 kill_one() { # PROCESS
@@ -234,59 +249,20 @@ kill_one() { # PROCESS
 }
 kill_leader() { kill_one "$leader"; }
 kill_worker() { kill_one "$(worker)"; }
-immediate() {
-  restart
-  recovered 0
-}
-
-# Seconds until the client has its answer are in $TOOK, and its SQLSTATE is in $STATE.
-end() { # NAME STEP WAY
-  local asked=$EPOCHREALTIME deadline hangs=false
-  case $3 in
-    error) error "$2" ;;
-    kill) kill_leader ;;
-    *) "$3" ;;
-  esac
-  if [[ $3 != timeout ]]; then asked=$EPOCHREALTIME; else asked=$(awk "BEGIN { printf \"%.6f\", $began + $TIMEOUT }"); fi
-  if crashes "$3" || waits "$2" "$3"; then goes_on; fi
-  deadline=$((SECONDS + PATIENCE))
-  while kill -0 "$SESSION" 2>/dev/null; do
-    if ((SECONDS > deadline)); then
-      hangs=true
-      verdict "$1: the client has its answer" false \
-        "$(sql "SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity WHERE query <> ''")"
-      goes_on
-      restart
-      break
-    fi
-    sleep 0.01
-  done
-  TOOK=$(difference "$EPOCHREALTIME" "$asked")
-  await "$SESSION"
-  goes_on
-  STATE=$(sed -n -E 's/.*(ERROR|FATAL):  ([0-9A-Z]{5}):.*/\2/p' "$WORK/load.out")
-  [[ $hangs == false ]]
-}
 
 # ---- what must be so then
 
-no_worker() { # NAME
-  local start=$EPOCHREALTIME left
-  until left=$(sql "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\\_opus:%'") && [[ $left == 0 ]]; do
-    if awk -v a="$EPOCHREALTIME" -v b="$start" "BEGIN { exit !(a - b > $LIMIT) }"; then break; fi
-    sleep 0.02
-  done
-  same "$1: workers that are left" 0 "$left"
-}
-
 answered() { # NAME STEP WAY
   if crashes "$3"; then
-    same "$1: the client has lost its server" 2 "$STATUS"
+    same "$1: psql has lost its server" 2 "$STATUS"
     return
   fi
   same "$1: SQLSTATE" "$(answer_of "$2" "$3")" "$STATE"
   if ! waits "$2" "$3"; then at_most "$1: seconds until the client has its answer" "$LIMIT" "$TOOK"; fi
 }
+
+workers() { sql "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\\_opus:%'"; }
+is_alone() { [[ $(workers) == 0 ]]; }
 
 # Only a crash leaves prepared transactions, and resolve_loads() ends all of them.
 resolved() { # NAME STEP WAY
@@ -297,13 +273,14 @@ resolved() { # NAME STEP WAY
 }
 
 written() { # NAME STEP WAY
-  local rows
+  local rows partly=false
   rows=$(sql 'SELECT count(*) FROM works')
   case $(rows_of "$2" "$3") in
     none) same "$1: rows" 0 "$rows" ;;
     all) same "$1: rows" "${WHOLE[works]}" "$(fingerprint works)" ;;
     part)
-      verdict "$1: a part of the rows" "$( ((rows > 0 && rows < WORKS)) && echo true || echo false)" "$rows"
+      if ((rows > 0 && rows < WORKS)); then partly=true; fi
+      verdict "$1: a part of the rows" $partly "$rows"
       sql "$PARALLEL" "$(load works)" >/dev/null
       same "$1: loading again completes it" "${WHOLE[works]}" "$(fingerprint works)"
       ;;
@@ -311,36 +288,43 @@ written() { # NAME STEP WAY
 }
 
 next_load() { # NAME DOCUMENT ROWS
-  OUTPUT=$(sql "SET lock_timeout = '${PATIENCE}s'" "$PARALLEL" "$(load "$2")" 'SELECT sessions FROM last_load()' 2>&1) || true
+  OUTPUT=$(sql "$PARALLEL" "$(load "$2")" 'SELECT sessions FROM last_load()' 2>&1) || true
   same "$1: sessions of the next load" 2 "$(tail -n 1 <<<"$OUTPUT")"
   same "$1: every row once" "$3" "$(fingerprint works)"
 }
 
+# Also after a cell that has failed.
+clean() {
+  goes_on
+  client_has_ended || immediate
+  roll_back %
+  sql 'TRUNCATE works'
+}
+
 cell() { # STEP WAY
   local name="$2 at $1"
-  begin "$name" "$1" "$2"
-  if end "$name" "$1" "$2"; then
+  if begin "$name" "$1" "$2" && end "$name" "$1" "$2"; then
     answered "$name" "$1" "$2"
-    no_worker "$name"
+    eventually "$LIMIT" is_alone || true
+    same "$name: workers that are left" 0 "$(workers)"
     roll_back 'filler %'
-    sql 'ALTER TABLE works DROP CONSTRAINT IF EXISTS refused'
     resolved "$name" "$1" "$2"
     written "$name" "$1" "$2"
     next_load "$name" more "${WHOLE[more]}"
     if crashes "$2"; then sound "$name" --table=works; fi
   fi
-  sql 'TRUNCATE works'
+  clean
 }
 
 # The next load does by itself what resolve_loads() would.
-recovered_by_the_next() { # STEP DOCUMENT-THAT-IS-THERE-THEN
-  local name="kill at $1, then another load"
-  begin "$name" "$1" kill
-  end "$name" "$1" kill
-  same "$name: prepared transactions" "${LEFT[$1]}" "$(sql "SELECT count(*) $OURS")"
-  next_load "$name" other "${WHOLE[$2]}"
-  same "$name: prepared transactions after it" 0 "$(sql "SELECT count(*) $OURS")"
-  sql 'TRUNCATE works'
+then_a_load() { # STEP DOCUMENT-THAT-IS-THERE-THEN
+  local name="kill_leader at $1, then another load"
+  if begin "$name" "$1" kill_leader && end "$name" "$1" kill_leader; then
+    same "$name: prepared transactions" "${LEFT[$1]}" "$(sql "SELECT count(*) $OURS")"
+    next_load "$name" other "${WHOLE[$2]}"
+    same "$name: prepared transactions after it" 0 "$(sql "SELECT count(*) $OURS")"
+  fi
+  clean
 }
 
 cells=0
@@ -353,8 +337,8 @@ for step in "${STEPS[@]}"; do
   done
 done
 if two_phase; then
-  recovered_by_the_next prepared.999 other
-  recovered_by_the_next decided.999 more
+  then_a_load prepared.999 other
+  then_a_load decided.999 more
 fi
 sound 'the whole database'
 echo "# $cells cells"

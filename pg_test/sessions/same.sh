@@ -18,8 +18,10 @@ DUMP=$REAL/openopus_dump.json
 phases='one-phase commit: max_prepared_transactions leaves no room for two-phase'
 if ((PREPARED > 0)); then phases='two-phase commit'; fi
 
+# The last column: the counts add up, and what was set aside belongs to this load.
 COUNTS='SELECT kind, source, received, inserted, updated, unchanged, duplicate, rejected, foreign_key_check,
-               received = inserted + updated + unchanged + duplicate + rejected AS adds_up FROM last_load()'
+               received = inserted + updated + unchanged + duplicate + rejected
+               AND rejected = (SELECT count(*) FROM rejected_records r WHERE r.load_id = l.load_id) FROM last_load() l'
 REASON="SELECT format('wrote: %s|%s', sessions, sessions_reason) FROM last_load()"
 rows() { # TABLE [COLUMNS]
   echo "(SELECT (count(*), sum(hashtextextended(t::text, 0)::numeric)) FROM (SELECT ${2:-*} FROM $1) t)"
@@ -29,19 +31,20 @@ TABLES="SELECT $(rows composers), $(rows works), $(rows rejected_records 'kind, 
 VERSIONS="SELECT $(rows composers 'ctid, xmin'), $(rows works 'ctid, xmin'), $(rows rejected_records 'ctid, xmin')"
 PARALLEL=('SET client_min_messages = notice' 'SET pg_opus.min_parallel_rows = 0')
 
-# works(a, b, t, odd): works a to b, all titled "t n". One in three is of composer
-# C0, the others of C1 to C59. "odd" names some records, and what is wrong with
-# them; or "changed" for one with another title, "again" for one that comes again
-# at the end of the document, "last" for one of a composer who is written last.
-sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' \
+# works(a, b, odd): works a to b. One in three is of composer C0, the others of C1
+# to C59. "odd" names some records, and what is wrong with them ("last": as
+# "check", of the composer who is written last); or "changed" for one with another
+# title, "again" for one that comes again at the end, with another title.
+sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' "ALTER TABLE works ADD CONSTRAINT good CHECK (title <> 'bad')" \
   "CREATE FUNCTION composers(a int, b int) RETURNS text LANGUAGE sql AS \$\$
      SELECT jsonb_agg(jsonb_build_object('id', 'Category:C' || n))::text FROM generate_series(a, b) n \$\$" \
-  "CREATE FUNCTION works(a int, b int, t text DEFAULT 'T', odd jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS \$\$
+  "CREATE FUNCTION works(a int, b int, odd jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS \$\$
      SELECT jsonb_agg(CASE how WHEN 'number' THEN to_jsonb(7) ELSE jsonb_build_object('intvals', jsonb_build_object('pageid', n,
          'composer', CASE WHEN how = 'nobody' THEN 'Nobody ' || n % 5 WHEN how = 'last' THEN 'C99'
                           WHEN n % 3 = 0 THEN 'C0' ELSE 'C' || n % 60 END,
          CASE how WHEN 'untitled' THEN 'name' ELSE 'worktitle' END,
-         CASE how WHEN 'check' THEN '\"bad\"' WHEN 'type' THEN '[]' ELSE to_jsonb(CASE WHEN again THEN 'V' WHEN how = 'changed' THEN 'U' ELSE t END || ' ' || n) END))
+         CASE WHEN how IN ('check', 'last') THEN '\"bad\"' WHEN how = 'type' THEN '[]'
+              ELSE to_jsonb(CASE WHEN again THEN 'V ' WHEN how = 'changed' THEN 'U ' ELSE 'T ' END || n) END))
        END ORDER BY again, n)::text
      FROM (SELECT n, false AS again, odd ->> n::text AS how FROM generate_series(a, b) n
            UNION ALL SELECT key::int, true, NULL FROM jsonb_each_text(odd) WHERE value = 'again') records \$\$" \
@@ -50,26 +53,20 @@ sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' \
   'CREATE TABLE documents (name text PRIMARY KEY, document text)' \
   "INSERT INTO documents VALUES
      ('there', works(1, 6000)),
-     ('mixed', works(2001, 12000, 'T', odd(2100, 6000, 'changed', 3) || odd(2500, 12000, 'again', 50))),
+     ('mixed', works(2001, 12000, odd(2100, 6000, 'changed', 3) || odd(2500, 12000, 'again', 50))),
      ('new', works(6001, 12000)),
-     ('bad', works(1, 12000, 'T', odd(7, 12000, 'untitled', 997) || odd(17, 12000, 'check', 701)
+     ('bad', works(1, 12000, odd(7, 12000, 'untitled', 997) || odd(17, 12000, 'check', 701)
         || odd(23, 12000, 'nobody', 499) || odd(29, 12000, 'type', 1013) || odd(31, 12000, 'number', 3001)
         || odd(37, 12000, 'again', 1999))),
-     ('check', works(1, 9000, 'T', '{\"1111\": \"check\", \"8000\": \"check\", \"8999\": \"untitled\", \"7000\": \"nobody\"}')),
-     ('last', works(1, 9000, 'T', '{\"8000\": \"check\", \"8999\": \"check\", \"8500\": \"nobody\"}'
-        || odd(4000, 9000, 'last', 1777))),
-     ('title', works(1, 9000, 'T', '{\"3333\": \"type\", \"3334\": \"check\", \"8000\": \"nobody\"}')),
-     ('composer', works(1, 9000, 'T', '{\"3000\": \"nobody\", \"3001\": \"check\", \"8000\": \"untitled\"}'))" >/dev/null
+     ('check', works(1, 9000, '{\"1111\": \"check\", \"8000\": \"check\", \"8999\": \"untitled\", \"7000\": \"nobody\"}')),
+     ('last', works(1, 9000, '{\"4000\": \"last\", \"6999\": \"check\", \"8999\": \"untitled\", \"8500\": \"nobody\"}')),
+     ('title', works(1, 9000, '{\"3333\": \"type\", \"3334\": \"check\", \"8000\": \"nobody\"}')),
+     ('composer', works(1, 9000, '{\"3000\": \"nobody\", \"3001\": \"check\", \"8000\": \"untitled\"}'))" >/dev/null
 
-document() { # NAME
-  echo "(SELECT document FROM documents WHERE name = '$1')"
-}
-
-# Empty tables but for the composers C0 to C59 and C99, and a CHECK of the owner's.
+# The composers C0 to C59 and C99, and nothing else.
 reset() {
-  sql 'TRUNCATE composers, works, rejected_records' 'ALTER TABLE works DROP CONSTRAINT IF EXISTS good' \
-    "ALTER TABLE works ADD CONSTRAINT good CHECK (title <> 'bad')" \
-    'SELECT load_composers(composers(0, 59), workers => 0), load_composers(composers(99, 99), workers => 0)' >/dev/null
+  sql 'TRUNCATE composers, works, rejected_records' 'SELECT load_composers(composers(0, 59), workers => 0)' \
+    'SELECT load_composers(composers(99, 99), workers => 0)' >/dev/null
 }
 
 # Runs the statements, after those of "before", once for each number of sessions,
@@ -107,18 +104,15 @@ same_for_all() { # NAME ANSWER STATEMENT..., the answer an extended regular expr
 
 # The same load again answers 0, and touches no row.
 twice() { # NAME LOAD
-  local n versions got
+  local n versions got expected='0 0|0|0|workers is 0'
   for n in "${WORKERS[@]}"; do
     reset
     ((${#before[@]} == 0)) || sql "${before[@]//@/$n}" >/dev/null
     sql "${PARALLEL[@]}" "${2//@/$n}" >/dev/null 2>&1
     versions=$(sql "$VERSIONS")
     got=$(sql "${PARALLEL[@]}" "${2//@/$n}" 'SELECT inserted, updated, sessions, sessions_reason FROM last_load()' 2>/dev/null | paste -sd ' ')
-    if ((n == 0)); then
-      same "$1 again, $n sessions" '0 0|0|0|workers is 0' "$got"
-    else
-      same "$1 again, $n sessions" '0 0|0|0|there is nothing to write' "$got"
-    fi
+    same "$1 again, $n sessions" "$expected" "$got"
+    expected='0 0|0|0|there is nothing to write'
     same "$1 again, $n sessions: no row is touched" "$versions" "$(sql "$VERSIONS")"
   done
 }
@@ -126,36 +120,40 @@ twice() { # NAME LOAD
 # ---- the same rows
 
 load() { # DOCUMENT [ARGUMENTS]
-  echo "SELECT load_works($(document "$1"), workers => @${2:+, $2})"
+  echo "SELECT load_works((SELECT document FROM documents WHERE name = '$1'), workers => @${2:+, $2})"
 }
 
 before=()
-same_for_all 'new works' 'XX' "$(load new)"
-same_for_all 'new works, all of them' 'XX' "$(load new "on_conflict => 'error'")"
-for set_based in on off; do
-  same_for_all "bad records, set_based_foreign_keys $set_based" 'XX' "SET pg_opus.set_based_foreign_keys = $set_based" "$(load bad "on_error => 'ignore'")"
-  same_for_all "bad records, stop, set_based_foreign_keys $set_based" 'XX' "SET pg_opus.set_based_foreign_keys = $set_based" "$(load bad)"
+same_for_all 'new works' '\|6000\|6000\|0\|0\|0\|0\|as a set' "$(load new)"
+same_for_all 'new works, on_conflict error' '\|6000\|6000\|0\|0\|0\|0\|as a set' "$(load new "on_conflict => 'error'")"
+for check in on off; do
+  set="SET pg_opus.set_based_foreign_keys = $check"
+  same_for_all "bad records, ignore, $set" '\|12006\|11928\|0\|0\|6\|72\|' "$set" "$(load bad "on_error => 'ignore'")"
+  same_for_all "bad records, stop, $set" 'ERROR:  23502: record 6: missing value at \$\[6\]' "$set" "$(load bad)"
 done
-same_for_all 'bad records, a limit' 'XX' "$(load bad "on_error => 'ignore', reject_limit => 20")"
-same_for_all 'composers made' 'XX' "$(load bad "on_error => 'ignore', create_composers => true")"
-sql 'TRUNCATE composers, works' "ALTER TABLE composers ADD CONSTRAINT known CHECK (composer_id !~ 'Nobody_[23]')"
-same_for_all 'composers made, some refused' 'XX' "$(load bad "on_error => 'ignore', create_composers => true")"
-same_for_all 'composers made, one refused, stop' 'XX' "$(load composer 'create_composers => true')"
+same_for_all 'bad records, a limit' 'ERROR:  22000: more than reject_limit' "$(load bad "on_error => 'ignore', reject_limit => 20")"
+same_for_all 'composers made' '\|12006\|11953\|0\|0\|6\|47\|' "$(load bad "on_error => 'ignore', create_composers => true")"
+sql 'TRUNCATE composers, works' "ALTER TABLE composers ADD CONSTRAINT known CHECK (composer_id !~ 'Nobody_[02]')"
+same_for_all 'composers made, some refused' '\|12006\|11943\|0\|0\|6\|57\|' "$(load bad "on_error => 'ignore', create_composers => true")"
+same_for_all 'composers made, one refused, stop' "ERROR:  23514: .*\"known\".*record 2999" "$(load composer 'create_composers => true')"
 sql 'ALTER TABLE composers DROP CONSTRAINT known'
 
 # Some works are there, as the document has them or not.
 before=("$(load there)")
-for on_conflict in update skip error; do
-  same_for_all "works there, $on_conflict, ignore" 'XX' "$(load mixed "on_conflict => '$on_conflict', on_error => 'ignore'")"
-  same_for_all "works there, $on_conflict, stop" 'XX' "$(load mixed "on_conflict => '$on_conflict'")"
-done
+there() { # ON_CONFLICT ANSWER ANSWER-OF-STOP
+  same_for_all "works there, $1, ignore" "$2" "$(load mixed "on_conflict => '$1', on_error => 'ignore'")"
+  same_for_all "works there, $1, stop" "$3" "$(load mixed "on_conflict => '$1'")"
+}
+there update '\|10191\|6000\|1348\|2652\|191\|0\|' '\|10191\|6000\|1348\|2652\|191\|0\|'
+there skip '\|10191\|6000\|0\|4000\|191\|0\|' '\|10191\|6000\|0\|4000\|191\|0\|'
+there error '\|10191\|6000\|0\|0\|0\|4191\|' 'ERROR:  23505: .*"works_pkey".*record 0,'
 for on_conflict in update skip; do twice "works there, $on_conflict" "$(load mixed "on_conflict => '$on_conflict'")"; done
 
 # The lowest bad record is told, whichever session has it.
-same_for_all "the lowest bad record, a CHECK" 'XX' "$(load check)"
-same_for_all 'the lowest bad record, in the last part' 'XX' "$(load last)"
-same_for_all 'the lowest bad record, no title' 'XX' "$(load title)"
-same_for_all 'the lowest bad record, no composer' 'XX' "$(load composer)"
+same_for_all 'the lowest bad record, a CHECK' 'ERROR:  23514: .*"good".*record 1110,' "$(load check)"
+same_for_all 'the lowest bad record, in the last part' 'ERROR:  23514: .*"good".*record 3999,' "$(load last)"
+same_for_all 'the lowest bad record, no text' 'ERROR:  42804: record 3332: expected a string' "$(load title)"
+same_for_all 'the lowest bad record, no composer' 'ERROR:  23503: record 2999: unknown composer "Nobody_0"' "$(load composer)"
 
 # ---- large documents
 
@@ -213,7 +211,7 @@ sql 'TRUNCATE composers, works' "CREATE TABLE one AS SELECT works(1, 50) AS t" "
   "CREATE FUNCTION load_apart(text, int) RETURNS bigint LANGUAGE sql SET work_mem = '4MB' AS 'SELECT load_works(\$1, workers => \$2)'" \
   "CREATE FUNCTION load_plpgsql(text, int) RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN load_works(\$1, workers => \$2); END'" \
   'CREATE SCHEMA bare' 'CREATE SCHEMA other' 'SET search_path = other, public' 'SELECT create_catalogue()' \
-  'SELECT load_composers(composers(0, 59), workers => 0)' 'DROP TABLE rejected_records' >/dev/null
+  'SELECT load_composers(composers(0, 59), workers => 0)' >/dev/null
 ONE=$(sql 'TABLE one')
 
 # By default: only in two phases, and where the statement is nothing but the load.
@@ -222,11 +220,13 @@ cores=$(nproc)
 parallel="$((cores < 4 ? cores : 4))|$phases"
 more='0|the statement is more than this one call'
 trigger='0|the table has a trigger or a rule'
+# What is told is the second call's.
+second='0|the transaction has written before'
 if ((PREPARED == 0)); then
   parallel='0|max_prepared_transactions leaves no room for two-phase commit'
 fi
 if ((cores == 1)); then
-  parallel='0|the machine has one core' more=$parallel trigger=$parallel
+  parallel='0|the machine has one core' more=$parallel trigger=$parallel second=$parallel
 fi
 by_default() { # NAME EXPECTED STATEMENT...
   local got name="default, $1" expected=$2
@@ -248,7 +248,7 @@ if ((MAJOR >= 16)); then
 fi
 by_default 'from a table' "$more" 'SELECT load_works(t) FROM one'
 by_default 'from a subquery' "$more" 'SELECT load_works((SELECT t FROM one))'
-by_default 'two calls' "$more" "SELECT load_works('$ONE'), load_works('$ONE')"
+by_default 'two calls' "$second" "SELECT load_works('$ONE'), load_works('$ONE')"
 by_default 'something else beside it' "$more" "SELECT load_works('$ONE'), 1"
 by_default 'a function of the user' "$more" 'SELECT load_works(works(1, 50))'
 by_default 'in FROM' "$more" "SELECT * FROM load_works('$ONE')"
@@ -300,32 +300,33 @@ refused 'few rows that are not there' '10 rows to write are fewer than pg_opus.m
 refused 'nothing to write' 'there is nothing to write' 'SELECT load_works(works(1, 50), workers => 0)' "$LOAD"
 refused 'no tables' 'the load makes its tables' 'DROP SCHEMA bare CASCADE' 'CREATE SCHEMA bare' 'SET search_path = bare' \
   "SELECT public.load_works('$ONE', workers => @, create_composers => true)" 'SET search_path = bare, public'
-refused 'no rejected_records' 'there is no table rejected_records yet' 'SET search_path = other, public' 'DROP TABLE public.rejected_records CASCADE' \
-  'TRUNCATE other.works' "SELECT load_works('[7,' || substr('$ONE', 2), workers => @, on_error => 'ignore')" \
-  'ALTER TABLE other.rejected_records SET SCHEMA public'
+refused 'no rejected_records' 'there is no table rejected_records yet' 'DROP TABLE rejected_records' \
+  "SELECT load_works('[7,' || substr('$ONE', 2), workers => @, on_error => 'ignore')"
 
 # More sessions than the server has workers: as many as there are. While they
 # wait for one row that somebody else writes, no other load finds any.
-reset
-key=$(sql "SELECT load_works('$ONE')" 'SELECT min(work_id::text) FROM works' 'TRUNCATE works' | tail -n 1)
+key=$(sql "SELECT load_works('$ONE', workers => 0)" 'SELECT min(work_id::text) FROM works' | tail -n 1)
 session holder <<SQL
 BEGIN;
-INSERT INTO works (work_id, composer_id, title) VALUES ('$key', 'C0', 'held');
+INSERT INTO other.works (work_id, composer_id, title) VALUES ('$key', 'C0', 'held');
 SELECT 'pid ' || pg_backend_pid();
 SELECT pg_sleep(600);
 SQL
 holder=$SESSION
 said holder pid >/dev/null
 session many <<SQL
+SET search_path = other, public;
 SET pg_opus.min_parallel_rows = 0;
 SELECT load_works('$ONE', workers => 100);
 SELECT 'limited ' || (sessions BETWEEN 9 AND 24 AND sessions_reason LIKE '%max_worker_processes left room for ' || sessions || ' of %') FROM last_load();
+SELECT 'rows ' || count(*) FROM works;
 SQL
 many=$SESSION
-until [[ $(sql "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted AND backend_type LIKE 'pg_opus: load_works session%'") == 1 ]]; do sleep 0.05; done
-refused 'no worker is free' 'no background worker is free' 'SET search_path = other, public' 'TRUNCATE other.works' "$LOAD"
+waits="SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg_opus: load_works session%' AND wait_event_type = 'Lock'"
+tries=600
+until [[ $(sql "$waits") == 1 ]] || ((--tries == 0)); do sleep 0.1; done
+refused 'no worker is free' 'no background worker is free' "$LOAD"
 sql "SELECT pg_terminate_backend($(said holder pid))" >/dev/null
 await "$holder"
 await "$many"
-same 'workers => 100: limited, and says so' true "$(said many limited 0)"
-same 'workers => 100: rows' 50 "$(sql 'SELECT count(*) FROM works')"
+same 'workers => 100: limited, and says so' 'true|50' "$(said many limited 0)|$(said many rows 0)"

@@ -87,9 +87,7 @@ impl Team {
         work.rejects.raise()?;
         fault::point("written", fault::LEADER);
         self.store(work)?;
-        if work.plan.two_phase {
-            self.prepare(work, load_id, dones[0].transaction)?;
-        }
+        self.prepare(work, load_id, dones[0].transaction)?;
         self.commit(work, load_id, &dones)?;
         let counts = dones.iter().fold(Counts::default(), |all, done| all + done.counts);
         Ok((counts, dones[0].foreign_key_check.clone()))
@@ -162,7 +160,9 @@ impl Team {
         first: u64,
     ) -> Result<(), Alone> {
         for member in &mut self.members {
-            member.tell(&ToSession::Prepare(recovery::gid(load_id, member.session, first)));
+            let gid = || recovery::gid(load_id, member.session, first);
+            let gid = work.plan.two_phase.then(gid);
+            member.tell(&ToSession::Prepare(gid));
         }
         match self.hear_all(work, |state| matches!(state, State::Prepared)) {
             // Such as one whose trigger has called NOTIFY.

@@ -34,8 +34,8 @@ pub enum ToSession {
     Finish,
     /// Records set aside, for `rejected_records`.
     Rejects(Vec<Formed>),
-    /// PREPARE TRANSACTION under this name.
-    Prepare(String),
+    /// PREPARE TRANSACTION under this name; in one phase, be deaf from here on to all but the leader.
+    Prepare(Option<String>),
     Commit,
     Rollback,
 }

@@ -15,8 +15,8 @@
 //! Finish                            ─▶  deferred constraints are checked
 //!                                   ◀─  Done
 //! Rejects (session 0)               ─▶  rows of rejected_records
-//! Prepare                           ─▶  PREPARE TRANSACTION               two-phase
-//!                                   ◀─  Prepared
+//! Prepare                           ─▶  PREPARE TRANSACTION               one-phase: nothing
+//!                                   ◀─  Prepared: deaf to all but the leader
 //! Commit, to session 0 first        ─▶  COMMIT PREPARED                   one-phase: COMMIT
 //!                                   ◀─  Committed; the worker ends
 //! ```

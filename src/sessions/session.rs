@@ -61,12 +61,6 @@ pub fn main() {
     link.send(FromSession::Failed(failure));
 }
 
-/// What comes after the rows.
-enum End {
-    Prepare(String),
-    Commit,
-}
-
 fn work(link: &mut Link) -> Result<(), Failure> {
     let ToSession::Start(start) = link.receive() else { return Err(unexpected()) };
     let Start { identity, query, load_id, resource, on_conflict, on_error, table, rows, sessions } =
@@ -78,51 +72,53 @@ fn work(link: &mut Link) -> Result<(), Failure> {
     background::report_running(&query);
     while !lock_all(link)? {}
     let place = Place { session: link.session, sessions, load_id, resource };
-    let end = spi::connect(|spi| match resource {
+    let gid = spi::connect(|spi| match resource {
         Resource::Composers => write::<Composer>(spi, link, &place, on_conflict, table, rows),
         Resource::Works => write::<Work>(spi, link, &place, on_conflict, table, rows),
     })?;
+    fault::point("preparing", link.session);
+    interrupt::check();
     // From here on the leader decides, and nobody else.
     transaction::hold_interrupts();
-    match end {
-        End::Commit => {
-            transaction::commit();
-            fault::point("committed", link.session);
-        }
-        End::Prepare(gid) => {
-            fault::point("preparing", link.session);
-            transaction::prepare(&gid);
-            fault::point("prepared", link.session);
-            link.send_or_go_on(FromSession::Prepared);
-            if !decided(link, &gid) {
+    if let Some(gid) = &gid {
+        transaction::prepare(gid);
+    }
+    fault::point("prepared", link.session);
+    link.send_or_go_on(FromSession::Prepared);
+    match (decided(link, gid.as_deref()), &gid) {
+        (Some(commit), Some(gid)) => {
+            transaction::finish_prepared(gid, commit);
+            if !commit {
                 return Ok(());
             }
-            fault::point("finished", link.session);
         }
+        (Some(true), None) => transaction::commit(),
+        (Some(false), None) | (None, _) => return Ok(()),
     }
+    fault::point("committed", link.session);
     link.send_or_go_on(FromSession::Committed);
     Ok(())
 }
 
-/// Does with the prepared transaction what the leader says, or, where it has gone, what session 0 has done.
-fn decided(link: &mut Link, gid: &str) -> bool {
+/// Whether to commit: as the leader says, or, where it has gone, as session 0 has. `None` where that is not known.
+fn decided(link: &mut Link, gid: Option<&str>) -> Option<bool> {
     let start = Instant::now();
-    let commit = loop {
+    loop {
         match link.ends.receiver.try_receive(from_bytes) {
-            Received::Message(message) => break matches!(message, Some(ToSession::Commit)),
+            Received::Message(message) => return Some(matches!(message, Some(ToSession::Commit))),
             Received::Nothing => queue::wait(LOOK),
-            Received::Gone if link.session == 0 => break false,
-            Received::Gone => match transaction::within(|| recovery::status(gid)) {
-                Status::Committed => break true,
-                Status::Aborted => break false,
-                Status::InProgress if start.elapsed() < PATIENCE => queue::wait(LOOK),
-                // It stays prepared: recovery will know.
-                Status::InProgress | Status::Unknown => return false,
-            },
+            Received::Gone => {
+                let Some(gid) = gid.filter(|_| link.session > 0) else { return Some(false) };
+                match transaction::within(|| recovery::status(gid)) {
+                    Status::Committed => return Some(true),
+                    Status::Aborted => return Some(false),
+                    Status::InProgress if start.elapsed() < PATIENCE => queue::wait(LOOK),
+                    // It stays prepared: recovery will know.
+                    Status::InProgress | Status::Unknown => return None,
+                }
+            }
         }
-    };
-    transaction::finish_prepared(gid, commit);
-    commit
+    }
 }
 
 /// Begins the transaction and locks the tables; `false` where this or another session could not.
@@ -160,7 +156,7 @@ fn write<R: Row>(
     on_conflict: OnConflict,
     table: u32,
     rows: usize,
-) -> Result<End, Failure> {
+) -> Result<Option<String>, Failure> {
     let target = target::find(spi, R::TABLE, on_conflict)?;
     if target.oid.to_u32() != table {
         return Err(Failure::replaced(R::TABLE.name));
@@ -203,8 +199,7 @@ fn write<R: Row>(
                 rejects::store(spi, place.load_id, function_of(place.resource).0, &rejects)?;
                 link.send(FromSession::Stored);
             }
-            ToSession::Prepare(gid) => return Ok(End::Prepare(gid)),
-            ToSession::Commit => return Ok(End::Commit),
+            ToSession::Prepare(gid) => return Ok(gid),
             _ => return Err(unexpected()),
         }
     }
