@@ -136,6 +136,12 @@ struct Here {
     there: Option<There>,
 }
 
+/// What stands for the tables of a catalogue where loads lock them against each other: its composers, or the table
+/// itself. One lock for all, so that no two loads take several in different orders.
+fn catalogue(target: &Target) -> pgrx::pg_sys::Oid {
+    relation::find(Composer::TABLE.name, relation::Lock::Share).unwrap_or(target.oid)
+}
+
 /// What is known to be wrong before anything is written.
 fn rejects_of<'p, 'a, R: Loadable<'a>>(
     prepared: &'p Prepared<'a>,
@@ -173,12 +179,7 @@ fn write_here<'a, R: Loadable<'a>>(
     progress: &mut Progress,
 ) -> Result<Outcome, Failure> {
     // A parallel load that is under way comes first: its sessions cannot wait for this one.
-    lock::table(target.oid, Share::Shared);
-    if options.create_composers
-        && let Some(composers) = relation::find(Composer::TABLE.name, relation::Lock::Share)
-    {
-        lock::table(composers, Share::Shared);
-    }
+    lock::catalogue(catalogue(target), Share::Shared);
     let rejects = rejects_of::<R>(prepared, options)?;
     let mut stage =
         Stage { spi, options, rows: &prepared.rows, places: &*prepared.places, rejects, progress };

@@ -68,16 +68,12 @@ impl Failure {
     /// A session that waits, through the processes of `path`, for one that waits for all sessions.
     pub fn deadlock(session: usize, path: &[i32]) -> Self {
         let path: Vec<String> = path.iter().map(ToString::to_string).collect();
-        let detail = format!(
-            "Session {session} of the load waits for a lock, each process for the next: {}. The last one \
-             belongs to the same load and waits for all of its sessions.",
-            path.join(", ")
-        );
+        let detail =
+            format!("Session {session} waits, each process for the next: {}.", path.join(", "));
         ServerError {
             code: ERRCODE_T_R_DEADLOCK_DETECTED as i32,
             message: encoding::for_message("deadlock detected"),
             detail: Some(encoding::for_message(&detail)),
-            hint: Some(encoding::for_message("Set workers => 0 to load in one session.")),
             ..ServerError::default()
         }
         .into()

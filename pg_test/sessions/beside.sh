@@ -4,8 +4,8 @@
 # Nobody hangs, no row is lost, no work is left without its composer, two loads do
 # not mix, and a load fails only where an INSERT … SELECT of its rows would.
 #
-# Assumes a build with fault points (src/sessions/fault.rs), a server that nobody
-# else uses, with room for 24 workers, and $PREPARED, its max_prepared_transactions.
+# Assumes a build with fault points (src/sessions/fault.rs), and a server that
+# nobody else uses, with a deadlock_timeout of 0.2 s and room for 24 workers.
 set -euo pipefail
 source "$(dirname "$0")/../server/lib.sh"
 
@@ -13,7 +13,7 @@ source "$(dirname "$0")/../server/lib.sh"
 RANDOM=1
 # Seconds.
 HANGS_AFTER=30
-# From a deadlock to its error; deadlock_timeout is 0.2 s.
+# From the last move of an arranged crossing to its end.
 SOON=6
 
 COMPOSERS=120
@@ -131,6 +131,7 @@ overlapping|10||calm|empty some all|overlapping documents
 here|10||calm|empty some all|one parallel, one in its own session
 block|10||calm|empty some all|one parallel, one in a transaction block
 both|10||calm|bare some|works that make composers, beside both loads in one transaction
+reversed|10||calm|some all|the same, of works first
 composers|15||calm|bare some|composers beside works that make composers
 composers_here|15||calm|bare some|composers beside works that make composers in their own session
 rows|20|||empty some all|single rows inserted, changed, deleted
@@ -159,6 +160,10 @@ arrange() { # KIND ROUND
     both)
       client "$(load 'all v1' "workers => $workers, create_composers => true")"
       client 'BEGIN;' "$(load_composers 'workers => 0')" 'SELECT pg_sleep(random() * 0.03);' "$(load 'all v1' 'workers => 0')" 'COMMIT;'
+      ;;
+    reversed)
+      client "$(load 'all v1' "workers => $workers, create_composers => true")"
+      client 'BEGIN;' "$(load 'all v1' 'workers => 0')" 'SELECT pg_sleep(random() * 0.03);' "$(load_composers 'workers => 0')" 'COMMIT;'
       ;;
     composers) client "$(load_composers 'workers => 2')" && client "$(load 'all v1' "workers => $workers, create_composers => true")" ;;
     composers_here) client "$(load_composers 'workers => 2')" && client "$(load 'all v1' 'workers => 0, create_composers => true')" ;;
@@ -314,7 +319,7 @@ until_stops() { # POINT.SESSION...
 named() { # NAME <SCRIPT
   rm -f "$WORK/$1.go"
   names+=("$1")
-  PGAPPNAME=$1 session "$1" < <(sed "s,^wait \(.*\)$,\\\\! until [ -e '$WORK/'\1.go ]; do sleep 0.01; done,")
+  PGAPPNAME=$1 session "$1" < <(sed "s,^wait \(.*\)$,\\\\! while [ -d '$WORK' ] \&\& [ ! -e '$WORK/\1.go' ]; do sleep 0.01; done,")
 }
 release() { touch "$WORK/$1.go"; }
 
@@ -324,7 +329,6 @@ ended() { # ALLOWED CALM
   all_end
   found=$(difference "$EPOCHREALTIME" "$began" | awk -v soon="$SOON" '$1 > soon { print "it took " $1 " s" }' &&
     errors "$1" "${names[@]}" && tables "${2:-}")
-  seen+=$(cd "$WORK" && sed -n -E "s/^.*(ERROR|FATAL|PANIC):  ([0-9A-Z]{5}):.*/$kind \2/p" "${names[@]/%/.out}")$'\n'
   same "$kind" '' "$found"
 }
 
@@ -417,23 +421,16 @@ for table in works composers; do
   ended '' calm
 done
 
-# Sessions start only when somebody lets them, while the load has the table for itself.
-begin some 'a change of the table waits for a load in its own session, which waits for a parallel one'
-named parallel < <(echo 'wait parallel' && load 'all v1' 'workers => 2')
-named here < <(echo 'wait here' && load 'all v1' 'workers => 0')
-named change <<<$'wait change\nALTER TABLE works ALTER permlink SET STORAGE EXTENDED;'
-until_lock() { echo "DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE $1) LOOP PERFORM pg_sleep(0.01); END LOOP; END \$\$;"; }
-named gate <<SQL
-BEGIN;
-LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE;
-\! touch '$WORK/parallel.go'
-$(until_lock "locktype = 'object' AND objsubid = 1 AND mode = 'ExclusiveLock' AND granted")
-\! touch '$WORK/here.go'
-$(until_lock "locktype = 'object' AND objsubid = 1 AND NOT granted")
-\! touch '$WORK/change.go'
-$(until_lock "locktype = 'relation' AND NOT granted AND relation = 'works'::regclass")
-COMMIT;
-SQL
+begin some 'a change of the table waits for a load in its own session, and that one for a parallel load'
+named gate <<<$'BEGIN;\nLOCK TABLE rejected_records IN ACCESS EXCLUSIVE MODE;\nwait gate\nCOMMIT;'
+until_there pg_locks "relation = 'rejected_records'::regclass"
+named parallel < <(load 'all v1' 'workers => 2')
+until_waits parallel
+named here < <(load 'all v1' 'workers => 0')
+until_waits here
+named change <<<'ALTER TABLE works ALTER permlink SET STORAGE EXTENDED;'
+until_waits change
+release gate
 ended '' calm
 
 begin empty 'a load of other values for half of the rows waits for a parallel load'
@@ -446,11 +443,33 @@ until_waits other
 go_on inserted.0
 ended '' calm
 
-begin empty 'a trigger that takes one lock for all rows'
+# The sessions wait for each other, which no INSERT does: then the error has to say so.
+begin empty 'a trigger that takes one lock for all rows: all of it, or a deadlock'
 sql 'CREATE TRIGGER extra BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION lock_it(all)'
 named load < <(load 'all v1' 'workers => 2')
 ended 40P01
 sql 'DROP TRIGGER extra ON works'
-sql 'INSERT INTO tally TABLE outcomes' "SELECT kind, state, sessions, count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM tally o WHERE o.ctid <> t.ctid AND o.kind=t.kind AND o.began < t.ended AND t.began<o.ended)), round(avg(extract(epoch from ended-began))::numeric,3), round(max(extract(epoch from ended-began))::numeric,3) FROM tally t GROUP BY 1,2,3 ORDER BY 1,2,3" | sed 's/^/# /'
-echo "# slowest $slowest"
-sort <<<"$seen" | uniq -c | sed 's/^/# /'
+
+# ---- that the rounds were what they are meant to be, and what is left
+
+sql 'INSERT INTO tally TABLE outcomes' "DELETE FROM tally WHERE kind LIKE '% %'"
+same 'each kind of round had parallel loads' '' \
+  "$(sql "SELECT kind FROM tally GROUP BY kind HAVING coalesce(max(sessions), 0) < 2 ORDER BY kind")"
+same 'each kind of two loads had loads that met' '' \
+  "$(sql "SELECT kind FROM tally a WHERE kind IN ('same', 'opposite', 'overlapping', 'here', 'block', 'both', 'reversed', 'composers', 'composers_here', 'lock')
+     GROUP BY kind HAVING NOT bool_or(EXISTS (SELECT FROM tally b WHERE b.kind = a.kind AND a.began < b.began AND b.began < a.ended)) ORDER BY kind")"
+echo "# loads in rounds: $(sql "SELECT string_agg(format('%s with %s', n, what), ', ' ORDER BY what) FROM (
+    SELECT count(*) AS n, CASE WHEN state <> '00000' THEN state ELSE sessions || ' sessions' END AS what FROM tally GROUP BY 2) loads"), slowest round: $slowest"
+echo "# errors in rounds: $(sort <<<"$seen" | sed '/^$/d' | uniq -c | tr -s ' \n' ' ')"
+
+same 'no prepared transaction is left, no worker, no lock' 0 \
+  "$(sql "SELECT (SELECT count(*) FROM pg_prepared_xacts) + (SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\_opus%')
+     + (SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND pid <> pg_backend_pid())")"
+if command -v pg_amcheck >/dev/null && [[ $(sql "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'") == 1 ]]; then
+  sql 'CREATE EXTENSION amcheck'
+  status=0
+  OUTPUT=$(pg_amcheck --heapallindexed --rootdescend --database="$PGDATABASE" 2>&1) || status=$?
+  same 'pg_amcheck' '0|' "$status|$OUTPUT"
+else
+  echo 'skip beside, the part with pg_amcheck: no pg_amcheck or no extension amcheck'
+fi

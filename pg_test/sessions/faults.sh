@@ -45,24 +45,25 @@ crashes() { [[ $1 == kill_* || $1 == immediate ]]; }                      # WAY
 signals_worker() { [[ $1 == cancel_worker || $1 == terminate_worker ]]; } # WAY
 
 there_is() { # STEP WAY
-  # One-phase commit prepares nothing.
-  if ! two_phase && [[ $1 == prepar* || ($2 == error && $1 != inserting.1) ]]; then return 1; fi
   # No worker has been started.
   if [[ $1 == decoding.999 && $2 == *_worker ]]; then return 1; fi
-  [[ $2 != error || -n ${ERROR[$1]:-} ]]
+  if [[ $2 != error ]]; then return 0; fi
+  # What fails there otherwise is PREPARE TRANSACTION, and what follows it.
+  [[ -n ${ERROR[$1]:-} && ($1 == inserting.1 || $PREPARED != 0) ]]
 }
 
-# From PREPARE on, and from the decision on, a worker acts on no signal.
-is_deaf() { [[ $1 == prepar* || $1 == decided.999 ]]; } # STEP
+# All have prepared, which in one phase means just this: they listen to the leader
+# alone.
+is_deaf() { [[ $1 == prepared.999 || $1 == decided.999 ]]; } # STEP
 
 # Whoever is to end the load cannot before it goes on.
 waits() { # STEP WAY
   case $2 in
     error) true ;;
     # The worker is deaf, or the leader does not listen.
-    cancel_worker | terminate_worker) [[ $1 != insert* ]] ;;
-    # The leader waits for a deaf worker, or is past the decision.
-    *) [[ $1 == preparing.1 || $1 == decided.999 ]] ;;
+    cancel_worker | terminate_worker) [[ $1 == *.999 ]] ;;
+    # The leader is past the decision.
+    *) [[ $1 == decided.999 ]] ;;
   esac
 }
 
@@ -162,7 +163,7 @@ is_at() { # STEP
     # It shows nothing: a load is in its first step as long as the file is there.
     decoding.999) condition='EXISTS (SELECT FROM pg_stat_progress_copy)' ;;
     # Session 0 has prepared.
-    preparing.1) condition+=" AND (SELECT count(*) = 1 $OURS)" ;;
+    preparing.1) if two_phase; then condition+=" AND (SELECT count(*) = 1 $OURS)"; fi ;;
   esac
   [[ $(sql "SELECT $condition") == t ]]
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Here, Outcome, duplicates, rejects_of};
+use super::{Here, Outcome, catalogue, duplicates, rejects_of};
 use crate::document::find::Resource;
 use crate::options::Options;
 use crate::pg::caller::{Identity, Statement};
@@ -62,8 +62,12 @@ pub fn write<'a, R: Loadable<'a>>(
     let look = || subtransaction::undone(|| look::<R>(spi, options, wish, target, prepared));
     let mut seen = look()??;
     // One at a time: two of them would wait for each other where the server cannot see it.
-    if seen.plan.is_ok() && lock_tables(options, target)? {
-        seen = look()??;
+    if seen.plan.is_ok() {
+        let catalogue = subtransaction::undone(|| catalogue(target))?;
+        if !lock::catalogue_at_once(catalogue) {
+            lock::catalogue(catalogue, Share::Alone);
+            seen = look()??;
+        }
     }
     let Look { plan, there, absent } = seen;
     let plan = match plan {
@@ -115,22 +119,6 @@ pub fn write<'a, R: Loadable<'a>>(
         sessions_reason: plan.describe(sessions),
         foreign_key_check: written.foreign_key_check,
     }))
-}
-
-/// Locks what no other load may write to meanwhile; whether that has taken a wait.
-fn lock_tables(options: &Options, target: &Target) -> Result<bool, Failure> {
-    let mut tables = vec![target.oid];
-    if options.create_composers {
-        tables.extend(composers_table()?);
-    }
-    let waited = tables.iter().filter(|table| !lock::table_at_once(**table));
-    let waited: Vec<_> = waited.collect();
-    waited.iter().for_each(|table| lock::table(**table, Share::Alone));
-    Ok(!waited.is_empty())
-}
-
-fn composers_table() -> Result<Option<pgrx::pg_sys::Oid>, Failure> {
-    Ok(subtransaction::undone(|| relation::find("composers", relation::Lock::Share))?)
 }
 
 /// What the leader sees before the sessions start.

@@ -25,21 +25,21 @@ fn tag(object: u32, sub: u16) -> pg_sys::LOCKTAG {
     }
 }
 
-const TABLE: u16 = 1;
+const CATALOGUE: u16 = 1;
 const LOAD: u16 = 2;
 
-/// Waits until a load may write to the table.
-pub fn table(table: pg_sys::Oid, share: Share) {
+/// Waits until a load may write to the catalogue that this table stands for.
+pub fn catalogue(table: pg_sys::Oid, share: Share) {
     let mode = match share {
         Share::Shared => pg_sys::ShareLock,
         Share::Alone => pg_sys::ExclusiveLock,
     };
-    acquire(tag(table.to_u32(), TABLE), mode, false);
+    acquire(tag(table.to_u32(), CATALOGUE), mode, false);
 }
 
-/// Takes the table for one load alone, where that needs no waiting.
-pub fn table_at_once(table: pg_sys::Oid) -> bool {
-    acquire(tag(table.to_u32(), TABLE), pg_sys::ExclusiveLock, true)
+/// Takes the catalogue for one load alone, where that needs no waiting.
+pub fn catalogue_at_once(table: pg_sys::Oid) -> bool {
+    acquire(tag(table.to_u32(), CATALOGUE), pg_sys::ExclusiveLock, true)
 }
 
 /// Marks a load as running, by a number made of its id: for the transaction of its leader.

@@ -29,7 +29,8 @@
 //! **No deadlock among them.** Rows are split by composer ([`split`]), so no two sessions want the same key or parent.
 //! Tables are locked before anything is written, by all or by none, so nobody who waits for one session stands before
 //! another. Two loads of which one is parallel go one after the other. What is left (a trigger's locks, somebody else
-//! between two sessions) the server cannot see, since the leader waits for no lock: [`blocked`] looks for it.
+//! between two sessions) the server cannot see, since the leader waits for no lock: [`blocked`] looks for it, and the load is
+//! then written in the caller's session, in order.
 //!
 //! **No hang.** The leader never waits for one session alone, and acts on interrupts until session 0 commits. A worker
 //! that is to end is sent a SIGTERM; one that has prepared acts on the leader's word, or, without it, on session 0's
