@@ -178,8 +178,14 @@ fn write_here<'a, R: Loadable<'a>>(
     prepared: &Prepared<'a>,
     progress: &mut Progress,
 ) -> Result<Outcome, Failure> {
-    // A parallel load that is under way comes first: its sessions cannot wait for this one.
-    lock::catalogue(catalogue(target), Share::Shared);
+    // A parallel load that is under way comes first: its sessions cannot wait for this one. What was there before it
+    // may be no more.
+    let catalogue = catalogue(target);
+    let mut there = there;
+    if !lock::catalogue_at_once(catalogue, Share::Shared) {
+        lock::catalogue(catalogue, Share::Shared);
+        there = None;
+    }
     let rejects = rejects_of::<R>(prepared, options)?;
     let mut stage =
         Stage { spi, options, rows: &prepared.rows, places: &*prepared.places, rejects, progress };

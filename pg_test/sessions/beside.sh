@@ -11,29 +11,59 @@ source "$(dirname "$0")/../server/lib.sh"
 
 # The moments are the same in each run, as far as the machine allows.
 RANDOM=1
-# Seconds.
+# Seconds: what takes longer hangs, and from the last move of an arranged crossing to its end.
 HANGS_AFTER=30
-# From the last move of an arranged crossing to its end.
 SOON=6
+# In a round each client begins after a moment of at most so many seconds.
+MOMENT=0.03
 
 COMPOSERS=120
 WORKS=3000
-# Of a row that somebody else has written.
-BESIDE=beside
 
-data=$(sql 'SHOW data_directory')
+# Kind, rounds, SQLSTATEs that an INSERT would have too, "calm" where nobody writes
+# but loads, the tables before a round, and what it is.
+#   23503: the composer has been deleted. 40P01: transactions of several rows in
+#   any order cross the order of an INSERT … SELECT too.
+KINDS='same|15||calm|empty some all|the same document twice
+opposite|10||calm|empty some all|the same records in opposite order
+overlapping|10||calm|empty some all|overlapping documents
+here|10||calm|empty some all|a parallel load, and one in its own session
+block|10||calm|empty some all|a parallel load, and one in a transaction block
+both|10||calm|bare some|works that make composers, beside composers and works in one transaction
+reversed|10||calm|some all|the same, of works first
+composers|15||calm|bare some|composers beside works that make composers
+composers_here|15||calm|bare some|composers beside works that make composers in their own session
+rows|20|||empty some all|single rows inserted, changed, deleted
+parents|20|23503|||composers deleted
+crossing|15|40P01||empty some all|several rows in any order
+ordered|15|||empty|several rows in the order of the load
+changes|32||calm|empty some all|changes of the tables
+lock|10||calm|empty some all|LOCK TABLE
+resolve|10||calm|empty some all|resolve_loads()'
 
-# Works are numbered; work n has the title "VERSION n". Those of version v0 are no
-# load's. Versions are two characters.
+# What somebody does with the tables, and, behind a bar, takes back.
+CHANGES=(
+  'ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra'
+  'ALTER TABLE composers ADD COLUMN extra int|ALTER TABLE composers DROP COLUMN extra'
+  'CREATE INDEX extra ON works (title)|DROP INDEX extra'
+  'CREATE INDEX extra ON composers (last_name)|DROP INDEX extra'
+  'CREATE TRIGGER extra BEFORE INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION lock_it(each)|DROP TRIGGER extra ON works'
+  'TRUNCATE rejected_records|TRUNCATE rejected_records'
+  'VACUUM works|ANALYZE works'
+  'REINDEX TABLE composers|REINDEX TABLE works'
+)
+
+# ---- documents. Work n has the title "VERSION n"; v0 is no load's.
+
 sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' "ALTER DATABASE \"$PGDATABASE\" SET pg_opus.min_parallel_rows = 0" \
-  'CREATE TABLE documents (name text PRIMARY KEY, version text, first int, last int, document jsonb)' \
+  'CREATE TABLE documents (name text, version text, first int, last int, document jsonb)' \
   "INSERT INTO documents SELECT 'composers', 'c1', 0, 0, jsonb_agg(jsonb_build_object('id', 'Category:C' || lpad(n::text, 3, '0'),
      'type', '1', 'intvals', '[]'::jsonb, 'permlink', 'loaded')) FROM generate_series(0, $COMPOSERS - 1) n" \
   "INSERT INTO documents SELECT name, right(name, 2), first, last, jsonb_agg(jsonb_build_object('id', 'w' || n, 'type', '2',
      'intvals', jsonb_build_object('composer', 'C' || lpad((n % $COMPOSERS)::text, 3, '0'), 'worktitle', right(name, 2) || ' ' || n, 'pageid', n),
      'unused', repeat('x', padding)) ORDER BY hashint4(n) * direction)
-   FROM (VALUES ('all v1', 1, $WORKS, 1, 9), ('all v2', 1, $WORKS, 1, 9), ('backwards v2', 1, $WORKS, -1, 9), ('large v1', 1, $WORKS, 1, 400),
-     ('first v1', 1, $WORKS * 2 / 3, 1, 9), ('last v2', $WORKS / 3, $WORKS, -1, 9)) d (name, first, last, direction, padding),
+   FROM (VALUES ('all v1', 1, $WORKS, 1, 0), ('all v2', 1, $WORKS, 1, 0), ('backwards v2', 1, $WORKS, -1, 0), ('large v1', 1, $WORKS, 1, 200),
+     ('first v1', 1, $WORKS * 2 / 3, 1, 0), ('last v2', $WORKS / 3, $WORKS, -1, 0)) d (name, first, last, direction, padding),
      generate_series(first, last) n GROUP BY name, first, last" \
   "INSERT INTO documents SELECT 'faulty v1', version, first, last, document || '[{\"id\": \"x\", \"type\": \"2\",
      \"intvals\": {\"composer\": \"Nobody\", \"worktitle\": \"x\", \"pageid\": 0}}]' FROM documents WHERE name = 'all v1'" \
@@ -44,41 +74,32 @@ sql 'CREATE EXTENSION pg_opus' 'SELECT create_catalogue()' "ALTER DATABASE \"$PG
   'CREATE TABLE outcomes (kind text, name text, state text, sessions int, began timestamptz, ended timestamptz DEFAULT clock_timestamp())' \
   'CREATE TABLE tally (LIKE outcomes)' 'CREATE TABLE deleted (work_id uuid)' \
   "CREATE FUNCTION some_key() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1 + floor(random() * $WORKS)::int'" \
-  "CREATE FUNCTION lock_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
-   'BEGIN PERFORM pg_advisory_xact_lock(hashtext(CASE TG_ARGV[0] WHEN ''each'' THEN NEW.composer_id ELSE ''all'' END)); RETURN NEW; END'" \
+  "CREATE FUNCTION lock_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN
+     PERFORM pg_advisory_xact_lock(hashtext(CASE TG_ARGV[0] WHEN ''each'' THEN NEW.composer_id ELSE ''all'' END)); RETURN NEW; END'" \
+  "CREATE VIEW loaded AS SELECT outcomes.name, state, version, n, keys.work_id, title FROM outcomes JOIN documents USING (name)
+   JOIN keys ON n BETWEEN first AND last LEFT JOIN works USING (work_id)" \
   "CREATE FUNCTION wrong(calm boolean) RETURNS SETOF text LANGUAGE sql
    SET enable_indexscan = off SET enable_indexonlyscan = off SET enable_bitmapscan = off AS \$\$
      SELECT format('work %s has no composer %s', work_id, composer_id) FROM works w
      WHERE NOT EXISTS (SELECT FROM composers c WHERE c.composer_id = w.composer_id)
-     UNION ALL
-     SELECT format('%s: key %s is %s', name, n, coalesce(title, 'lost')) FROM outcomes JOIN documents USING (name)
-     JOIN keys ON n BETWEEN first AND last LEFT JOIN works USING (work_id)
+     UNION ALL SELECT format('%s: key %s is %s', name, n, coalesce(title, 'lost')) FROM loaded
      WHERE state = '00000' AND (title LIKE 'v0 %' OR (title IS NULL AND work_id NOT IN (SELECT work_id FROM deleted)))
-     UNION ALL
-     SELECT format('%s failed, and key %s is there', name, n) FROM outcomes o JOIN documents d USING (name)
-     JOIN keys ON n BETWEEN first AND last JOIN works USING (work_id)
-     WHERE state <> '00000' AND title LIKE version || ' %' AND NOT EXISTS (
-       SELECT FROM outcomes p JOIN documents e USING (name) WHERE p.state = '00000' AND e.version = d.version)
-     UNION ALL
-     SELECT format('loads are mixed: %s', string_agg(rows, ', ')) FROM (
-       SELECT format('%s rows of %s', count(*), left(title, 2)) AS rows FROM keys JOIN works USING (work_id)
-       WHERE calm AND n BETWEEN (SELECT max(first) FROM outcomes JOIN documents USING (name) WHERE first > 0)
-         AND (SELECT min(last) FROM outcomes JOIN documents USING (name) WHERE first > 0) GROUP BY left(title, 2)) versions
-     HAVING count(*) > 1 \$\$" >/dev/null
+     UNION ALL SELECT format('%s failed, and key %s is there', name, n) FROM loaded
+     WHERE state <> '00000' AND title LIKE version || ' %' AND version NOT IN (SELECT version FROM loaded WHERE state = '00000')
+     UNION ALL SELECT format('loads are mixed: %s', string_agg(rows, ', ')) FROM (
+       SELECT format('%s rows of %s', count(*), left(title, 2)) AS rows FROM loaded
+       WHERE calm AND n IN (SELECT n FROM loaded GROUP BY n HAVING count(*) = (SELECT count(*) FROM outcomes WHERE name <> 'composers'))
+       GROUP BY left(title, 2)) versions HAVING count(*) > 1 \$\$" >/dev/null
 
 # ---- what clients do
 
-load() { # DOCUMENT ARGUMENTS [FROM-CLAUSE]
+load() { # DOCUMENT ARGUMENTS [MORE-OF-FROM]
   cat <<SQL
 SELECT clock_timestamp() AS began \gset
-SELECT load_${4:-works}(document, $2) FROM documents ${3:-} WHERE name = '$1';
+SELECT load_$([[ $1 == composers ]] || echo works)$([[ $1 != composers ]] || echo composers)(document, $2) FROM documents ${3:-} WHERE name = '$1';
 \set state :SQLSTATE
-INSERT INTO outcomes SELECT '$kind', '$1', :'state', l.sessions, :'began' FROM (SELECT) one LEFT JOIN last_load() l ON true;
+INSERT INTO outcomes SELECT '$kind', '$1', :'state', sessions, :'began' FROM (SELECT) one LEFT JOIN last_load() ON true;
 SQL
-}
-
-load_composers() { # ARGUMENTS
-  load composers "$1" '' composers
 }
 
 # Statements one after the other, COUNT in all, each after a moment.
@@ -90,104 +111,62 @@ statements() { # COUNT STATEMENT...
   done
 }
 
-# A script for one more client of the round. It begins after a moment.
+# One more client of the round.
 client() { # LINES...
-  clients+=("$(printf "SELECT setseed(%s / 32768.0) \\\\g /dev/null\nSELECT pg_sleep(random() * %s) \\\\g /dev/null\n" "$RANDOM" "$MOMENT"
-    printf '%s\n' "$@")")
+  clients+=("$(printf '%s\n' "SELECT setseed($RANDOM / 32768.0) \\g /dev/null" "SELECT pg_sleep(random() * $MOMENT) \\g /dev/null" "$@")")
 }
 
-insert_key="INSERT INTO works (work_id, composer_id, title) SELECT work_id, composer_id, '$BESIDE' FROM keys WHERE n = (SELECT some_key()) ON CONFLICT DO NOTHING"
-insert_other="INSERT INTO works (work_id, composer_id, title) SELECT gen_random_uuid(), composer_id, '$BESIDE' FROM keys WHERE n = (SELECT some_key())"
-update_key="UPDATE works SET title = '$BESIDE' WHERE work_id = (SELECT work_id FROM keys WHERE n = (SELECT some_key()))"
-delete_key='WITH gone AS (DELETE FROM works WHERE work_id = (SELECT work_id FROM keys WHERE n = (SELECT some_key())) RETURNING work_id)
-  INSERT INTO deleted SELECT work_id FROM gone'
-delete_composer='DELETE FROM composers c WHERE composer_id = (SELECT composer_id FROM keys WHERE n = (SELECT some_key()))
-  AND NOT EXISTS (SELECT FROM works w WHERE w.composer_id = c.composer_id)'
-insert_ordered="INSERT INTO works (work_id, composer_id, title) SELECT work_id, composer_id, '$BESIDE' FROM keys
-  WHERE n IN (SELECT some_key() FROM generate_series(1, 4)) ORDER BY composer_id, work_id ON CONFLICT DO NOTHING"
+insert='INSERT INTO works (work_id, composer_id, title)'
+a_key='n = (SELECT some_key())'
+insert_key="$insert SELECT work_id, composer_id, 'beside' FROM keys WHERE $a_key ON CONFLICT DO NOTHING"
+insert_other="$insert SELECT gen_random_uuid(), composer_id, 'beside' FROM keys WHERE $a_key"
+update_key="UPDATE works SET title = 'beside' WHERE work_id = (SELECT work_id FROM keys WHERE $a_key)"
+delete_key="WITH gone AS (DELETE FROM works WHERE work_id = (SELECT work_id FROM keys WHERE $a_key) RETURNING work_id)
+  INSERT INTO deleted SELECT work_id FROM gone"
+delete_composer="DELETE FROM composers c WHERE composer_id = (SELECT composer_id FROM keys WHERE $a_key)
+  AND NOT EXISTS (SELECT FROM works w WHERE w.composer_id = c.composer_id)"
+insert_ordered="$insert SELECT work_id, composer_id, 'beside' FROM keys WHERE n IN (SELECT some_key() FROM generate_series(1, 4))
+  ORDER BY composer_id, work_id ON CONFLICT DO NOTHING"
 
-# ---- rounds
-
-# What somebody else does with the tables, and, behind a bar, takes back.
-changes=(
-  'ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra'
-  'ALTER TABLE composers ADD COLUMN extra int|ALTER TABLE composers DROP COLUMN extra'
-  'CREATE INDEX extra ON works (title)|DROP INDEX extra'
-  'CREATE INDEX extra ON composers (last_name)|DROP INDEX extra'
-  'TRUNCATE rejected_records|TRUNCATE rejected_records'
-  'VACUUM works|ANALYZE works'
-  'CREATE TRIGGER extra BEFORE INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION lock_it(each)|DROP TRIGGER extra ON works'
-  'REINDEX TABLE composers|REINDEX TABLE works'
-)
-
-# Kind, rounds, SQLSTATEs that an INSERT would have too, whether nobody writes but
-# loads, the tables before it, and what it is.
-#   23503: a composer has been deleted. 40P01: transactions of several rows, which
-#   take them in any order, and so cross the order of any INSERT … SELECT.
-KINDS='
-same|15||calm|empty some all|the same document twice
-opposite|10||calm|empty some all|the same records in opposite order
-overlapping|10||calm|empty some all|overlapping documents
-here|10||calm|empty some all|one parallel, one in its own session
-block|10||calm|empty some all|one parallel, one in a transaction block
-both|10||calm|bare some|works that make composers, beside both loads in one transaction
-reversed|10||calm|some all|the same, of works first
-composers|15||calm|bare some|composers beside works that make composers
-composers_here|15||calm|bare some|composers beside works that make composers in their own session
-rows|20|||empty some all|single rows inserted, changed, deleted
-parents|20|23503|||composers deleted
-crossing|15|40P01||empty some all|several rows in any order
-ordered|15|||empty|several rows in the order of the load
-changes|32||calm|empty some all|changes of the tables
-lock|10||calm|empty some all|LOCK TABLE
-resolve|10||calm|empty some all|resolve_loads()
-'
-
-# The clients of a round; MOMENT is how long they wait at most before they begin.
-arrange() { # KIND ROUND
-  local workers=$((2 + RANDOM % 2)) change
+# The clients of a round.
+arrange() { # ROUND
+  local workers="workers => $((2 + RANDOM % 2))" pause='SELECT pg_sleep(random() * 0.04);' change=${CHANGES[$1 % ${#CHANGES[@]}]}
+  local parallel here making people
+  parallel=$(load 'all v1' "$workers")
+  making=$(load 'all v1' "$workers, create_composers => true")
+  here=$(load 'all v1' 'workers => 0')
+  people=$(load composers 'workers => 0')
   clients=()
-  MOMENT=0.03
-  case $1 in
-    same) client "$(load 'all v1' 'workers => 2')" && client "$(load 'all v1' "workers => $workers")" ;;
-    opposite) client "$(load 'all v1' 'workers => 2')" && client "$(load 'backwards v2' "workers => $workers")" ;;
-    overlapping) client "$(load 'first v1' 'workers => 2')" && client "$(load 'last v2' "workers => $workers")" ;;
-    here) client "$(load 'all v1' "workers => $workers")" && client "$(load 'all v1' 'workers => 0')" ;;
-    block)
-      client "$(load 'all v1' "workers => $workers")"
-      client 'BEGIN;' "$(load 'all v1' 'workers => 0')" 'SELECT pg_sleep(random() * 0.05);' 'COMMIT;'
-      ;;
-    both)
-      client "$(load 'all v1' "workers => $workers, create_composers => true")"
-      client 'BEGIN;' "$(load_composers 'workers => 0')" 'SELECT pg_sleep(random() * 0.03);' "$(load 'all v1' 'workers => 0')" 'COMMIT;'
-      ;;
-    reversed)
-      client "$(load 'all v1' "workers => $workers, create_composers => true")"
-      client 'BEGIN;' "$(load 'all v1' 'workers => 0')" 'SELECT pg_sleep(random() * 0.03);' "$(load_composers 'workers => 0')" 'COMMIT;'
-      ;;
-    composers) client "$(load_composers 'workers => 2')" && client "$(load 'all v1' "workers => $workers, create_composers => true")" ;;
-    composers_here) client "$(load_composers 'workers => 2')" && client "$(load 'all v1' 'workers => 0, create_composers => true')" ;;
+  case $kind in
+    same) client "$parallel" && client "$(load 'all v1' 'workers => 2')" ;;
+    opposite) client "$parallel" && client "$(load 'backwards v2' 'workers => 2')" ;;
+    overlapping) client "$(load 'first v1' 'workers => 2')" && client "$(load 'last v2' "$workers")" ;;
+    here) client "$parallel" && client "$here" ;;
+    block) client "$parallel" && client 'BEGIN;' "$here" "$pause" 'COMMIT;' ;;
+    both) client "$making" && client 'BEGIN;' "$people" "$pause" "$here" 'COMMIT;' ;;
+    reversed) client "$making" && client 'BEGIN;' "$here" "$pause" "$people" 'COMMIT;' ;;
+    composers) client "$(load composers 'workers => 2')" && client "$making" ;;
+    composers_here) client "$(load composers 'workers => 2')" && client "$(load 'all v1' 'workers => 0, create_composers => true')" ;;
     rows)
-      client "$(load 'all v1' "workers => $workers")"
+      client "$parallel"
       client "$(statements 20 "$insert_key" "$delete_key" "$update_key" "$insert_other")"
       client "$(statements 20 "$update_key" "$insert_key" "$insert_key" "$delete_key")"
       ;;
-    parents) client "$(load 'all v1' "workers => $workers, create_composers => $(($2 % 2))::boolean")" && client "$(statements 20 "$delete_composer")" ;;
+    parents) client "$([[ $(($1 % 2)) == 0 ]] && echo "$parallel" || echo "$making")" && client "$(statements 20 "$delete_composer")" ;;
     crossing)
-      client "$(load 'all v1' "workers => $workers")"
-      client "$(statements 8 "DO \$\$ BEGIN $insert_key; $update_key; $insert_key; $delete_key; END \$\$" "DO \$\$ BEGIN $delete_key; $insert_other; $update_key; END \$\$")"
+      client "$parallel"
+      client "$(statements 8 "DO \$\$ BEGIN $insert_key; $update_key; $insert_key; $delete_key; END \$\$" \
+        "DO \$\$ BEGIN $delete_key; $insert_other; $update_key; END \$\$")"
       ;;
-    ordered) client "$(load 'all v1' "workers => $workers")" && client "$(statements 10 "$insert_ordered")" ;;
+    ordered) client "$parallel" && client "$(statements 10 "$insert_ordered")" ;;
     changes)
-      change=${changes[$2 % ${#changes[@]}]}
-      client "$(load 'faulty v1' "workers => $workers, on_error => 'ignore'")"
-      client "$(statements 2 "${change%|*}" "${change#*|}")"
+      client "$(load 'faulty v1' "$workers, on_error => 'ignore'")" && client "$(statements 2 "${change%|*}" "${change#*|}")"
       ;;
     lock)
-      client "$(load 'all v1' "workers => $workers")" && client "$(load 'all v1' "workers => $(($2 % 2 * 2))")"
+      client "$parallel" && client "$here"
       client 'BEGIN; LOCK TABLE works IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.2); COMMIT;'
       ;;
-    resolve) client "$(load 'all v1' 'workers => 2')" && client "$(load 'all v2' "workers => $workers")" && client "$(statements 30 'SELECT resolve_loads()')" ;;
+    resolve) client "$parallel" && client "$(load 'all v2' 'workers => 2')" && client "$(statements 30 'SELECT resolve_loads()')" ;;
   esac
 }
 
@@ -207,34 +186,34 @@ prepare() { # STATE
     "INSERT INTO works (work_id, composer_id, title, imslp_id) SELECT work_id, composer_id, 'v0 ' || n, n FROM keys WHERE $rows" >/dev/null
 }
 
-# Who waits for whom, now.
-show_all() {
-  sql "SELECT pid, pg_blocking_pids(pid) AS waits_for, backend_type, application_name, state, wait_event_type, wait_event, xact_start, left(query, 150)
-       FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid" \
-    "SELECT pid, locktype, relation::regclass, classid, objid, objsubid, transactionid, mode, granted FROM pg_locks
-     WHERE NOT granted OR locktype = 'object' ORDER BY pid"
+# ---- what is looked at
+
+# Ends the test, and shows who waits for whom.
+stuck() { # WHAT
+  verdict "$kind: $1" false "$(sql "SELECT pid, pg_blocking_pids(pid) AS waits_for, backend_type, application_name, state, wait_event_type,
+      wait_event, left(query, 150) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid" \
+    "SELECT pid, locktype, relation::regclass, objid, objsubid, transactionid, mode, granted FROM pg_locks
+     WHERE NOT granted OR locktype IN ('object', 'advisory') ORDER BY pid")" "$(tail -n 3 "$WORK"/*.out)"
+  sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
+  exit 1
 }
 
-# Until all sessions of the test have ended.
+# Until all clients have ended.
 all_end() {
   local deadline=$((SECONDS + HANGS_AFTER)) process
   for process in "${sessions[@]}"; do
     while kill -0 "$process" 2>/dev/null; do
-      if ((SECONDS > deadline)); then
-        verdict "$kind: nobody hangs" false "$(show_all)"
-        sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
-        exit 1
-      fi
+      if ((SECONDS > deadline)); then stuck 'nobody hangs'; fi
       sleep 0.01
     done
   done
   sessions=()
 }
 
-# The errors that the sessions saw but for those allowed, and whether they came to their ends.
-errors() { # ALLOWED NAME...
+# The errors that the clients $names saw but for those allowed, and who did not come to the end.
+errors() { # ALLOWED
   local name
-  for name in "${@:2}"; do
+  for name in "${names[@]}"; do
     if ! grep -q '^end of script$' "$WORK/$name.out"; then echo "$name has not come to its end"; fi
     # With all that belongs to the error.
     awk -v allowed="^(${1:-none})$" '
@@ -244,7 +223,7 @@ errors() { # ALLOWED NAME...
   done
 }
 
-# What is wrong with the tables. Then loads all of it again: what that writes is what was missing.
+# What is wrong with the tables. Then loads all of it again, which writes what was missing or other.
 tables() { # CALM
   local lines
   mapfile -t lines < <(sql "SELECT * FROM wrong('$1' = 'calm') LIMIT 5" \
@@ -254,20 +233,21 @@ tables() { # CALM
     "SELECT load_works(document, workers => 0) FROM documents WHERE name = 'all v1'" 2>&1)
   if ((${#lines[@]} > 4)); then printf '%s\n' "${lines[@]:0:${#lines[@]}-4}"; fi
   if [[ "${lines[*]: -4:2}" != "${lines[*]: -2}" ]]; then
-    echo "missing or changed: ${lines[*]: -4:2} composers and works; loading again wrote ${lines[*]: -2}"
+    echo "missing or other: ${lines[*]: -4:2} composers and works; loading again wrote ${lines[*]: -2}"
   fi
 }
+
+# ---- rounds
 
 seen=''
 slowest=0
 while IFS='|' read -r kind rounds allowed calm states title; do
-  [[ -n $kind ]] || continue
   read -ra states <<<"${states:-half}"
   faults=''
   for ((round = 0; round < rounds; round++)); do
     state=${states[round % ${#states[@]}]}
     prepare "$state"
-    arrange "$kind" "$round"
+    arrange "$round"
     began=$EPOCHREALTIME
     names=()
     for script in "${clients[@]}"; do
@@ -275,33 +255,32 @@ while IFS='|' read -r kind rounds allowed calm states title; do
       session "${names[-1]}" <<<"$script"
     done
     all_end
-    took=$(difference "$EPOCHREALTIME" "$began")
-    slowest=$(printf '%s\n' "$slowest" "$took $kind" | sort -gr | head -n 1)
+    slowest=$(printf '%s\n' "$slowest" "$(difference "$EPOCHREALTIME" "$began") s, $kind" | sort -gr | head -n 1)
     seen+=$(cd "$WORK" && sed -n -E "s/^.*(ERROR|FATAL|PANIC):  ([0-9A-Z]{5}):.*/$kind \2/p" "${names[@]/%/.out}")$'\n'
-    found=$(errors "$allowed" "${names[@]}" && tables "$calm")
+    found=$(errors "$allowed" && tables "$calm")
     if [[ -n $found ]]; then faults+="round $round, from $state"$'\n'$found$'\n'; fi
   done
   same "$title, $rounds rounds" '' "$(head -n 30 <<<"$faults")"
 done <<<"$KINDS"
 
-# ---- crossings that are arranged: each waits for the last one, seen to have come
+# ---- crossings that are arranged: each move waits until the one before is seen
 
 # At POINT.SESSION a load stops, until it may go on.
+data=$(sql 'SHOW data_directory')
 stop() { touch "${@/#/$data/pg_opus_stop.}"; }
 go_on() { rm -f "${@/#/$data/pg_opus_stop.}"; }
 
-# Until there is a row for each of the conditions.
-until_there() { # TABLE CONDITION...
-  local deadline=$((SECONDS + HANGS_AFTER)) condition
-  for condition in "${@:2}"; do
-    until [[ $(sql "SELECT EXISTS (SELECT FROM $1 WHERE $condition)") == t ]]; do
-      if ((SECONDS > deadline)); then
-        verdict "$kind: never came to $condition" false "$(show_all)" "$(tail -n 3 "$WORK"/*.out)"
-        exit 1
-      fi
-      sleep 0.02
-    done
+until_there() { # TABLE CONDITION
+  local deadline=$((SECONDS + HANGS_AFTER))
+  until [[ $(sql "SELECT EXISTS (SELECT FROM $1 WHERE $2)") == t ]]; do
+    if ((SECONDS > deadline)); then stuck "it never came to $2"; fi
+    sleep 0.02
   done
+}
+
+until_stops() { # POINT.SESSION...
+  local point
+  for point; do until_there pg_stat_activity "query = 'pg_opus stops at $point'"; done
 }
 
 until_waits() { # CLIENT, or the number of a session
@@ -310,12 +289,7 @@ until_waits() { # CLIENT, or the number of a session
   until_there pg_stat_activity "$who AND wait_event_type = 'Lock'"
 }
 
-until_stops() { # POINT.SESSION...
-  local point
-  for point; do until_there pg_stat_activity "query = 'pg_opus stops at $point'"; done
-}
-
-# A client with a name; in its script, "wait NAME" lasts until "release NAME".
+# One more client; in its script, "wait NAME" lasts until "release NAME".
 named() { # NAME <SCRIPT
   rm -f "$WORK/$1.go"
   names+=("$1")
@@ -323,87 +297,83 @@ named() { # NAME <SCRIPT
 }
 release() { touch "$WORK/$1.go"; }
 
-# One check: all clients end soon, with these errors only, and the tables are right.
-ended() { # ALLOWED CALM
-  local began=$EPOCHREALTIME found
-  all_end
-  found=$(difference "$EPOCHREALTIME" "$began" | awk -v soon="$SOON" '$1 > soon { print "it took " $1 " s" }' &&
-    errors "$1" "${names[@]}" && tables "${2:-}")
-  same "$kind" '' "$found"
-}
-
 begin() { # STATE TITLE
   kind=$2
   names=()
   prepare "$1"
 }
 
-insert_at() { # first|last: the row that the first session of a load writes first, or the last session last
-  echo "INSERT INTO works (work_id, composer_id, title) SELECT work_id, composer_id, '$BESIDE' FROM keys
-    ORDER BY (composer_id, work_id) $([[ $1 == first ]] || echo DESC) LIMIT 1 ON CONFLICT DO NOTHING;"
+# One check: all end soon, with these errors only, and the tables are right.
+ended() { # ALLOWED [CALM]
+  local began=$EPOCHREALTIME
+  all_end
+  same "$kind" '' "$(difference "$EPOCHREALTIME" "$began" | awk -v soon="$SOON" '$1 > soon { print "it took " $1 " s" }' &&
+    errors "$1" && tables "${2:-}")"
 }
-last_composer="SELECT FROM composers WHERE composer_id = (SELECT max(composer_id) FROM composers) FOR UPDATE;"
+
+# The row that the first session writes first, or the last session last.
+insert_at() { # ASC|DESC
+  echo "$insert SELECT work_id, composer_id, 'beside' FROM keys ORDER BY composer_id $1, work_id $1 LIMIT 1 ON CONFLICT DO NOTHING;"
+}
 
 # Somebody has locked one thing, for which a session of the load waits; the other
-# session has written its rows; now somebody asks for a second thing.
-cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE-OF-THE-TABLE]
+# session has written all it has; now somebody asks for a second thing.
+cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE]
   stop "inserted.$(($1 - 1))"
-  named other <<<"BEGIN;"$'\n'"$3"$'\nwait other\n'"$4"$'\nCOMMIT;'
-  until_there pg_stat_activity "application_name = 'other' AND state = 'idle in transaction' AND query NOT LIKE 'BEGIN%'"
+  named other < <(printf '%s\n' 'BEGIN;' "$3" "SELECT 'has it';" 'wait other' "$4" 'COMMIT;')
+  until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
   named load < <(load 'all v1' 'workers => 2')
   until_stops "inserted.$(($1 - 1))"
   until_waits "$2"
-  pids=$(sql "SELECT string_agg(pid::text, ', ' ORDER BY CASE WHEN backend_type LIKE '%session $2 of 2' THEN 1 WHEN application_name = 'other' THEN 2 ELSE 3 END)
+  way=$(sql "SELECT string_agg(pid::text, ', ' ORDER BY backend_type NOT LIKE '%session $2 of 2', application_name <> 'other')
     FROM pg_stat_activity WHERE backend_type LIKE 'pg\_opus%' OR application_name = 'other'")
   if [[ -n ${5:-} ]]; then
     named change <<<"$5;"
     until_waits change
   fi
   go_on "inserted.$(($1 - 1))"
-  # Until the leader has nothing more to hear but of the crossing.
+  # Until the leader has heard all there is to hear.
   sleep 0.3
   release other
 }
 
-begin empty 'a deadlock, since somebody takes rows against the order of the load: one 40P01'
-cross 1 2 "$(insert_at last)" "$(insert_at first)"
+begin empty 'a deadlock: somebody takes rows against the order of the load'
+cross 1 2 "$(insert_at DESC)" "$(insert_at ASC)"
 ended 40P01
-same 'the deadlock: its error names who waits for whom' "1 error, each process for the next: $pids." \
-  "$(grep -c 'ERROR:  40P01' "$WORK/load.out") error, $(grep -o 'each process for the next: [0-9, ]*\.' "$WORK/load.out")"
+same 'the deadlock: one error, and who waits for whom' "1: each process for the next: $way." \
+  "$(cat "$WORK"/{other,load}.out | grep -c 'ERROR:  40P01'): $(grep -o 'each process for the next: [0-9, ]*\.' "$WORK/load.out")"
 
 begin empty 'no deadlock: somebody takes rows in the order of the load'
-cross 2 1 "$(insert_at first)" "$(insert_at last)"
+cross 2 1 "$(insert_at ASC)" "$(insert_at DESC)"
 ended ''
 
 begin empty 'no deadlock: somebody who holds a composer reads works, behind a change of the table'
-cross 1 2 "$last_composer" 'SELECT count(*) FROM works;' 'ALTER TABLE works ADD COLUMN extra int'
+cross 1 2 'SELECT FROM composers WHERE composer_id = (SELECT max(composer_id) FROM composers) FOR UPDATE;' \
+  'SELECT count(*) FROM works;' 'ALTER TABLE works ALTER permlink SET STORAGE EXTENDED'
 ended '' calm
-sql 'ALTER TABLE works DROP COLUMN extra'
 
-# The statement waits for the load, which stops at each of the points.
-while IFS='|' read -r points statement undo; do
-  begin some "a load stops at $points, and before it waits $statement"
+while IFS='|' read -r points change; do
+  begin some "a load stops at $points; $change waits for it"
   read -ra points <<<"$points"
   stop "${points[@]}"
   named load < <(load 'faulty v1' "workers => 2, on_error => 'ignore'")
   until_stops "${points[@]}"
-  named change <<<"$statement;"
+  named change <<<"$change;"
   until_waits change
   go_on "${points[@]}"
   ended '' calm
-  if [[ -n $undo ]]; then sql "$undo"; fi
 done <<'POINTS'
-started.1|ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra
-inserting.0|ALTER TABLE works ADD COLUMN extra int|ALTER TABLE works DROP COLUMN extra
-inserting.0 started.1|ALTER TABLE composers ADD COLUMN extra int|ALTER TABLE composers DROP COLUMN extra
-inserting.0 started.1|TRUNCATE rejected_records|
-inserting.0 started.1|REINDEX TABLE composers|
+started.1|ALTER TABLE works ADD COLUMN extra int
+inserting.0|ALTER TABLE works DROP COLUMN extra
+inserting.0 started.1|ALTER TABLE composers ALTER permlink SET STORAGE EXTENDED
+inserting.0 started.1|TRUNCATE rejected_records
+inserting.0 started.1|REINDEX TABLE composers
 POINTS
 
 begin some 'a change of the table waits for a reader already when the load comes'
 named reader <<<$'BEGIN;\nSELECT count(*) FROM works;\nwait reader\nCOMMIT;'
 until_there pg_locks "relation = 'works'::regclass"
-named change <<<'ALTER TABLE works ADD COLUMN extra int;'
+named change <<<'ALTER TABLE works ALTER permlink SET STORAGE EXTENDED;'
 until_waits change
 named load < <(load 'all v1' 'workers => 2')
 until_waits load
@@ -424,7 +394,8 @@ done
 begin some 'a change of the table waits for a load in its own session, and that one for a parallel load'
 named gate <<<$'BEGIN;\nLOCK TABLE rejected_records IN ACCESS EXCLUSIVE MODE;\nwait gate\nCOMMIT;'
 until_there pg_locks "relation = 'rejected_records'::regclass"
-named parallel < <(load 'all v1' 'workers => 2')
+# With the deadlock_timeout that servers have.
+named parallel < <(echo "SET deadlock_timeout = '1s';" && load 'all v1' 'workers => 2')
 until_waits parallel
 named here < <(load 'all v1' 'workers => 0')
 until_waits here
@@ -433,8 +404,9 @@ until_waits change
 release gate
 ended '' calm
 
-begin empty 'a load of other values for half of the rows waits for a parallel load'
-sql "UPDATE keys SET n = n" "INSERT INTO works (work_id, composer_id, title, imslp_id) SELECT work_id, composer_id, CASE n % 2 WHEN 0 THEN 'v2 ' ELSE 'v0 ' END || n, n FROM keys"
+begin empty 'a load that finds half of its rows there waits for a parallel load, which changes them'
+sql "INSERT INTO works (work_id, composer_id, title, imslp_id)
+     SELECT work_id, composer_id, CASE n % 2 WHEN 0 THEN 'v2 ' ELSE 'v0 ' END || n, n FROM keys"
 stop inserted.0
 named load < <(load 'all v1' 'workers => 2')
 until_stops inserted.0
@@ -456,11 +428,11 @@ sql 'INSERT INTO tally TABLE outcomes' "DELETE FROM tally WHERE kind LIKE '% %'"
 same 'each kind of round had parallel loads' '' \
   "$(sql "SELECT kind FROM tally GROUP BY kind HAVING coalesce(max(sessions), 0) < 2 ORDER BY kind")"
 same 'each kind of two loads had loads that met' '' \
-  "$(sql "SELECT kind FROM tally a WHERE kind IN ('same', 'opposite', 'overlapping', 'here', 'block', 'both', 'reversed', 'composers', 'composers_here', 'lock')
-     GROUP BY kind HAVING NOT bool_or(EXISTS (SELECT FROM tally b WHERE b.kind = a.kind AND a.began < b.began AND b.began < a.ended)) ORDER BY kind")"
+  "$(sql "SELECT kind FROM tally a WHERE kind NOT IN ('rows', 'parents', 'crossing', 'ordered', 'changes') GROUP BY kind
+     HAVING NOT bool_or(EXISTS (SELECT FROM tally b WHERE b.kind = a.kind AND a.began < b.began AND b.began < a.ended)) ORDER BY kind")"
 echo "# loads in rounds: $(sql "SELECT string_agg(format('%s with %s', n, what), ', ' ORDER BY what) FROM (
-    SELECT count(*) AS n, CASE WHEN state <> '00000' THEN state ELSE sessions || ' sessions' END AS what FROM tally GROUP BY 2) loads"), slowest round: $slowest"
-echo "# errors in rounds: $(sort <<<"$seen" | sed '/^$/d' | uniq -c | tr -s ' \n' ' ')"
+    SELECT count(*) AS n, CASE WHEN state <> '00000' THEN state ELSE sessions || ' sessions' END AS what FROM tally GROUP BY 2) loads")"
+echo "# slowest round: $slowest; errors in rounds: $(sort <<<"$seen" | sed '/^$/d' | uniq -c | tr -s ' \n' ' ')"
 
 same 'no prepared transaction is left, no worker, no lock' 0 \
   "$(sql "SELECT (SELECT count(*) FROM pg_prepared_xacts) + (SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\_opus%')

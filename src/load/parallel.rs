@@ -64,7 +64,7 @@ pub fn write<'a, R: Loadable<'a>>(
     // One at a time: two of them would wait for each other where the server cannot see it.
     if seen.plan.is_ok() {
         let catalogue = subtransaction::undone(|| catalogue(target))?;
-        if !lock::catalogue_at_once(catalogue) {
+        if !lock::catalogue_at_once(catalogue, Share::Alone) {
             lock::catalogue(catalogue, Share::Alone);
             seen = look()??;
         }

@@ -11,6 +11,15 @@ pub enum Share {
     Alone,
 }
 
+impl Share {
+    fn mode(self) -> u32 {
+        match self {
+            Share::Shared => pg_sys::ShareLock,
+            Share::Alone => pg_sys::ExclusiveLock,
+        }
+    }
+}
+
 /// What a lock is on. It looks like one on an object of the database: of the class of extensions, with a sub-number
 /// that no object has.
 fn tag(object: u32, sub: u16) -> pg_sys::LOCKTAG {
@@ -30,16 +39,12 @@ const LOAD: u16 = 2;
 
 /// Waits until a load may write to the catalogue that this table stands for.
 pub fn catalogue(table: pg_sys::Oid, share: Share) {
-    let mode = match share {
-        Share::Shared => pg_sys::ShareLock,
-        Share::Alone => pg_sys::ExclusiveLock,
-    };
-    acquire(tag(table.to_u32(), CATALOGUE), mode, false);
+    acquire(tag(table.to_u32(), CATALOGUE), share.mode(), false);
 }
 
-/// Takes the catalogue for one load alone, where that needs no waiting.
-pub fn catalogue_at_once(table: pg_sys::Oid) -> bool {
-    acquire(tag(table.to_u32(), CATALOGUE), pg_sys::ExclusiveLock, true)
+/// The same where that needs no waiting.
+pub fn catalogue_at_once(table: pg_sys::Oid, share: Share) -> bool {
+    acquire(tag(table.to_u32(), CATALOGUE), share.mode(), true)
 }
 
 /// Marks a load as running, by a number made of its id: for the transaction of its leader.
