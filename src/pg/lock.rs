@@ -22,7 +22,7 @@ impl Share {
 
 /// What a lock is on. It looks like one on an object of the database: of the class of extensions, with a sub-number
 /// that no object has.
-fn tag(object: u32, sub: u16) -> pg_sys::LOCKTAG {
+fn tag(object: u32, sub: u16, method: u32) -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {
         // SAFETY: reads a variable of the backend.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
@@ -30,7 +30,7 @@ fn tag(object: u32, sub: u16) -> pg_sys::LOCKTAG {
         locktag_field3: object,
         locktag_field4: sub,
         locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
-        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+        locktag_lockmethodid: method as u8,
     }
 }
 
@@ -39,22 +39,27 @@ const LOAD: u16 = 2;
 
 /// Waits until a load may write to the catalogue that this table stands for.
 pub fn catalogue(table: pg_sys::Oid, share: Share) {
-    acquire(tag(table.to_u32(), CATALOGUE), share.mode(), false);
+    acquire(tag(table.to_u32(), CATALOGUE, pg_sys::DEFAULT_LOCKMETHOD), share.mode(), false);
 }
 
 /// The same where that needs no waiting.
 pub fn catalogue_at_once(table: pg_sys::Oid, share: Share) -> bool {
-    acquire(tag(table.to_u32(), CATALOGUE), share.mode(), true)
+    acquire(tag(table.to_u32(), CATALOGUE, pg_sys::DEFAULT_LOCKMETHOD), share.mode(), true)
+}
+
+/// One of the method of advisory locks: those that a session holds go when its process ends, whatever it was doing.
+fn load_tag(load: u32) -> pg_sys::LOCKTAG {
+    tag(load, LOAD, pg_sys::USER_LOCKMETHOD)
 }
 
 /// Marks a load as running, by a number made of its id: for the transaction of its leader.
 pub fn load(load: u32) {
-    acquire(tag(load, LOAD), pg_sys::ShareLock, false);
+    acquire(load_tag(load), pg_sys::ShareLock, false);
 }
 
 /// The same for as long as this process runs, beyond the transaction that it prepares.
 pub fn load_until_exit(load: u32) {
-    let tag = tag(load, LOAD);
+    let tag = load_tag(load);
     // SAFETY: the tag is whole; the lock belongs to the session, and goes with it.
     unsafe { pg_sys::LockAcquire(&tag, pg_sys::ShareLock as pg_sys::LOCKMODE, true, false) };
 }
@@ -62,7 +67,7 @@ pub fn load_until_exit(load: u32) {
 /// Whether a load has neither a leader nor sessions any more, and nobody else looks after what it has left. Nobody will
 /// until the end of this transaction.
 pub fn load_has_ended(load: u32) -> bool {
-    acquire(tag(load, LOAD), pg_sys::ExclusiveLock, true)
+    acquire(load_tag(load), pg_sys::ExclusiveLock, true)
 }
 
 fn acquire(tag: pg_sys::LOCKTAG, mode: u32, dont_wait: bool) -> bool {
