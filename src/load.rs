@@ -63,6 +63,7 @@ fn load_rows<'a, R: Loadable<'a>>(
     let wish = parallel::wish::<R>(spi, options, statement)?;
     let (mut schema, mut here) = (None, None);
     if wish.is_err() {
+        lock_catalogue::<R>();
         schema = target::create_missing_tables(spi);
         here = Some(target::find(spi, R::TABLE, options.on_conflict)?);
     }
@@ -87,9 +88,13 @@ fn load_rows<'a, R: Loadable<'a>>(
             if options.workers.is_some_and(|workers| workers > 0) {
                 pgrx::notice!("the load runs in this session: {reason}");
             }
-            let target = match here {
-                Some(target) => target,
-                None => target::find(spi, R::TABLE, options.on_conflict)?,
+            let (target, there) = match here {
+                Some(target) => (target, there),
+                None => {
+                    // What was there before another load may be no more.
+                    let there = if lock_catalogue::<R>() { None } else { there };
+                    (target::find(spi, R::TABLE, options.on_conflict)?, there)
+                }
             };
             let mut outcome =
                 write_here::<R>(spi, options, load_id, &target, there, &prepared, &mut progress)?;
@@ -136,10 +141,23 @@ struct Here {
     there: Option<There>,
 }
 
-/// What stands for the tables of a catalogue where loads lock them against each other: its composers, or the table
-/// itself. One lock for all, so that no two loads take several in different orders.
-fn catalogue(target: &Target) -> pgrx::pg_sys::Oid {
-    relation::find(Composer::TABLE.name, relation::Lock::Share).unwrap_or(target.oid)
+/// What stands for the tables of a catalogue where loads lock them against each other: its composers, or else the
+/// table itself. One lock for all, so that no two loads take several in different orders.
+fn catalogue<R: Row>() -> Option<pgrx::pg_sys::Oid> {
+    let find = |table| relation::find(table, relation::Lock::No);
+    find(Composer::TABLE.name).or_else(|| find(R::TABLE.name))
+}
+
+/// A parallel load that is under way comes first: its sessions cannot wait for this one. Whether that took a wait; until
+/// then nothing is locked that somebody could wait for before the other load.
+fn lock_catalogue<R: Row>() -> bool {
+    // Tables that are missing are this transaction's own.
+    let Some(catalogue) = catalogue::<R>() else { return false };
+    let at_once = lock::catalogue_at_once(catalogue, Share::Shared);
+    if !at_once {
+        lock::catalogue(catalogue, Share::Shared);
+    }
+    !at_once
 }
 
 /// What is known to be wrong before anything is written.
@@ -178,14 +196,6 @@ fn write_here<'a, R: Loadable<'a>>(
     prepared: &Prepared<'a>,
     progress: &mut Progress,
 ) -> Result<Outcome, Failure> {
-    // A parallel load that is under way comes first: its sessions cannot wait for this one. What was there before it
-    // may be no more.
-    let catalogue = catalogue(target);
-    let mut there = there;
-    if !lock::catalogue_at_once(catalogue, Share::Shared) {
-        lock::catalogue(catalogue, Share::Shared);
-        there = None;
-    }
     let rejects = rejects_of::<R>(prepared, options)?;
     let mut stage =
         Stage { spi, options, rows: &prepared.rows, places: &*prepared.places, rejects, progress };

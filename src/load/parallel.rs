@@ -63,7 +63,7 @@ pub fn write<'a, R: Loadable<'a>>(
     let mut seen = look()??;
     // One at a time: two of them would wait for each other where the server cannot see it.
     if seen.plan.is_ok() {
-        let catalogue = subtransaction::undone(|| catalogue(target))?;
+        let catalogue = catalogue::<R>().unwrap_or(target.oid);
         if !lock::catalogue_at_once(catalogue, Share::Alone) {
             lock::catalogue(catalogue, Share::Alone);
             seen = look()??;

@@ -11,6 +11,8 @@ pub enum Lock {
     Insert,
     /// As SELECT FOR KEY SHARE takes.
     Share,
+    /// None: the table may be gone a moment later.
+    No,
 }
 
 /// The table's OID, or none where the search_path has no such table. The lock is held to the transaction's end.
@@ -19,6 +21,7 @@ pub fn find(name: &str, lock: Lock) -> Option<pg_sys::Oid> {
     let lock = match lock {
         Lock::Insert => pg_sys::RowExclusiveLock,
         Lock::Share => pg_sys::RowShareLock,
+        Lock::No => pg_sys::NoLock,
     };
     // SAFETY: the RangeVar and its copy of the name live in the current memory context, longer than the call.
     let oid = unsafe {

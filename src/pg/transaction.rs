@@ -62,8 +62,10 @@ pub fn finish_prepared(gid: &str, commit: bool) {
 /// becomes of it.
 pub fn finish_prepared_here(gid: &str, commit: bool) {
     let gid = CString::new(gid).unwrap_or_default();
-    // SAFETY: the gid is a NUL-terminated string.
-    unsafe { FinishPreparedTransaction(gid.as_ptr(), commit) };
+    // SAFETY: the gid is a NUL-terminated string. The boundary makes a panic of an ERROR, as pgrx does for what it binds.
+    unsafe {
+        pg_sys::ffi::pg_guard_ffi_boundary(|| FinishPreparedTransaction(gid.as_ptr(), commit));
+    }
 }
 
 /// Runs `work` in a transaction of its own.
@@ -87,6 +89,12 @@ pub fn id() -> u64 {
 pub fn hold_interrupts() {
     // SAFETY: a counter of the backend (HOLD_INTERRUPTS of miscadmin.h).
     unsafe { pg_sys::InterruptHoldoffCount += 1 };
+}
+
+/// Forgets a cancel that has come too late to undo anything, as the server's own commit does.
+pub fn forget_cancel() {
+    // SAFETY: a flag of the backend; the next statement starts without it anyway.
+    unsafe { pg_sys::QueryCancelPending = 0 };
 }
 
 pub fn allow_interrupts() {

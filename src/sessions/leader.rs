@@ -22,7 +22,7 @@ use crate::write::insert::{BATCH_ROWS, Known};
 use crate::write::rejects::Rejects;
 
 /// How often the tables' locks are tried for before the load gives up writing in parallel.
-const LOCK_ROUNDS: usize = 20;
+const LOCK_ROUNDS: usize = 5;
 
 /// What the server says of a transaction that cannot be prepared.
 const NOT_SUPPORTED: &str = "0A000";
@@ -191,6 +191,9 @@ impl Team {
     ) -> Result<(), Alone> {
         transaction::hold_interrupts();
         let outcome = self.commit_held(work, load_id, dones);
+        if outcome.is_ok() {
+            transaction::forget_cancel();
+        }
         transaction::allow_interrupts();
         outcome
     }
