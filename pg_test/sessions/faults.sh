@@ -81,6 +81,10 @@ rows_of() { # STEP WAY
 # What the client is told: a SQLSTATE, or nothing.
 answer_of() { # STEP WAY
   if is_deaf "$1" && signals_worker "$2"; then return; fi
+  case $1+$2 in
+    # It comes too late to undo anything, and is forgotten.
+    decided.999+cancel_leader | decided.999+time_out) return ;;
+  esac
   case $2 in
     error) echo "${ERROR[$1]}" ;;
     cancel_* | time_out) echo 57014 ;;
