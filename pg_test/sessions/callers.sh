@@ -98,7 +98,7 @@ both() { # NAME ANSWER SETUP STATEMENT..., the answer an extended regular expres
 load() { # [ARGUMENTS]
   echo "SELECT load_works(works(1, $MANY), workers => @${1:+, $1})"
 }
-two() { load "$@" | sed 's/@/2/'; }
+TWO=$(load | sed 's/@/2/')
 
 # ---- who writes
 
@@ -135,7 +135,7 @@ PGUSER=member both 'no right on composers, which are to be made' 'ERROR:  42501:
 # The role's search_path does not count where the session has another.
 new_case 'GRANT SELECT, INSERT, UPDATE ON public.works TO elsewhere' 'SET search_path = public' 'SELECT load_composers(composers())'
 same 'SET search_path, another than the role has' "$MANY wrote: 2|$phases" \
-  "$(PGUSER=elsewhere sql "${PARALLEL[@]}" 'SET search_path = public' "$(two)" "$REASON" 2>&1 | paste -sd ' ')"
+  "$(PGUSER=elsewhere sql "${PARALLEL[@]}" 'SET search_path = public' "$TWO" "$REASON" 2>&1 | paste -sd ' ')"
 same 'SET search_path: rows' "0|$MANY" "$(sql 'SELECT (SELECT count(*) FROM own.works), count(*) FROM works')"
 sql 'TRUNCATE composers, works'
 
@@ -191,7 +191,7 @@ refused_late 'a deferred trigger' 'ERROR:  OP003: no T [0-9]*33 für mich.*DETAI
 
 # A transaction that has called NOTIFY cannot be prepared.
 new_case 'CREATE TRIGGER notify AFTER INSERT ON works FOR EACH ROW EXECUTE FUNCTION notify()'
-got=$(sql "${PARALLEL[@]}" "$HERE" 'LISTEN works' "$(two)" "$REASON" 'SELECT pg_sleep(1)' 'SELECT 1' 2>&1)
+got=$(sql "${PARALLEL[@]}" "$HERE" 'LISTEN works' "$TWO" "$REASON" 'SELECT pg_sleep(1)' 'SELECT 1' 2>&1)
 reason='cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY'
 expected="wrote: 2|$phases"
 if ((PREPARED > 0)); then expected="NOTICE:  the load runs in this session: $reason"$'\n'"wrote: 0|$reason"; fi
@@ -202,31 +202,37 @@ same 'NOTIFY: rows and notifications' "$MANY|$MANY" "$(sql 'SELECT count(*) FROM
 
 new_case "$NOTE"
 sql "${PARALLEL[@]}" "$HERE" "SET app.x = 'it''s'" "SET DateStyle = 'German'" "SET TimeZone = 'Asia/Tokyo'" "SET application_name = 'the caller'" \
-  "SET work_mem = '5MB'" "$(two)" >/dev/null
+  "SET work_mem = '5MB'" "$TWO" >/dev/null
 same 'settings that a trigger sees' "2|it's|31.12.1999 21:00:00 JST|the caller|5MB" "$(sql "SELECT count(DISTINCT pid), string_agg(DISTINCT settings, ' and ') FROM seen")"
 
-# What a trigger says to the caller of one session, for each client_min_messages.
-declare -A HEARD=([debug1]='DEBUG INFO NOTICE WARNING' [log]='INFO NOTICE WARNING' [notice]='INFO NOTICE WARNING' [warning]='INFO WARNING' [error]=INFO)
-told() { # LEVEL SESSIONS
+# What a trigger says reaches the caller once, in order within a session, and goes
+# to the log as before. The kinds that the caller hears, by setting.
+declare -A HEARD=(['client_min_messages = debug1']='DEBUG INFO NOTICE WARNING' ['client_min_messages = log']='INFO NOTICE WARNING'
+  ['client_min_messages = notice']='INFO NOTICE WARNING' ['client_min_messages = warning']='INFO WARNING' ['client_min_messages = error']=INFO
+  ['log_min_messages = log']='INFO NOTICE WARNING' ['log_min_messages = error']='INFO NOTICE WARNING')
+told() { # SETTING TAG SESSIONS
   new_case 'CREATE TRIGGER tell BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION tell()'
-  VERBOSITY=verbose sql '\set SHOW_CONTEXT always'$'\n' "${PARALLEL[@]}" "$HERE" "SET client_min_messages = $1" "SET app.x = 'at_$1_$2'" "SELECT load_works(works(1, 20), workers => $2)" 2>&1 |
+  VERBOSITY=verbose sql '\set SHOW_CONTEXT always'$'\n' "${PARALLEL[@]}" "$HERE" "SET $1" "SET app.x = '$2_$3'" "SELECT load_works(works(1, 20), workers => $3)" 2>&1 |
     { grep -aE ' by [0-9]+$|^(DETAIL|HINT|CONTEXT):  (Detail|More|Hint|PL/pgSQL)' || true; }
 }
-for level in "${!HEARD[@]}"; do
-  name="messages, client_min_messages = $level"
-  told "$level" 0 >"$WORK/one"
-  told "$level" 2 >"$WORK/two"
+for setting in "${!HEARD[@]}"; do
+  read -ra kinds <<<"${HEARD[$setting]}"
+  tag=${setting//[^a-z0-9]/_}
+  told "$setting" "$tag" 0 >"$WORK/one"
+  told "$setting" "$tag" 2 >"$WORK/two"
   for n in one two; do
-    same "$name, $n: how many of each kind" "$(printf '20 %s\n' ${HEARD[$level]})" \
+    same "messages, $setting, $n: how many of each kind" "$(printf '20 %s\n' "${kinds[@]}")" \
       "$(sed -n -E 's/^([A-Z]+):  .* by [0-9]+$/\1/p' "$WORK/$n" | sort | uniq -c | sed 's/^ *//')"
-    sed -E 's/at_[a-z0-9_]+ //; s/ by [0-9]+$//' "$WORK/$n" | sort >"$WORK/$n.sorted"
+    sed -E "s/${tag}_[02] //; s/ by [0-9]+\$//" "$WORK/$n" | sort >"$WORK/$n.sorted"
   done
-  same "$name: once each, with all fields" "$(<"$WORK/one.sorted")" "$(<"$WORK/two.sorted")"
-  same "$name: in order, in each of two sessions" 'sessions 2' \
+  same "messages, $setting: once each, with all fields" "$(<"$WORK/one.sorted")" "$(<"$WORK/two.sorted")"
+  same "messages, $setting: in order, in each of two sessions" 'sessions 2' \
     "$(awk '!/ by [0-9]+$/ { next } { key = $1 $4 } NR == FNR { place[key] = FNR; next }
             !($NF in last) { sessions++ } place[key] <= last[$NF] { print } { last[$NF] = place[key] } END { print "sessions", sessions + 0 }' "$WORK/one" "$WORK/two")"
-  same "$name: none that the log does not take" 0 "$(grep -acE "(DEBUG|INFO|NOTICE): +at_${level}_2 " "$log")"
-  matches "$name: those that the log takes" '^[1-9]' "$(grep -acE "WARNING: +at_${level}_2 " "$log")"
+  # The kinds in the log: warnings, but for the last two settings.
+  in_log=WARNING
+  if [[ $setting == log_min_messages* ]]; then in_log=; fi
+  same "messages, $setting: in the log" "$in_log" "$(sed -n -E "s/.* ([A-Z]+):  ${tag}_2 .*/\1/p" "$log" | sort -u)"
 done
 
 both 'an error of a trigger' 'ERROR:  OP001: no T 33 für mich.*DETAIL:  Said the trigger\..*HINT:  Try another\..*CONTEXT:  PL/pgSQL function .*refuse\(\) line .*load_works, record 32, \$\[32\]' \
@@ -237,7 +243,7 @@ both 'an error of a trigger in the encoding of the client' 'ERROR:  OP001: no T 
   "CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse('OP001')" 'SET client_encoding = LATIN1' "$(load)"
 # One that is no row's fault ends the load, and tells where it was.
 new_case "CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse('55OP1')"
-fails 'an error of no row' 55OP1 "${PARALLEL[@]}" "$HERE" "$(two)"
+fails 'an error of no row' 55OP1 "${PARALLEL[@]}" "$HERE" "$TWO"
 matches 'an error of no row: the context' \
   'ERROR:  55OP1: no T [0-9]+ für mich.*DETAIL:  Said the trigger\..*HINT:  Try another\..*CONTEXT:  PL/pgSQL function .*refuse\(\) line .*batch 1 of session [12] of 2' "$OUTPUT"
 same 'an error of no row: nothing is written' "$(sql "$HERE" "$NOTHING")" "$(sql "$HERE" "$TABLES")"

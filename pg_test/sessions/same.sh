@@ -217,12 +217,12 @@ by_default() { # NAME EXPECTED STATEMENT...
 by_default 'a literal' "$parallel" "SELECT load_works('$ONE')"
 by_default 'a literal, jsonb' "$parallel" "SELECT load_works('$ONE'::jsonb)"
 by_default 'a file' "$parallel" "SELECT load_works(pg_read_file('one.json'))"
-by_default 'a prepared statement' "$parallel" 'PREPARE load AS SELECT load_works($1)' "EXECUTE load('$ONE')"
+by_default 'a prepared statement' "$parallel" "PREPARE load AS SELECT load_works(\$1)" "EXECUTE load('$ONE')"
 by_default 'an inlined function' "$parallel" "SELECT load_inline('$ONE')"
 # From version 16 on, psql can send parameters.
 if ((MAJOR >= 16)); then
-  by_default 'a parameter' "$parallel" "SELECT '$ONE' AS one \\gset"$'\n' 'SELECT load_works($1) \bind :one \g'$'\n'
-  by_default 'a parameter, jsonb' "$parallel" "SELECT '$ONE' AS one \\gset"$'\n' 'SELECT load_works($1::jsonb) \bind :one \g'$'\n'
+  by_default 'a parameter' "$parallel" "SELECT '$ONE' AS one \\gset"$'\n' "SELECT load_works(\$1) \\bind :one \\g"$'\n'
+  by_default 'a parameter, jsonb' "$parallel" "SELECT '$ONE' AS one \\gset"$'\n' "SELECT load_works(\$1::jsonb) \\bind :one \\g"$'\n'
 fi
 by_default 'from a table' "$more" 'SELECT load_works(t) FROM one'
 by_default 'from a subquery' "$more" 'SELECT load_works((SELECT t FROM one))'

@@ -22,7 +22,8 @@ pub fn keep() {
     // lowered, and the hook takes those out of the log again.
     unsafe {
         LOGGED.set(pg_sys::log_min_messages);
-        pg_sys::log_min_messages = pg_sys::log_min_messages.min(pg_sys::client_min_messages);
+        let lowest = pg_sys::client_min_messages.min(pg_sys::INFO as c_int);
+        pg_sys::log_min_messages = pg_sys::log_min_messages.min(lowest);
         pg_sys::emit_log_hook = Some(look);
     }
 }
