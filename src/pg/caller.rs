@@ -88,7 +88,15 @@ unsafe fn arguments_are_plain(call: *mut pg_sys::FuncExpr) -> bool {
     // SAFETY: as in `is_one_call`.
     unsafe {
         let arguments = pgrx::PgList::<pg_sys::Node>::from_pg((*call).args);
-        arguments.iter_ptr().all(|argument| match (*argument).type_ {
+        arguments.iter_ptr().all(|argument| is_plain(argument))
+    }
+}
+
+/// SAFETY: `argument` is an expression of a plan.
+unsafe fn is_plain(argument: *mut pg_sys::Node) -> bool {
+    // SAFETY: as in `is_one_call`.
+    unsafe {
+        match (*argument).type_ {
             pg_sys::NodeTag::T_Const => true,
             pg_sys::NodeTag::T_Param => {
                 let param = argument.cast::<pg_sys::Param>();
@@ -98,8 +106,14 @@ unsafe fn arguments_are_plain(call: *mut pg_sys::FuncExpr) -> bool {
                 let inner = argument.cast::<pg_sys::FuncExpr>();
                 (*inner).funcid.to_u32() < pg_sys::FirstNormalObjectId && arguments_are_plain(inner)
             }
+            pg_sys::NodeTag::T_CoerceViaIO => {
+                is_plain((*argument.cast::<pg_sys::CoerceViaIO>()).arg.cast())
+            }
+            pg_sys::NodeTag::T_RelabelType => {
+                is_plain((*argument.cast::<pg_sys::RelabelType>()).arg.cast())
+            }
             _ => false,
-        })
+        }
     }
 }
 
@@ -110,6 +124,9 @@ pub struct Identity {
     role: u32,
     current_user: u32,
     security_context: c_int,
+    /// Those that the session has loaded.
+    #[serde(with = "serde_bytes")]
+    libraries: Vec<u8>,
     #[serde(with = "serde_bytes")]
     settings: Vec<u8>,
 }
@@ -122,6 +139,9 @@ impl Identity {
         // SAFETY: the buffer has as many bytes as the settings need.
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut current_user, &mut security_context);
+            let size = pg_sys::EstimateLibraryStateSpace();
+            let mut libraries = vec![0u8; size];
+            pg_sys::SerializeLibraryState(size, libraries.as_mut_ptr().cast());
             let size = pg_sys::EstimateGUCStateSpace();
             let mut settings = vec![0u8; size];
             pg_sys::SerializeGUCState(size, settings.as_mut_ptr().cast());
@@ -130,6 +150,7 @@ impl Identity {
                 role: pg_sys::GetCurrentRoleId().to_u32(),
                 current_user: current_user.to_u32(),
                 security_context,
+                libraries,
                 settings,
             }
         }
@@ -145,6 +166,7 @@ impl Identity {
             pg_sys::SetClientEncoding(pg_sys::GetDatabaseEncoding());
             pg_sys::InitializingParallelWorker = true;
             pg_sys::StartTransactionCommand();
+            pg_sys::RestoreLibraryState(self.libraries.as_mut_ptr().cast());
             pg_sys::RestoreGUCState(self.settings.as_mut_ptr().cast());
             let (session_user, role) = (oid(self.session_user), oid(self.role));
             let session_super = pg_sys::superuser_arg(session_user);

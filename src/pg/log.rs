@@ -23,7 +23,10 @@ pub fn keep() {
     unsafe {
         LOGGED.set(pg_sys::log_min_messages);
         let lowest = pg_sys::client_min_messages.min(pg_sys::INFO as c_int);
-        pg_sys::log_min_messages = pg_sys::log_min_messages.min(lowest);
+        let lowest = pg_sys::log_min_messages.min(lowest);
+        // As a threshold LOG stands above ERROR.
+        let is_log = lowest == pg_sys::LOG as c_int;
+        pg_sys::log_min_messages = if is_log { pg_sys::DEBUG1 as c_int } else { lowest };
         pg_sys::emit_log_hook = Some(look);
     }
 }
@@ -40,9 +43,13 @@ unsafe extern "C-unwind" fn look(data: *mut pg_sys::ErrorData) {
         let level = (*data).elevel;
         let to_client = level == pg_sys::INFO as c_int || level >= pg_sys::client_min_messages;
         let own = level == pg_sys::LOG as c_int || level == pg_sys::LOG_SERVER_ONLY as c_int;
-        if to_client && !own && level < PgLogLevel::ERROR as c_int {
+        let server_only = level == pg_sys::LOG_SERVER_ONLY as c_int;
+        if to_client && !server_only && level < PgLogLevel::ERROR as c_int {
             let notice = (level, ServerError::of_data(&*data));
             KEPT.with_borrow_mut(|kept| kept.push(notice));
+            // The caller's session logs it when it sends it on.
+            (*data).output_to_server = false;
+            return;
         }
         // As is_log_level_output() of elog.c decides.
         let logged = LOGGED.get();
