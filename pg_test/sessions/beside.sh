@@ -289,6 +289,16 @@ until_waits() { # CLIENT, or the number of a session
   until_there pg_stat_activity "$who AND wait_event_type = 'Lock'"
 }
 
+# It, or a session of its load, waits for a lock; or it has ended.
+until_settled() { # CLIENT
+  local deadline=$((SECONDS + HANGS_AFTER))
+  until grep -q '^end of script$' "$WORK/$1.out" ||
+    [[ $(sql "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '$1' AND wait_event_type = 'Lock')") == t ]]; do
+    if ((SECONDS > deadline)); then stuck "$1 neither waits nor ends"; fi
+    sleep 0.02
+  done
+}
+
 # One more client; in its script, "wait NAME" lasts until "release NAME".
 named() { # NAME <SCRIPT
   rm -f "$WORK/$1.go"
@@ -396,12 +406,11 @@ named gate <<<$'BEGIN;\nLOCK TABLE rejected_records IN ACCESS EXCLUSIVE MODE;\nw
 until_there pg_locks "relation = 'rejected_records'::regclass"
 # With the deadlock_timeout that servers have.
 named parallel < <(echo "SET deadlock_timeout = '1s';" && load 'all v1' 'workers => 2')
-until_waits parallel
+until_settled parallel
 named here < <(load 'all v1' 'workers => 0')
-until_waits here
+until_settled here
 named change <<<'ALTER TABLE works ALTER permlink SET STORAGE EXTENDED;'
-# It waits for the load, or is done.
-sleep 0.5
+until_settled change
 release gate
 ended '' calm
 
@@ -423,13 +432,13 @@ named load < <(load 'all v1' 'workers => 2')
 ended ''
 sql 'DROP TRIGGER extra ON works'
 
-# Then it writes the same rows itself.
+# They would wait for each other if the load went before others while it waits.
 for first in 'TRUNCATE rejected_records;' "$(insert_at ASC)"; do
   begin empty "a transaction for which a parallel load waits, and which then loads itself: ${first%% (*}"
   named other < <(printf '%s\n' 'BEGIN;' "$first" "SELECT 'has it';" 'wait other' "$(load 'all v1' 'workers => 0')" 'COMMIT;')
   until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
   named load < <(load 'all v1' 'workers => 2')
-  until_there pg_stat_activity "application_name = 'load' AND wait_event_type = 'Lock'"
+  until_settled load
   release other
   ended '' calm
 done
@@ -440,7 +449,7 @@ meet() { # SCHEMA-OF-THE-OTHER
   named load < <(load 'all v1' 'workers => 2')
   until_stops inserted.0 started.1
   named other <<<"SET search_path = $1, public; SELECT load_works(document, workers => 3) FROM documents WHERE name = 'all v2';"
-  until_there pg_stat_activity "application_name = 'other' AND wait_event_type = 'Lock'"
+  until_settled other
   sleep 0.5
   go_on inserted.0 started.1
 }

@@ -114,10 +114,7 @@ pub fn plan(
     let facts = facts(spi, target, resource, options.create_composers);
     let ignore = options.on_error == OnError::Ignore;
     let Facts { temporary, watched, rejects_there, room, written, referenced } = facts;
-    // Fewer sessions that can prepare are better than more that cannot.
-    let room = usize::try_from(room).unwrap_or_default();
-    let sessions = if room >= 2 { wish.sessions.min(room) } else { wish.sessions };
-    let two_phase = room >= sessions;
+    let two_phase = room >= wish.sessions as i64;
     let reasons = [
         (temporary, "a table is temporary"),
         (!wish.named && watched, "the table has a trigger or a rule"),
@@ -133,7 +130,7 @@ pub fn plan(
     let relation = |written: bool| move |oid: i64| Relation { oid: oid as u32, written };
     let mut relations: Vec<Relation> = written.into_iter().map(relation(true)).collect();
     relations.extend(referenced.into_iter().map(relation(false)));
-    Ok(Plan { sessions, named: wish.named, two_phase, relations })
+    Ok(Plan { sessions: wish.sessions, named: wish.named, two_phase, relations })
 }
 
 fn facts(spi: &Spi, target: &Target, resource: Resource, create_composers: bool) -> Facts {

@@ -70,7 +70,11 @@ impl Team {
             Err(error) => Err(Failure::from(error).into()),
         };
         match &outcome {
-            Ok(_) => self.end(),
+            Ok(_) => {
+                self.end();
+                transaction::forget_cancel();
+                transaction::allow_interrupts();
+            }
             Err(_) => self.abort(),
         }
         let (counts, foreign_key_check) = outcome?;
@@ -182,7 +186,8 @@ impl Team {
         Ok(())
     }
 
-    /// Session 0 commits, which decides, then the others. From its commit on nothing stops the rest.
+    /// Session 0 commits, which decides, then the others. From its commit on nothing stops the rest: interrupts are
+    /// held when this returns without an error.
     fn commit(
         &mut self,
         work: &mut Work<'_, '_>,
@@ -191,10 +196,9 @@ impl Team {
     ) -> Result<(), Alone> {
         transaction::hold_interrupts();
         let outcome = self.commit_held(work, load_id, dones);
-        if outcome.is_ok() {
-            transaction::forget_cancel();
+        if outcome.is_err() {
+            transaction::allow_interrupts();
         }
-        transaction::allow_interrupts();
         outcome
     }
 
