@@ -63,7 +63,7 @@ fn load_rows<'a, R: Loadable<'a>>(
     let wish = parallel::wish::<R>(spi, options, statement)?;
     let (mut schema, mut here) = (None, None);
     if wish.is_err() {
-        lock_catalogue::<R>();
+        lock_catalogue::<R>(Share::Shared);
         schema = target::create_missing_tables(spi);
         here = Some(target::find(spi, R::TABLE, options.on_conflict)?);
     }
@@ -92,7 +92,7 @@ fn load_rows<'a, R: Loadable<'a>>(
                 Some(target) => (target, there),
                 None => {
                     // What was there before another load may be no more.
-                    let there = if lock_catalogue::<R>() { None } else { there };
+                    let there = if lock_catalogue::<R>(Share::Shared) { None } else { there };
                     (target::find(spi, R::TABLE, options.on_conflict)?, there)
                 }
             };
@@ -141,23 +141,31 @@ struct Here {
     there: Option<There>,
 }
 
-/// What stands for the tables of a catalogue where loads lock them against each other: its composers, or else the
-/// table itself. One lock for all, so that no two loads take several in different orders.
-fn catalogue<R: Row>() -> Option<pgrx::pg_sys::Oid> {
+/// The tables by which loads lock each other out, in the order in which all loads take them: the composers, and the
+/// table itself. Those that are missing are made by this transaction, and are nobody else's.
+fn catalogue<R: Row>() -> Vec<pgrx::pg_sys::Oid> {
     let find = |table| relation::find(table, relation::Lock::No);
-    find(Composer::TABLE.name).or_else(|| find(R::TABLE.name))
+    let mut tables: Vec<_> = find(Composer::TABLE.name).into_iter().collect();
+    tables.extend(find(R::TABLE.name).filter(|table| !tables.contains(table)));
+    tables
 }
 
 /// A parallel load that is under way comes first: its sessions cannot wait for this one. Whether that took a wait; until
 /// then nothing is locked that somebody could wait for before the other load.
-fn lock_catalogue<R: Row>() -> bool {
-    // Tables that are missing are this transaction's own.
-    let Some(catalogue) = catalogue::<R>() else { return false };
-    let at_once = lock::catalogue_at_once(catalogue, Share::Shared);
-    if !at_once {
-        lock::catalogue(catalogue, Share::Shared);
+fn lock_catalogue<R: Row>(share: Share) -> bool {
+    let mut waited = false;
+    for table in catalogue::<R>() {
+        if !lock::catalogue_at_once(table, share) {
+            lock::catalogue(table, share);
+            waited = true;
+        }
     }
-    !at_once
+    waited
+}
+
+/// Gives back what [`lock_catalogue`] has taken.
+fn unlock_catalogue<R: Row>(share: Share) {
+    catalogue::<R>().into_iter().for_each(|table| lock::release_catalogue(table, share));
 }
 
 /// What is known to be wrong before anything is written.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Here, Outcome, catalogue, duplicates, rejects_of};
+use super::{Here, Outcome, duplicates, lock_catalogue, rejects_of, unlock_catalogue};
 use crate::document::find::Resource;
 use crate::options::Options;
 use crate::pg::caller::{Identity, Statement};
@@ -61,14 +61,17 @@ pub fn write<'a, R: Loadable<'a>>(
     recovery::resolve(spi);
     let look = || subtransaction::undone(|| look::<R>(spi, options, wish, target, prepared));
     let mut seen = look()??;
-    // One at a time: two of them would wait for each other where the server cannot see it.
-    if seen.plan.is_ok() {
-        let catalogue = catalogue::<R>().unwrap_or(target.oid);
-        if !lock::catalogue_at_once(catalogue, Share::Alone) {
-            lock::catalogue(catalogue, Share::Alone);
-            seen = look()??;
-        }
+    if let Err(reason) = seen.plan {
+        return not(reason, Some(seen.there));
     }
+    // One at a time: two of them would wait for each other where the server cannot see it.
+    if lock_catalogue::<R>(Share::Alone) {
+        seen = look()??;
+    }
+    let not = |reason: Reason, there| {
+        unlock_catalogue::<R>(Share::Alone);
+        not(reason, there)
+    };
     let Look { plan, there, absent } = seen;
     let plan = match plan {
         Ok(plan) => plan,

@@ -37,6 +37,10 @@ fn tag(object: u32, sub: u16, method: u32) -> pg_sys::LOCKTAG {
 const CATALOGUE: u16 = 1;
 const LOAD: u16 = 2;
 
+/// Which processes belong to which running load, as two arrays: processes, and the numbers of their loads.
+pub const LOADS: &str = "SELECT array_agg(pid)::int[], array_agg(objid::bigint)::bigint[] FROM pg_catalog.pg_locks \
+     WHERE locktype = 'object' AND classid = 3079 AND objsubid = 2 AND mode = 'ShareLock' AND granted";
+
 /// Waits until a load may write to the catalogue that this table stands for.
 pub fn catalogue(table: pg_sys::Oid, share: Share) {
     acquire(tag(table.to_u32(), CATALOGUE, pg_sys::DEFAULT_LOCKMETHOD), share.mode(), false);
@@ -45,6 +49,13 @@ pub fn catalogue(table: pg_sys::Oid, share: Share) {
 /// The same where that needs no waiting.
 pub fn catalogue_at_once(table: pg_sys::Oid, share: Share) -> bool {
     acquire(tag(table.to_u32(), CATALOGUE, pg_sys::DEFAULT_LOCKMETHOD), share.mode(), true)
+}
+
+/// Gives back what one call of these has taken.
+pub fn release_catalogue(table: pg_sys::Oid, share: Share) {
+    let tag = tag(table.to_u32(), CATALOGUE, pg_sys::DEFAULT_LOCKMETHOD);
+    // SAFETY: the tag is whole; a lock that is not held is a warning.
+    unsafe { pg_sys::LockRelease(&tag, share.mode() as pg_sys::LOCKMODE, false) };
 }
 
 /// One of the method of advisory locks: those that a session holds go when its process ends, whatever it was doing.
@@ -86,16 +97,6 @@ fn mode(written: bool) -> pg_sys::LOCKMODE {
 pub fn relation_at_once(relation: pg_sys::Oid, written: bool) -> bool {
     // SAFETY: a relation that is gone is locked for nothing; its name is looked up afterwards.
     unsafe { pg_sys::ConditionalLockRelationOid(relation, mode(written)) }
-}
-
-/// Waits until the table could be locked.
-pub fn wait_for_relation(relation: pg_sys::Oid, written: bool) {
-    // SAFETY: the lock is given back in the same mode.
-    unsafe {
-        let mode = mode(written);
-        pg_sys::LockRelationOid(relation, mode);
-        pg_sys::UnlockRelationOid(relation, mode);
-    }
 }
 
 /// The processes that `pid` waits for; 0 stands for a prepared transaction.

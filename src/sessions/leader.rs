@@ -8,21 +8,18 @@ use std::mem::take;
 use super::eligible::Plan;
 use super::fault;
 use super::member::{Member, State};
-use super::message::{Done, Relation, Start, ToSession, put, to_bytes};
+use super::message::{Done, Start, ToSession, put, to_bytes};
 use super::recovery;
 use super::team::{Alone, Team};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::{error, lock, transaction, xact};
+use crate::pg::{error, transaction, xact};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows, Slice};
 use crate::tuple::Formed;
 use crate::write::Refusals;
 use crate::write::insert::{BATCH_ROWS, Known};
 use crate::write::rejects::Rejects;
-
-/// How often the tables' locks are tried for before the load gives up writing in parallel.
-const LOCK_ROUNDS: usize = 5;
 
 /// What the server says of a transaction that cannot be prepared.
 const NOT_SUPPORTED: &str = "0A000";
@@ -102,26 +99,19 @@ impl Team {
         Ok((counts, dones[0].foreign_key_check.clone()))
     }
 
-    /// All sessions lock their tables, or none has a lock. What cannot be locked at once is waited for here, where
-    /// nothing is held and the server sees who waits.
+    /// All sessions lock their tables, or the load is none of theirs: one that waited for a lock would wait with the
+    /// others' locks held, and before whoever waits for those.
     fn lock(&mut self, work: &mut Work<'_, '_>) -> Result<(), Alone> {
-        for _ in 0..LOCK_ROUNDS {
-            self.tell_all(&ToSession::Lock(work.plan.relations.clone()));
-            self.hear_all(work, |state| matches!(state, State::Locked(_)))?;
-            let all = self.members.iter().all(|member| matches!(member.state, State::Locked(true)));
-            for member in &mut self.members {
-                member.state = State::Running;
-            }
-            if all {
-                self.tell_all(&ToSession::Proceed);
-                return Ok(());
-            }
-            self.tell_all(&ToSession::Unlock);
-            for Relation { oid, written } in &work.plan.relations {
-                lock::wait_for_relation(pgrx::pg_sys::Oid::from(*oid), *written);
-            }
+        self.tell_all(&ToSession::Lock(work.plan.relations.clone()));
+        self.hear_all(work, |state| matches!(state, State::Locked(_)))?;
+        if self.members.iter().any(|member| matches!(member.state, State::Locked(false))) {
+            return Err(Alone::Reason("somebody has locked a table, or waits to".into()));
         }
-        Err(Alone::Reason("a table is locked again and again".into()))
+        for member in &mut self.members {
+            member.state = State::Running;
+        }
+        self.tell_all(&ToSession::Proceed);
+        Ok(())
     }
 
     /// Sends the rows, a batch at a time to whoever takes one, until all sessions have written theirs.

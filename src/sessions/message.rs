@@ -18,8 +18,6 @@ pub enum ToSession {
     Start(Box<Start>),
     /// Begin a transaction and lock these tables, all of them or none.
     Lock(Vec<Relation>),
-    /// Roll it back: another session could not lock them.
-    Unlock,
     /// All sessions have their locks.
     Proceed,
     /// Composers to be made for the rows that follow.

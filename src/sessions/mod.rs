@@ -8,8 +8,8 @@
 //! leader                                session 0..n
 //! Start: who calls, what is loaded  ─▶  becomes the caller
 //! Lock                              ─▶  BEGIN; locks every table at once, or none of them
-//!                                   ◀─  Locked, or not
-//! Proceed, or Unlock and Lock again ─▶  goes on, or ROLLBACK
+//!                                   ◀─  Locked, or not: then the caller's session writes
+//! Proceed                           ─▶
 //! Composers, Rows, Rows, …          ─▶  parents locked, batch inserted
 //!                                   ◀─  Refused, UnknownComposer, Notice, Written
 //! Finish                            ─▶  deferred constraints are checked

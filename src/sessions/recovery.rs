@@ -33,6 +33,9 @@ pub fn lock_number(load_id: Uuid) -> u32 {
 fn parts(gid: &str) -> Option<(Uuid, usize, u64)> {
     let mut parts = gid.strip_prefix(PREFIX)?.split(':');
     let (load, session, first) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
     Some((load.parse().ok()?, session.parse().ok()?, first.parse().ok()?))
 }
 
@@ -62,6 +65,11 @@ pub fn resolve(spi: &Spi) -> u64 {
         if !lock::load_has_ended(lock_number(load_id)) {
             continue;
         }
+        // It may have come to its end before the lock was taken.
+        let there = format!("SELECT 1 FROM pg_catalog.pg_prepared_xacts WHERE gid = '{gid}'");
+        if spi.row(&there, |_| ()).is_none() {
+            continue;
+        }
         let commit = match (session, status(&gid)) {
             (0, _) | (_, Status::Aborted) => false,
             (_, Status::Committed) => true,
@@ -83,6 +91,7 @@ mod tests {
         assert_eq!(parts(&gid(load_id, 3, 1 << 40)), Some((load_id, 3, 1 << 40)));
         assert_eq!(parts("pg_opus:7"), None);
         assert_eq!(parts("other"), None);
+        assert_eq!(parts(&(gid(load_id, 3, 1) + ":4")), None);
         assert!(gid(Uuid::max(), 1023, u64::MAX).len() < 200);
     }
 }

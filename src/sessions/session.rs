@@ -70,7 +70,7 @@ fn work(link: &mut Link) -> Result<(), Failure> {
     transaction::within(|| lock::load_until_exit(recovery::lock_number(load_id)));
     log::keep();
     background::report_running(&query);
-    while !lock_all(link)? {}
+    lock_all(link)?;
     let place = Place { session: link.session, sessions, load_id, resource };
     let gid = spi::connect(|spi| match resource {
         Resource::Composers => write::<Composer>(spi, link, &place, on_conflict, table, rows),
@@ -121,24 +121,19 @@ fn decided(link: &mut Link, gid: Option<&str>) -> Option<bool> {
     }
 }
 
-/// Begins the transaction and locks the tables; `false` where this or another session could not.
-fn lock_all(link: &mut Link) -> Result<bool, Failure> {
+/// Begins the transaction and locks the tables, as far as that needs no waiting. The leader goes on where all sessions
+/// have all of them.
+fn lock_all(link: &mut Link) -> Result<(), Failure> {
     let ToSession::Lock(relations) = link.receive() else { return Err(unexpected()) };
     transaction::begin();
     let locked = relations.iter().all(|Relation { oid, written }| {
         lock::relation_at_once(pgrx::pg_sys::Oid::from(*oid), *written)
     });
-    if !locked {
-        transaction::abort();
-    }
     link.send(FromSession::Locked(locked));
     match link.receive() {
-        ToSession::Proceed => return Ok(true),
-        ToSession::Unlock if locked => transaction::abort(),
-        ToSession::Unlock => {}
-        _ => return Err(unexpected()),
+        ToSession::Proceed => Ok(()),
+        _ => Err(unexpected()),
     }
-    Ok(false)
 }
 
 /// Which load this is a session of.

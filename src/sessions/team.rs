@@ -8,7 +8,7 @@ use super::leader::Work;
 use super::member::{LOOK, Member, State};
 use super::message::ToSession;
 use crate::pg::queue::{self, Segment};
-use crate::pg::{background, interrupt, lock, transaction};
+use crate::pg::{background, interrupt, lock, spi, transaction};
 use crate::report::Failure;
 
 /// How long workers have to end once they are asked to. They do at once but for what cannot be interrupted.
@@ -135,15 +135,30 @@ impl Team {
         Ok(())
     }
 
-    /// A session that waits for another of this load, which waits for all.
-    pub fn look_for_deadlock(&self) -> Result<(), Alone> {
-        let idle = |member: &&Member| !matches!(member.state, State::Running);
-        let mut stuck: Vec<i32> =
-            self.members.iter().filter(idle).filter_map(|member| member.worker.pid()).collect();
-        stuck.push(background::own_pid());
-        for member in self.members.iter().filter(|member| !idle(member)) {
+    /// A session that waits, through whomever, for another of this load: that one holds its locks until all have
+    /// written. So do the sessions of other loads, each for all of its own.
+    fn look_for_deadlock(&self) -> Result<(), Alone> {
+        let loads = spi::connect(|spi| {
+            spi.row(lock::LOADS, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i64>>(2)))
+        });
+        let (pids, numbers) = loads.unwrap_or_default();
+        let loads: Vec<(i32, i64)> =
+            pids.unwrap_or_default().into_iter().zip(numbers.unwrap_or_default()).collect();
+        let own: Vec<i32> = self.members.iter().filter_map(|member| member.worker.pid()).collect();
+        let waited_for = |pid: i32| {
+            let mut blockers = lock::blockers(pid);
+            if !own.contains(&pid) {
+                let load = loads.iter().find(|(member, _)| *member == pid).map(|(_, load)| load);
+                let members = loads.iter().filter(|(_, other)| Some(other) == load);
+                blockers.extend(members.map(|(member, _)| *member));
+            }
+            blockers
+        };
+        for member in self.members.iter().filter(|member| matches!(member.state, State::Running)) {
             let Some(pid) = member.worker.pid() else { continue };
-            if let Some(path) = blocked::path(pid, &stuck, lock::blockers) {
+            let others = own.iter().copied().filter(|other| *other != pid);
+            let stuck: Vec<i32> = others.chain([background::own_pid()]).collect();
+            if let Some(path) = blocked::path(pid, &stuck, waited_for) {
                 return Err(Failure::deadlock(member.session + 1, &path).into());
             }
         }
