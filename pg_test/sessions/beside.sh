@@ -470,8 +470,9 @@ sql 'DROP TRIGGER extra ON works'
 # ---- that the rounds were what they are meant to be, and what is left
 
 sql 'INSERT INTO tally TABLE outcomes' "DELETE FROM tally WHERE kind LIKE '% %'"
+# But for the one in which the table is always locked.
 same 'each kind of round had parallel loads' '' \
-  "$(sql "SELECT kind FROM tally GROUP BY kind HAVING coalesce(max(sessions), 0) < 2 ORDER BY kind")"
+  "$(sql "SELECT kind FROM tally WHERE kind <> 'lock' GROUP BY kind HAVING coalesce(max(sessions), 0) < 2 ORDER BY kind")"
 same 'each kind of two loads had loads that met' '' \
   "$(sql "SELECT kind FROM tally a WHERE kind NOT IN ('rows', 'parents', 'crossing', 'ordered', 'changes') GROUP BY kind
      HAVING NOT bool_or(EXISTS (SELECT FROM tally b WHERE b.kind = a.kind AND a.began < b.began AND b.began < a.ended)) ORDER BY kind")"
