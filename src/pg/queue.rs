@@ -1,7 +1,7 @@
 //! Shared memory of a load's sessions: a queue in each direction for every session, and one number for all of them.
 //!
-//! Layout: the number, padded to [`HEADER`] bytes; then, for each session, its queue in and its queue out, of
-//! [`QUEUE`] bytes each. A queue's other end is told when one detaches, however it ends.
+//! Layout: the number and the size of a queue in, padded to [`HEADER`] bytes; then, for each session, its queue in, of
+//! that size, and its queue out, of [`OUT`] bytes. A queue's other end is told when one detaches, however it ends.
 
 use std::slice;
 use std::sync::atomic::AtomicU32;
@@ -11,9 +11,17 @@ use pgrx::pg_sys;
 
 const HEADER: usize = 64;
 
-/// Bytes of one queue. A batch has about 1.5 MB, so that the next one lies ready while one is written; longer messages
-/// pass through piece by piece.
-const QUEUE: usize = 4 << 20;
+/// Where the size stands in the header.
+const SIZE_AT: usize = 8;
+
+/// Bytes of all queues in, of which each has its part between these bounds. A batch has about 1.5 MB, so that with few
+/// sessions the next one lies ready while one is written; longer messages pass through piece by piece.
+const ALL_IN: usize = 16 << 20;
+const LEAST_IN: usize = 512 << 10;
+const MOST_IN: usize = 4 << 20;
+
+/// Bytes of a queue out: what a session says is short.
+const OUT: usize = 64 << 10;
 
 /// The segment; the leader creates it, sessions attach to it.
 pub struct Segment(*mut pg_sys::dsm_segment);
@@ -27,7 +35,8 @@ pub struct Ends {
 impl Segment {
     /// `None` where the server has no room for another segment.
     pub fn create(sessions: usize) -> Option<Self> {
-        let size = HEADER + sessions * 2 * QUEUE;
+        let into = (ALL_IN / sessions.max(1)).clamp(LEAST_IN, MOST_IN).next_multiple_of(HEADER);
+        let size = HEADER + sessions * (into + OUT);
         // SAFETY: the segment is new, `size` bytes long and nobody else's yet; queues are created once in their places.
         unsafe {
             let segment = pg_sys::dsm_create(size, pg_sys::DSM_CREATE_NULL_IF_MAXSEGMENTS as i32);
@@ -36,8 +45,11 @@ impl Segment {
             }
             let segment = Segment(segment);
             segment.lowest_at().write(AtomicU32::new(u32::MAX));
-            for queue in 0..sessions * 2 {
-                pg_sys::shm_mq_create(segment.at(HEADER + queue * QUEUE), QUEUE);
+            segment.at(SIZE_AT).cast::<usize>().write(into);
+            for session in 0..sessions {
+                let (queue_in, queue_out) = segment.queues(session);
+                pg_sys::shm_mq_create(queue_in.cast(), into);
+                pg_sys::shm_mq_create(queue_out.cast(), OUT);
             }
             Some(segment)
         }
@@ -71,8 +83,10 @@ impl Segment {
     }
 
     fn queues(&self, session: usize) -> (*mut pg_sys::shm_mq, *mut pg_sys::shm_mq) {
-        let at = HEADER + session * 2 * QUEUE;
-        (self.at(at).cast(), self.at(at + QUEUE).cast())
+        // SAFETY: written by `create`, and by nobody after it.
+        let into = unsafe { self.at(SIZE_AT).cast::<usize>().read() };
+        let at = HEADER + session * (into + OUT);
+        (self.at(at).cast(), self.at(at + into).cast())
     }
 
     /// The leader's ends, before the session is started.
