@@ -133,11 +133,4 @@ same 'afterwards: all of it' "$COMPOSERS $WORKS 0" \
     "SELECT load_works(document) FROM documents WHERE name = 'works all'" \
     "SELECT load_works(document) FROM documents WHERE name = 'works all'" | paste -sd ' ')"
 
-if command -v pg_amcheck >/dev/null && [[ $(sql "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'") == 1 ]]; then
-  sql 'CREATE EXTENSION amcheck'
-  status=0
-  OUTPUT=$(pg_amcheck --heapallindexed --rootdescend --database="$PGDATABASE" 2>&1) || status=$?
-  same 'pg_amcheck' '0|' "$status|$OUTPUT"
-else
-  echo 'skip concurrency, the part with pg_amcheck: no pg_amcheck or no extension amcheck'
-fi
+amcheck

@@ -153,3 +153,17 @@ difference() { # LATER EARLIER, seconds
 fingerprint() { # TABLE
   sql "SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM $1 t"
 }
+
+# ---- the database
+
+# Looks whether all tables and indexes are sound; without pg_amcheck it says so.
+amcheck() {
+  if command -v pg_amcheck >/dev/null && [[ $(sql "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'") == 1 ]]; then
+    sql 'CREATE EXTENSION amcheck'
+    local status=0
+    OUTPUT=$(pg_amcheck --heapallindexed --rootdescend --database="$PGDATABASE" 2>&1) || status=$?
+    same 'pg_amcheck' '0|' "$status|$OUTPUT"
+  else
+    echo "skip $(basename "$0" .sh), the part with pg_amcheck: no pg_amcheck or no extension amcheck"
+  fi
+}

@@ -483,11 +483,4 @@ echo "# slowest round: $slowest; errors in rounds: $(sort <<<"$seen" | sed '/^$/
 same 'no prepared transaction is left, no worker, no lock' 0 \
   "$(sql "SELECT (SELECT count(*) FROM pg_prepared_xacts) + (SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\_opus%')
      + (SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND pid <> pg_backend_pid())")"
-if command -v pg_amcheck >/dev/null && [[ $(sql "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'") == 1 ]]; then
-  sql 'CREATE EXTENSION amcheck'
-  status=0
-  OUTPUT=$(pg_amcheck --heapallindexed --rootdescend --database="$PGDATABASE" 2>&1) || status=$?
-  same 'pg_amcheck' '0|' "$status|$OUTPUT"
-else
-  echo 'skip beside, the part with pg_amcheck: no pg_amcheck or no extension amcheck'
-fi
+amcheck

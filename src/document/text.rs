@@ -1,7 +1,7 @@
 //! PURE. JSON text: [`spans`] found by matching brackets, then read by serde_json.
 //!
-//! What a span holds is checked when it is read, in parallel. Two checks that serde_json does not make for values nobody reads, and that jsonb makes
-//! everywhere, are here: `\u0000` and halves of surrogate pairs (RFC 8259 section 7).
+//! What a span holds is checked when it is read, in parallel. Two checks that serde_json does not make for values nobody
+//! reads, and that jsonb makes everywhere, are here: `\u0000` and halves of surrogate pairs (RFC 8259 section 7).
 
 mod spans;
 

@@ -172,7 +172,6 @@ impl Team {
             // One that has prepared is deaf to signals.
             member.pending = None;
             member.tell(&ToSession::Rollback);
-            let _ = member.push();
         }
         background::terminate_all();
         self.wait_for_end();
@@ -187,11 +186,11 @@ impl Team {
         self.wait_for_end();
     }
 
-    pub fn wait_for_end(self) {
+    fn wait_for_end(self) {
         let start = Instant::now();
         let ended = |member: &Member| member.worker.has_stopped();
         while !self.members.iter().all(ended) && start.elapsed() < PATIENCE {
-            queue::wait(LOOK.min(Duration::from_millis(10)));
+            queue::wait(Duration::from_millis(10));
         }
         background::forget_all();
         self.segment.detach();
