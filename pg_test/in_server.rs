@@ -102,14 +102,14 @@ mod tests {
     #[pg_test]
     fn tuples_are_read_back_by_the_server() {
         const COLUMNS: &[Column] = &[
-            Column { name: "a", kind: ColumnType::Text },
-            Column { name: "b", kind: ColumnType::TextArray },
-            Column { name: "c", kind: ColumnType::Uuid },
-            Column { name: "d", kind: ColumnType::Date },
-            Column { name: "e", kind: ColumnType::Boolean },
-            Column { name: "f", kind: ColumnType::Int4 },
-            Column { name: "g", kind: ColumnType::Int8 },
-            Column { name: "h", kind: ColumnType::Text },
+            Column::new("a", ColumnType::Text),
+            Column::new("b", ColumnType::TextArray),
+            Column::new("c", ColumnType::Uuid),
+            Column::new("d", ColumnType::Date),
+            Column::new("e", ColumnType::Boolean),
+            Column::new("f", ColumnType::Int4),
+            Column::new("g", ColumnType::Int8),
+            Column::new("h", ColumnType::Text),
         ];
         let read = spi::connect(|spi| {
             let mut batch = Batch::register(spi, "pg_opus_sample", COLUMNS, 2);

@@ -45,7 +45,7 @@ impl Slice {
         let mut former = Former::new(encode);
         for (ordinal, row) in (first as u32..).zip(rows) {
             let Some(row) = row else { continue };
-            row.put(ordinal as i32, &mut former);
+            row.put(&mut former);
             if !former.finish(&mut slice.tuples) {
                 slice.unencodable.push(ordinal);
                 continue;

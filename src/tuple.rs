@@ -110,6 +110,29 @@ impl Former {
     }
 }
 
+/// Appends a tuple that has one column more behind those of `tuple`, an integer.
+fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
+    let word = |at: usize| u16::from_ne_bytes([tuple[at], tuple[at + 1]]);
+    let (columns, data_at) = (usize::from(word(INFOMASK2_AT)), usize::from(tuple[HOFF_AT]));
+    let start = tuples.len();
+    tuples.extend_from_slice(&tuple[..HEADER]);
+    tuples[start + INFOMASK2_AT..start + INFOMASK_AT]
+        .copy_from_slice(&(columns as u16 + 1).to_ne_bytes());
+    if word(INFOMASK_AT) & HAS_NULL != 0 {
+        let bitmap = columns.div_ceil(8);
+        tuples.extend_from_slice(&tuple[HEADER..HEADER + bitmap]);
+        tuples.resize(start + HEADER + (columns + 1).div_ceil(8), 0);
+        tuples[start + HEADER + columns / 8] |= 1 << (columns % 8);
+    }
+    let new_data_at = (tuples.len() - start).next_multiple_of(HEADER_ALIGNMENT);
+    tuples[start + HOFF_AT] = new_data_at as u8;
+    tuples.resize(start + new_data_at, 0);
+    tuples.extend_from_slice(&tuple[data_at..]);
+    let length = tuples.len() - start - new_data_at;
+    tuples.resize(start + new_data_at + length.next_multiple_of(4), 0);
+    tuples.extend_from_slice(&value.to_ne_bytes());
+}
+
 /// Forms a few tuples.
 pub struct Tuples {
     former: Former,
@@ -145,6 +168,12 @@ impl Tuples {
 }
 
 impl Formed {
+    /// Adds a tuple that has one column more behind those of `tuple`, an integer.
+    pub fn add_with_int4(&mut self, tuple: &[u8], value: i32) {
+        with_int4(tuple, value, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
@@ -250,6 +279,27 @@ mod tests {
         });
         assert_eq!((tuple[HOFF_AT], tuple[23], tuple[24]), (32, 0, 1));
         assert_eq!(tuple.len(), 36);
+    }
+
+    #[test]
+    fn a_column_more_is_as_if_it_had_been_there() {
+        // Up to where the bitmap takes another byte, and moves the data.
+        for columns in [1, 7, 8, 12, 72, 73] {
+            for null in [None, Some(0), Some(columns - 1)] {
+                let put = |row: &mut Former| {
+                    for column in 0..columns {
+                        row.text((Some(column) != null).then_some("abc"));
+                    }
+                };
+                let expected = formed(|row| {
+                    put(row);
+                    row.int4(Some(-7));
+                });
+                let mut found = vec![1, 2, 3];
+                with_int4(&formed(put), -7, &mut found);
+                assert_eq!(found[3..], expected, "{columns} {null:?}");
+            }
+        }
     }
 
     #[test]

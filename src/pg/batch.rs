@@ -52,10 +52,14 @@ impl<'spi> Batch<'spi> {
     pub fn fill<'t>(&mut self, tuples: impl IntoIterator<Item = &'t [u8]>) {
         // The old rows go before the new ones come.
         self.store = None;
-        let store = Store::new();
+        self.append(tuples);
+    }
+
+    /// Adds rows to those that are there.
+    pub fn append<'t>(&mut self, tuples: impl IntoIterator<Item = &'t [u8]>) {
+        let store = self.store.get_or_insert_with(Store::new);
         store.put(tuples);
         self.relation.reldata = store.state.cast();
-        self.store = Some(store);
     }
 }
 
@@ -68,7 +72,7 @@ impl Drop for Batch<'_> {
     }
 }
 
-fn type_oid(kind: ColumnType) -> pg_sys::Oid {
+pub fn type_oid(kind: ColumnType) -> pg_sys::Oid {
     match kind {
         ColumnType::Text => pg_sys::TEXTOID,
         ColumnType::TextArray => pg_sys::TEXTARRAYOID,
@@ -88,7 +92,7 @@ const AHEAD: usize = 8;
 const CACHE_LINE: usize = 64;
 
 /// Asks for bytes that are soon to be copied.
-fn prefetch(bytes: &[u8]) {
+pub fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(CACHE_LINE) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -10,6 +10,7 @@
 //! - [`interrupt`]: cancel and termination;
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
+//! - [`pages`]: rows laid into a table's pages, and its indexes' entries;
 //! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`queue`]: shared memory and the queues in it;
 //! - [`relation`]: tables found by name and locked;
@@ -34,6 +35,7 @@ pub mod guc;
 pub mod interrupt;
 pub mod lock;
 pub mod log;
+pub mod pages;
 pub mod progress;
 pub mod queue;
 pub mod relation;

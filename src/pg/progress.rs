@@ -51,6 +51,12 @@ impl Progress {
         self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
     }
 
+    /// So many rows have not been written after all: their subtransaction is undone.
+    pub fn take_back(&mut self, tuples: u64) {
+        self.tuples -= tuples;
+        self.resume();
+    }
+
     pub fn excluded(&mut self, more: u64) {
         self.excluded += more;
         self.set(pg_sys::PROGRESS_COPY_TUPLES_EXCLUDED, self.excluded);

@@ -51,3 +51,10 @@ pub fn reads_committed() -> bool {
     // SAFETY: reads a variable of the backend.
     unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
 }
+
+/// Whether an extension wants to hear of the permissions that each statement asks for.
+pub fn permissions_are_watched() -> bool {
+    // SAFETY: reads a variable of the backend.
+    let hook = unsafe { pg_sys::ExecutorCheckPerms_hook };
+    hook.is_some()
+}

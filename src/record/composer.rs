@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::name::Name;
-use super::{Column, ColumnType, ORDINAL, Row, Sink, Table};
+use super::{Column, ColumnType, Row, Sink, Table};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Composer<'a> {
@@ -43,29 +43,28 @@ impl<'a> Composer<'a> {
 }
 
 const COLUMNS: &[Column] = &[
-    Column { name: "composer_id", kind: ColumnType::Text },
-    Column { name: "last_name", kind: ColumnType::Text },
-    Column { name: "first_name", kind: ColumnType::Text },
-    Column { name: "complete_name", kind: ColumnType::Text },
-    Column { name: "birth", kind: ColumnType::Date },
-    Column { name: "death", kind: ColumnType::Date },
-    Column { name: "epoch", kind: ColumnType::Text },
-    Column { name: "portrait", kind: ColumnType::Text },
-    Column { name: "popular", kind: ColumnType::Boolean },
-    Column { name: "recommended", kind: ColumnType::Boolean },
-    Column { name: "openopus_id", kind: ColumnType::Int4 },
-    Column { name: "permlink", kind: ColumnType::Text },
-    ORDINAL,
+    Column::always("composer_id", ColumnType::Text),
+    Column::always("last_name", ColumnType::Text),
+    Column::new("first_name", ColumnType::Text),
+    Column::always("complete_name", ColumnType::Text),
+    Column::new("birth", ColumnType::Date),
+    Column::new("death", ColumnType::Date),
+    Column::new("epoch", ColumnType::Text),
+    Column::new("portrait", ColumnType::Text),
+    Column::new("popular", ColumnType::Boolean),
+    Column::new("recommended", ColumnType::Boolean),
+    Column::new("openopus_id", ColumnType::Int4),
+    Column::new("permlink", ColumnType::Text),
 ];
 
 impl Row for Composer<'_> {
-    const TABLE: Table = Table { name: "composers", batch: COLUMNS };
+    const TABLE: Table = Table { name: "composers", columns: COLUMNS };
 
     fn order_key(&self, key: &mut Vec<u8>) {
         key.extend_from_slice(self.composer_id.as_bytes());
     }
 
-    fn put(&self, ordinal: i32, sink: &mut impl Sink) {
+    fn put(&self, sink: &mut impl Sink) {
         sink.text(Some(&self.composer_id));
         sink.text(Some(&self.last_name));
         sink.text(self.first_name.as_deref());
@@ -78,6 +77,5 @@ impl Row for Composer<'_> {
         sink.boolean(self.recommended);
         sink.int4(self.openopus_id);
         sink.text(self.permlink.as_deref());
-        sink.int4(Some(ordinal));
     }
 }

@@ -33,6 +33,18 @@ pub enum ColumnType {
 pub struct Column {
     pub name: &'static str,
     pub kind: ColumnType,
+    /// Each row has a value for it.
+    pub always: bool,
+}
+
+impl Column {
+    pub const fn new(name: &'static str, kind: ColumnType) -> Self {
+        Column { name, kind, always: false }
+    }
+
+    pub const fn always(name: &'static str, kind: ColumnType) -> Self {
+        Column { name, kind, always: true }
+    }
 }
 
 /// Takes the values of one row, in the order of its columns.
@@ -54,28 +66,23 @@ pub trait Row: Send + Sync {
     /// Appends the bytes by which rows are ordered: the parent and a NUL, where there is a parent, then the key.
     fn order_key(&self, key: &mut Vec<u8>);
 
-    fn put(&self, ordinal: i32, sink: &mut impl Sink);
+    fn put(&self, sink: &mut impl Sink);
 }
 
-/// The column of a batch that tells the record from which a row comes.
-pub const ORDINAL: Column = Column { name: "pg_opus_ordinal", kind: ColumnType::Int4 };
+/// The column behind those of a row that tells from which record the row comes.
+pub const ORDINAL: Column = Column::new("pg_opus_ordinal", ColumnType::Int4);
 
 /// A table that the loader writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     /// Unqualified.
     pub name: &'static str,
-    /// The columns of a batch: those of the table, the key first, and [`ORDINAL`] behind them.
-    pub batch: &'static [Column],
+    /// The columns that the loader writes, the key first.
+    pub columns: &'static [Column],
 }
 
 impl Table {
-    /// The columns that the loader writes.
-    pub fn columns(&self) -> &'static [Column] {
-        self.batch.split_last().map_or(&[], |(_, columns)| columns)
-    }
-
     pub fn key(&self) -> &'static str {
-        self.batch.first().map_or("", |column| column.name)
+        self.columns.first().map_or("", |column| column.name)
     }
 }

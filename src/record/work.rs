@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
 
-use super::{Column, ColumnType, ORDINAL, Row, Sink, Table};
+use super::{Column, ColumnType, Row, Sink, Table};
 
 /// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0xd46ffb9c_eca1_5806_b039_103925d943c4);
@@ -73,23 +73,22 @@ pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) {
 }
 
 const COLUMNS: &[Column] = &[
-    Column { name: "work_id", kind: ColumnType::Uuid },
-    Column { name: "composer_id", kind: ColumnType::Text },
-    Column { name: "title", kind: ColumnType::Text },
-    Column { name: "subtitle", kind: ColumnType::Text },
-    Column { name: "genre", kind: ColumnType::Text },
-    Column { name: "catalogue_number", kind: ColumnType::Text },
-    Column { name: "search_terms", kind: ColumnType::TextArray },
-    Column { name: "popular", kind: ColumnType::Boolean },
-    Column { name: "recommended", kind: ColumnType::Boolean },
-    Column { name: "imslp_id", kind: ColumnType::Int8 },
-    Column { name: "openopus_id", kind: ColumnType::Int4 },
-    Column { name: "permlink", kind: ColumnType::Text },
-    ORDINAL,
+    Column::always("work_id", ColumnType::Uuid),
+    Column::always("composer_id", ColumnType::Text),
+    Column::always("title", ColumnType::Text),
+    Column::new("subtitle", ColumnType::Text),
+    Column::new("genre", ColumnType::Text),
+    Column::new("catalogue_number", ColumnType::Text),
+    Column::new("search_terms", ColumnType::TextArray),
+    Column::new("popular", ColumnType::Boolean),
+    Column::new("recommended", ColumnType::Boolean),
+    Column::new("imslp_id", ColumnType::Int8),
+    Column::new("openopus_id", ColumnType::Int4),
+    Column::new("permlink", ColumnType::Text),
 ];
 
 impl Row for Work<'_> {
-    const TABLE: Table = Table { name: "works", batch: COLUMNS };
+    const TABLE: Table = Table { name: "works", columns: COLUMNS };
 
     /// By composer, then key: works of a composer lie together, and its index is filled in order.
     fn order_key(&self, key: &mut Vec<u8>) {
@@ -98,7 +97,7 @@ impl Row for Work<'_> {
         key.extend_from_slice(self.work_id.as_bytes());
     }
 
-    fn put(&self, ordinal: i32, sink: &mut impl Sink) {
+    fn put(&self, sink: &mut impl Sink) {
         sink.uuid(self.work_id.into_bytes());
         sink.text(Some(&self.composer_id));
         sink.text(Some(&self.title));
@@ -111,7 +110,6 @@ impl Row for Work<'_> {
         sink.int8(self.imslp_id);
         sink.int4(self.openopus_id);
         sink.text(self.permlink.as_deref());
-        sink.int4(Some(ordinal));
     }
 }
 

@@ -129,6 +129,13 @@ impl Team {
                 }
             }
             moved |= self.hear(work)?;
+            let refused = self.members.iter().find_map(|member| match &member.state {
+                State::Unwritable(message) => Some(message.clone()),
+                _ => None,
+            });
+            if let Some(message) = refused {
+                return Err(Alone::Reason(format!("the database refuses a row: {message}")));
+            }
             let done = |member: &Member| match &member.state {
                 State::Done(done) => Some(done.clone()),
                 _ => None,

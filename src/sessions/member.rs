@@ -34,6 +34,8 @@ pub enum State {
     Stored,
     Prepared,
     Committed,
+    /// It has met a row that the server refuses, for this reason, and is gone.
+    Unwritable(String),
 }
 
 impl Member {
@@ -88,6 +90,9 @@ impl Member {
             };
             heard = true;
             self.take(work, message)?;
+            if matches!(self.state, State::Unwritable(_)) {
+                return Ok(heard);
+            }
         }
     }
 
@@ -116,6 +121,10 @@ impl Member {
             Some(FromSession::Failed(error)) => {
                 let line = format!("session {} of the load", self.session + 1);
                 return Err(error.with_context(line.into_bytes()).into());
+            }
+            Some(FromSession::Unwritable(error)) => {
+                let message = String::from_utf8_lossy(&error.message).into_owned();
+                self.state = State::Unwritable(message);
             }
             None => return Err(Failure::session_ended(self.session + 1)),
         }

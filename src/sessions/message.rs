@@ -87,6 +87,8 @@ pub enum FromSession {
     Committed,
     /// The session ends; its transaction is rolled back.
     Failed(ServerError),
+    /// The same for the sake of a row: which one, and what becomes of the others, is found out in the caller's session.
+    Unwritable(ServerError),
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ use crate::record::work::Work;
 use crate::report::{Failure, function_of};
 use crate::rows::{Family, Rows, Slice};
 use crate::write::Refusals;
-use crate::write::insert::{BATCH_ROWS, Known, Run, Writer};
+use crate::write::insert::{BATCH_ROWS, Known, Run, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects;
 use crate::write::target::{self, Target};
@@ -50,6 +50,7 @@ pub fn main() {
         on_error: OnError::Stop,
         refused: 0,
         batch: 0,
+        laying: false,
     };
     let outcome = error::catch(|| work(&mut link));
     let failure = match outcome {
@@ -58,7 +59,10 @@ pub fn main() {
         Err(error) => error,
     };
     transaction::abort();
-    link.send(FromSession::Failed(failure));
+    link.send(match link.laying && is_about_rows(&failure) {
+        true => FromSession::Unwritable(failure),
+        false => FromSession::Failed(failure),
+    });
 }
 
 fn work(link: &mut Link) -> Result<(), Failure> {
@@ -150,7 +154,7 @@ fn write<R: Row>(
     place: &Place,
     on_conflict: OnConflict,
     table: u32,
-    rows: usize,
+    all: usize,
 ) -> Result<Option<String>, Failure> {
     let target = target::find(spi, R::TABLE, on_conflict)?;
     if target.oid.to_u32() != table {
@@ -158,7 +162,7 @@ fn write<R: Row>(
     }
     let check = match place.resource {
         Resource::Composers => Check::composers(),
-        Resource::Works => Check::decide(spi, &target, rows, false),
+        Resource::Works => Check::decide(spi, &target, all, false),
     };
     let writer = Writer { spi, target: &target, on_conflict, proved: check.as_set };
     let mut run = writer.start(BATCH_ROWS);
@@ -171,7 +175,7 @@ fn write<R: Row>(
             ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
-                put(link, &missing, &mut run, known, rows).map_err(|failure| {
+                put(link, &missing, &mut run, known, rows, all).map_err(|failure| {
                     let batch = link.batch;
                     let (session, sessions) = (place.session + 1, place.sessions);
                     let line = format!("batch {batch} of session {session} of {sessions}");
@@ -181,6 +185,9 @@ fn write<R: Row>(
                 fault::point("inserting", place.session);
             }
             ToSession::Finish => {
+                link.laying = true;
+                run.finish_laying();
+                link.laying = false;
                 // A constraint that is refused at the commit would be refused when others have committed.
                 spi.run("SET CONSTRAINTS ALL IMMEDIATE");
                 fault::point("inserted", place.session);
@@ -207,6 +214,7 @@ fn put(
     run: &mut Run<'_>,
     known: Known,
     slice: Slice,
+    all: usize,
 ) -> Result<(), Failure> {
     let rows = Rows::new(vec![slice]);
     let mut write = rows.all();
@@ -217,7 +225,18 @@ fn put(
         let present: Vec<bool> = families.iter().map(present).collect();
         write = Check::known(&rows, write, &families, &present, link)?;
     }
-    run.batch(&rows, &write, known, link, &mut Progress::none())?;
+    link.laying = true;
+    let laid = match known {
+        Known::New => run.lay(&rows, &write, all, &mut Progress::none()),
+        Known::Changed | Known::Nothing => {
+            run.finish_laying();
+            false
+        }
+    };
+    link.laying = false;
+    if !laid {
+        run.batch(&rows, &write, known, link, &mut Progress::none())?;
+    }
     let excluded = link.count() - before;
     link.send(FromSession::Written { rows: received - excluded, excluded });
     Ok(())
@@ -246,6 +265,8 @@ struct Link {
     refused: u64,
     /// How many batches have come.
     batch: u64,
+    /// Rows are being laid into the table's pages: which of them the server refuses is not known.
+    laying: bool,
 }
 
 impl Link {

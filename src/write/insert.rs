@@ -1,26 +1,37 @@
 //! Rows into a table, in batches: those known to be new by a plain INSERT, the others by INSERT … ON CONFLICT.
 //!
-//! Each batch is a subtransaction. One that fails for the sake of its rows is halved until the bad rows stand alone,
+//! Into a plain table the new rows are laid as COPY lays them, all in one subtransaction. Where the server refuses one
+//! of them, it is undone, and they are inserted.
+//!
+//! Each batch of an INSERT is a subtransaction. One that fails for the sake of its rows is halved until the bad rows stand alone,
 //! in the order of the document, so that the first one found is the first one there is. One that fails for any other
 //! reason (a lock timeout, no privilege, no space) ends the load with that error.
 
 use super::Refusals;
+use super::plain::is_plain;
 use super::statement::{batch_name, compare, counted_merge, insert, merge};
 use super::target::Target;
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
+use crate::pg::pages::Pages;
 use crate::pg::progress::Progress;
 use crate::pg::role::as_replica;
 use crate::pg::spi::{Plan, Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
+use crate::record::{Column, ORDINAL};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
+use crate::tuple::Formed;
 use serde::{Deserialize, Serialize};
+use std::mem::replace;
 
 /// Rows of a batch. Measured on 267,000 works, write phase, medians: 1,000: 0.96 s, 5,000: 0.95 s, 20,000: 0.99 s,
 /// 100,000: 0.99 s. Smaller ones stay within work_mem and cost less to halve.
 pub const BATCH_ROWS: usize = 5_000;
+
+/// Fewer new rows are inserted sooner than it is found out whether they may be laid.
+const FEWEST_LAID: usize = 500;
 
 /// Writes rows into a table.
 pub struct Writer<'w> {
@@ -59,14 +70,47 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<Counts, Failure> {
-        let Sorted { new, changed, unchanged } = there.sort(write);
+        let Sorted { mut new, changed, unchanged } = there.sort(write);
         let mut run = self.start(write.len());
+        if new.iter().all(|row| refusals.matters(row.ordinal)) && self.lay(rows, &new, progress)? {
+            run.counts.inserted += new.len() as u64;
+            new.clear();
+        }
         for (write, known) in [(new, Known::New), (changed, Known::Changed)] {
             for write in write.chunks(BATCH_ROWS) {
                 run.batch(rows, write, known, refusals, progress)?;
             }
         }
         Ok(Counts { unchanged: run.counts.unchanged + unchanged, ..run.counts })
+    }
+
+    /// Lays new rows into the table's pages: all of them or, where that cannot be, none.
+    fn lay(&self, rows: &Rows, new: &[RowRef], progress: &mut Progress) -> Result<bool, Failure> {
+        if new.len() < FEWEST_LAID || !is_plain(self.spi, self.target, self.proved) {
+            return Ok(false);
+        }
+        let mut done = 0;
+        let laid = subtransaction::within(|| {
+            let Some(mut pages) = self.open_pages() else { return false };
+            for batch in new.chunks(BATCH_ROWS) {
+                lay(&mut pages, rows, batch, progress);
+                done += batch.len() as u64;
+            }
+            pages.finish();
+            true
+        });
+        match laid {
+            Ok(laid) => Ok(laid),
+            Err(error) if is_about_rows(&error) => {
+                progress.take_back(done);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open_pages(&self) -> Option<Pages> {
+        Pages::open(self.target.oid, self.target.table.columns)
     }
 
     /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
@@ -77,11 +121,11 @@ impl<'w> Writer<'w> {
 
     /// Prepares to write batches of at most `rows` rows.
     pub fn start(&'w self, rows: usize) -> Run<'w> {
-        let (table, columns) = (self.target.table, self.target.table.columns());
+        let (table, columns) = (self.target.table, self.target.table.columns);
         let name = batch_name(table.name);
         Run {
             writer: self,
-            batch: Batch::register(self.spi, &name, table.batch, BATCH_ROWS.min(rows)),
+            batch: Batch::register(self.spi, &name, columns, BATCH_ROWS.min(rows)),
             insert: self.spi.prepare(&insert(&self.target.name, &name, columns)),
             merge: (self.on_conflict != OnConflict::Error).then(|| {
                 self.spi.prepare(&merge(&self.target.name, &name, columns, self.on_conflict))
@@ -89,6 +133,7 @@ impl<'w> Writer<'w> {
             counted_merge: (self.on_conflict == OnConflict::Update && self.target.ordinary)
                 .then(|| self.spi.prepare(&counted_merge(&self.target.name, &name, columns))),
             counts: Counts::default(),
+            laying: Laying::Undecided,
         }
     }
 
@@ -98,9 +143,16 @@ impl<'w> Writer<'w> {
         }
         let table = self.target.table;
         let name = batch_name(&format!("{}_compared", table.name));
-        let mut batch = Batch::register(self.spi, &name, table.batch, write.len());
-        batch.fill(write.iter().map(|row| rows.tuple(*row)));
-        let sql = compare(&self.target.name, &name, table.columns(), self.on_conflict);
+        let columns: Vec<Column> = table.columns.iter().copied().chain([ORDINAL]).collect();
+        let mut batch = Batch::register(self.spi, &name, &columns, write.len());
+        for write in write.chunks(BATCH_ROWS) {
+            let mut tuples = Formed::default();
+            for row in write {
+                tuples.add_with_int4(rows.tuple(*row), row.ordinal as i32);
+            }
+            batch.append(tuples.iter());
+        }
+        let sql = compare(&self.target.name, &name, table.columns, self.on_conflict);
         let found = self.spi.row(&sql, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
         let (changed, equal) = found.unwrap_or_default();
         let mut there = There::default();
@@ -112,15 +164,26 @@ impl<'w> Writer<'w> {
         there
     }
 
-    /// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's
-    /// rights, of locks, of resources and of the server are not: each other row would meet them too.
+    /// [`is_about_rows`] for a table that may have row security.
     fn is_about_rows(&self, error: &ServerError) -> bool {
-        const NOT_ABOUT_ROWS: [&str; 12] =
-            ["08", "0A", "25", "26", "40", "42", "53", "55", "57", "58", "F0", "XX"];
-        let sqlstate = error.sqlstate();
-        let refused_by_policy = sqlstate == INSUFFICIENT_PRIVILEGE && self.target.refuses_rows;
-        refused_by_policy || !NOT_ABOUT_ROWS.contains(&&sqlstate[..2])
+        self.target.refuses_rows && error.sqlstate() == INSUFFICIENT_PRIVILEGE
+            || is_about_rows(error)
     }
+}
+
+/// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's rights,
+/// of locks, of resources and of the server are not: each other row would meet them too.
+pub fn is_about_rows(error: &ServerError) -> bool {
+    const NOT_ABOUT_ROWS: [&str; 12] =
+        ["08", "0A", "25", "26", "40", "42", "53", "55", "57", "58", "F0", "XX"];
+    !NOT_ABOUT_ROWS.contains(&&error.sqlstate()[..2])
+}
+
+/// Lays a batch of rows.
+fn lay(pages: &mut Pages, rows: &Rows, batch: &[RowRef], progress: &mut Progress) {
+    pages.lay(batch.iter().map(|row| (rows.tuple(*row), rows.key(*row))));
+    wal::write_behind();
+    progress.tuples(batch.len() as u64);
 }
 
 /// The code under which row security refuses a row.
@@ -169,6 +232,14 @@ pub struct Run<'w> {
     /// None where the merge cannot tell inserted rows from updated ones, or does not update.
     counted_merge: Option<Plan<'w>>,
     pub counts: Counts,
+    laying: Laying,
+}
+
+/// Whether a session of a parallel load lays its new rows.
+enum Laying {
+    Undecided,
+    Pages(Pages),
+    No,
 }
 
 /// One batch on its way.
@@ -179,6 +250,35 @@ struct Put<'b> {
 }
 
 impl Run<'_> {
+    /// Lays a batch of new rows, where the table is plain and `all` are enough; else it is to be inserted. In no
+    /// subtransaction: an error is the end of the transaction. Before anything else is written, and at the end,
+    /// [`Run::finish_laying`] belongs behind it.
+    pub fn lay(
+        &mut self,
+        rows: &Rows,
+        batch: &[RowRef],
+        all: usize,
+        progress: &mut Progress,
+    ) -> bool {
+        if matches!(self.laying, Laying::Undecided) {
+            let Writer { spi, target, proved, .. } = self.writer;
+            let plain = all >= FEWEST_LAID && is_plain(spi, target, *proved);
+            let pages = plain.then(|| self.writer.open_pages()).flatten();
+            self.laying = pages.map_or(Laying::No, Laying::Pages);
+        }
+        let Laying::Pages(pages) = &mut self.laying else { return false };
+        lay(pages, rows, batch, progress);
+        self.counts.inserted += batch.len() as u64;
+        true
+    }
+
+    /// The rows that have been laid can be found from here on.
+    pub fn finish_laying(&mut self) {
+        if let Laying::Pages(pages) = replace(&mut self.laying, Laying::No) {
+            pages.finish();
+        }
+    }
+
     /// Writes a batch, or those rows of it that can be written.
     pub fn batch(
         &mut self,

@@ -4,6 +4,7 @@
 //! - [`statement`]: the SQL, all of it;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
+//! - [`plain`]: tables into whose pages rows may be laid;
 //! - [`rejects`]: records set aside.
 
 use crate::error::Fault;
@@ -12,6 +13,7 @@ use crate::report::Failure;
 
 pub mod insert;
 pub mod parents;
+pub mod plain;
 pub mod rejects;
 pub mod statement;
 pub mod target;

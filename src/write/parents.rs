@@ -34,10 +34,8 @@ const FEWEST_ROWS: usize = 500;
 
 const KEY: &str = "composer_id";
 
-const COLUMNS: &[Column] = &[
-    Column { name: "place", kind: ColumnType::Int4 },
-    Column { name: KEY, kind: ColumnType::Text },
-];
+const COLUMNS: &[Column] =
+    &[Column::new("place", ColumnType::Int4), Column::new(KEY, ColumnType::Text)];
 
 /// How a load makes sure that each work has its composer.
 pub struct Check {

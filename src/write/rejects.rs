@@ -241,11 +241,11 @@ impl Refusals for Rejects<'_> {
 }
 
 const COLUMNS: &[Column] = &[
-    Column { name: "ordinal", kind: ColumnType::Int8 },
-    Column { name: "path", kind: ColumnType::Text },
-    Column { name: "sqlstate", kind: ColumnType::Text },
-    Column { name: "reason", kind: ColumnType::Text },
-    Column { name: "malformed", kind: ColumnType::Boolean },
-    Column { name: "container", kind: ColumnType::Jsonb },
-    Column { name: "source", kind: ColumnType::Text },
+    Column::new("ordinal", ColumnType::Int8),
+    Column::new("path", ColumnType::Text),
+    Column::new("sqlstate", ColumnType::Text),
+    Column::new("reason", ColumnType::Text),
+    Column::new("malformed", ColumnType::Boolean),
+    Column::new("container", ColumnType::Jsonb),
+    Column::new("source", ColumnType::Text),
 ];

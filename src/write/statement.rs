@@ -84,9 +84,9 @@ mod tests {
     use crate::record::ColumnType;
 
     const COLUMNS: &[Column] = &[
-        Column { name: "id", kind: ColumnType::Text },
-        Column { name: "a", kind: ColumnType::Text },
-        Column { name: "b", kind: ColumnType::Date },
+        Column::new("id", ColumnType::Text),
+        Column::new("a", ColumnType::Text),
+        Column::new("b", ColumnType::Date),
     ];
 
     #[test]

@@ -73,8 +73,7 @@ pub fn find(spi: &Spi, table: Table, on_conflict: OnConflict) -> Result<Target, 
         });
     };
     let key = table.key();
-    let columns: Vec<_> =
-        table.columns().iter().map(|column| format!("'{}'", column.name)).collect();
+    let columns: Vec<_> = table.columns.iter().map(|column| format!("'{}'", column.name)).collect();
     let may = |privilege: &str, which: &str| {
         format!(
             "(SELECT coalesce(bool_and(has_column_privilege(c.oid, a.attname, '{privilege}')), true) FROM pg_attribute a
