@@ -4,6 +4,7 @@
 //! this thread, in the caller's transaction.
 
 mod parallel;
+mod quick;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -20,7 +21,7 @@ use crate::pg::caller::Statement;
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{encoding, error, interrupt, relation, spi, threads};
+use crate::pg::{encoding, error, interrupt, relation, spi, subtransaction, threads};
 use crate::prepare::{Document, Loadable, Places, Prepared, prepare};
 use crate::record::Row;
 use crate::record::composer::Composer;
@@ -29,7 +30,7 @@ use crate::rows::{Family, Repeated, RowRef, Rows, Slice};
 use crate::sessions::fault;
 use crate::settings;
 use crate::write::Refusals;
-use crate::write::insert::{There, Writer};
+use crate::write::insert::{FEWEST_LAID, There, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects::{self, Rejects};
 use crate::write::target::{self, Target};
@@ -60,12 +61,17 @@ fn load_rows<'a, R: Loadable<'a>>(
     let load_id = Uuid::new_v4();
     let (kind, function) = function_of(R::RESOURCE);
     relation::refuse_read_only(function);
+    if let Some(report) = quick::load::<R>(spi, statement, document, options)? {
+        return Ok(report.keep());
+    }
     let wish = parallel::wish::<R>(spi, options, statement)?;
     let (mut schema, mut here) = (None, None);
     if wish.is_err() {
         lock_catalogue::<R>(Share::Shared);
         schema = target::create_missing_tables(spi);
-        here = Some(target::find(spi, R::TABLE, options.on_conflict)?);
+        // Tables that are made now have no key yet, and nothing that it could meet.
+        let on_conflict = schema.as_ref().map_or(options.on_conflict, |_| OnConflict::Error);
+        here = Some(target::find(spi, R::TABLE, on_conflict)?);
     }
     let table = wish.as_ref().ok().map(|(_, target)| target).or(here.as_ref());
     let table = table.map_or(pgrx::pg_sys::InvalidOid, |target| target.oid);
@@ -96,9 +102,15 @@ fn load_rows<'a, R: Loadable<'a>>(
                     (target::find(spi, R::TABLE, options.on_conflict)?, there)
                 }
             };
-            let mut outcome =
-                write_here::<R>(spi, options, load_id, &target, there, &prepared, &mut progress)?;
+            let own = OwnSession { spi, options, load_id, prepared: &prepared };
+            let mut outcome = match schema.is_some() {
+                true => own.write_first::<R>(&target, &mut progress)?,
+                false => own.write::<R>(&target, options.on_conflict, there, &mut progress)?,
+            };
             outcome.sessions_reason = reason;
+            if !options.create_composers && prepared.order.write.len() < FEWEST_LAID {
+                quick::remember(spi, &target, options.on_conflict, &outcome.foreign_key_check);
+            }
             outcome
         }
     };
@@ -109,7 +121,7 @@ fn load_rows<'a, R: Loadable<'a>>(
     }
     progress.end();
 
-    LoadReport {
+    let report = LoadReport {
         load_id,
         kind,
         source: prepared.source,
@@ -122,9 +134,8 @@ fn load_rows<'a, R: Loadable<'a>>(
         decode_ms,
         write_ms: milliseconds(write_start),
         total_ms: milliseconds(start),
-    }
-    .keep();
-    Ok((counts.inserted + counts.updated) as i64)
+    };
+    Ok(report.keep())
 }
 
 /// What the writing came to, in whatever sessions.
@@ -194,39 +205,73 @@ fn duplicates(prepared: &Prepared<'_>, options: &Options) -> u64 {
     }
 }
 
-/// Writes in the caller's session.
-fn write_here<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    options: &Options,
+/// A load that the caller's session writes.
+struct OwnSession<'s, 'a> {
+    spi: &'s Spi,
+    options: &'s Options,
     load_id: Uuid,
-    target: &Target,
-    there: Option<There>,
-    prepared: &Prepared<'a>,
-    progress: &mut Progress,
-) -> Result<Outcome, Failure> {
-    let rejects = rejects_of::<R>(prepared, options)?;
-    let mut stage =
-        Stage { spi, options, rows: &prepared.rows, places: &*prepared.places, rejects, progress };
-    let write = &prepared.order.write;
-    let check = match R::RESOURCE {
-        Resource::Composers => Check::composers(),
-        Resource::Works => Check::decide(spi, target, write.len(), options.create_composers),
-    };
-    let write = stage.with_parents(&check, write.clone(), &prepared.families)?;
-    let on_conflict = options.on_conflict;
-    let counts = stage.write(target, on_conflict, check.as_set, &prepared.rows, &write, there)?;
-    let mut rejects = stage.rejects;
-    rejects.raise()?;
-    let (kind, _) = function_of(R::RESOURCE);
-    rejects::store(spi, load_id, kind, &rejects.formed())?;
-    let rejected = rejects.count();
-    let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
-    Ok(Outcome {
-        counts,
-        sessions: 0,
-        sessions_reason: String::new(),
-        foreign_key_check: check.description,
-    })
+    prepared: &'s Prepared<'a>,
+}
+
+impl<'a> OwnSession<'_, 'a> {
+    /// Writes into tables that the load has made, and that nobody else knows of: the indexes of many works are built
+    /// when the rows are there. Where the server refuses a row for the sake of an index, all of it is undone and the
+    /// rows meet the indexes one by one.
+    fn write_first<R: Loadable<'a>>(
+        &self,
+        target: &Target,
+        progress: &mut Progress,
+    ) -> Result<Outcome, Failure> {
+        let works = R::RESOURCE == Resource::Works;
+        if works && self.prepared.order.write.len() >= FEWEST_LAID {
+            let before = progress.written();
+            let written = subtransaction::within(|| {
+                let outcome = self.write::<R>(target, OnConflict::Error, None, progress)?;
+                target::create_indexes(self.spi);
+                Ok(outcome)
+            });
+            match written {
+                Ok(outcome) => return outcome,
+                Err(error) if is_about_rows(&error) => progress.take_back(before),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        target::create_indexes(self.spi);
+        self.write::<R>(target, self.options.on_conflict, None, progress)
+    }
+
+    /// Writes rows of which no two have the same key, under this policy for those that are there.
+    fn write<R: Loadable<'a>>(
+        &self,
+        target: &Target,
+        on_conflict: OnConflict,
+        there: Option<There>,
+        progress: &mut Progress,
+    ) -> Result<Outcome, Failure> {
+        let OwnSession { spi, options, load_id, prepared } = *self;
+        let rejects = rejects_of::<R>(prepared, options)?;
+        let (rows, places) = (&prepared.rows, &*prepared.places);
+        let mut stage = Stage { spi, options, rows, places, rejects, progress };
+        let write = &prepared.order.write;
+        let check = match R::RESOURCE {
+            Resource::Composers => Check::composers(),
+            Resource::Works => Check::decide(spi, target, write.len(), options.create_composers),
+        };
+        let write = stage.with_parents(&check, write.clone(), &prepared.families)?;
+        let counts = stage.write(target, on_conflict, check.as_set, rows, &write, there)?;
+        let mut rejects = stage.rejects;
+        rejects.raise()?;
+        let (kind, _) = function_of(R::RESOURCE);
+        rejects::store(spi, load_id, kind, &rejects.formed())?;
+        let rejected = rejects.count();
+        let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
+        Ok(Outcome {
+            counts,
+            sessions: 0,
+            sessions_reason: String::new(),
+            foreign_key_check: check.description,
+        })
+    }
 }
 
 /// Steps 1 to 3, and on how many threads they ran.

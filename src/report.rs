@@ -233,9 +233,11 @@ thread_local! {
 }
 
 impl LoadReport {
-    /// Makes this the session's last load.
-    pub fn keep(self) {
+    /// Makes this the session's last load; the number of rows written.
+    pub fn keep(self) -> i64 {
+        let written = self.counts.inserted + self.counts.updated;
         LAST.with(|last| last.replace(Some(self)));
+        written as i64
     }
 
     /// The last load of this session that came to its end.

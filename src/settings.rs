@@ -1,5 +1,7 @@
 //! The settings, their defaults and why.
 
+use std::sync::OnceLock;
+
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 /// Foreign keys are proved as a set where that is safe: checking them row by row is the largest cost of loading works.
@@ -82,7 +84,9 @@ pub fn decode_threads() -> usize {
 }
 
 fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get())
+    // Asking takes longer than writing a row.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |cores| cores.get()))
 }
 
 /// How many sessions a load may have whose caller names no number.

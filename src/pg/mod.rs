@@ -8,6 +8,7 @@
 //! - [`error`]: a server error as a value, and back;
 //! - [`guc`]: the prefix of settings;
 //! - [`interrupt`]: cancel and termination;
+//! - [`kept`]: statements that outlive their call;
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
 //! - [`pages`]: rows laid into a table's pages, and its indexes' entries;
@@ -33,6 +34,7 @@ pub mod encoding;
 pub mod error;
 pub mod guc;
 pub mod interrupt;
+pub mod kept;
 pub mod lock;
 pub mod log;
 pub mod pages;

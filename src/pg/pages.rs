@@ -7,7 +7,7 @@
 
 use std::ptr;
 
-use pgrx::{PgList, pg_sys};
+use pgrx::{PgList, PgTupleDesc, pg_sys};
 
 use super::batch::{prefetch, type_oid};
 use super::interrupt;
@@ -173,14 +173,13 @@ impl Drop for Pages {
 ///
 /// SAFETY: the descriptor is that of a table that is open.
 unsafe fn fits(descriptor: pg_sys::TupleDesc, columns: &[Column]) -> bool {
-    // SAFETY: an attribute is read where the descriptor has one.
-    unsafe {
-        (*descriptor).natts as usize >= columns.len()
-            && (0..).zip(columns).all(|(place, column)| {
-                let attribute = pg_sys::TupleDescAttr(descriptor, place);
-                !(*attribute).attisdropped && (*attribute).atttypid == type_oid(column.kind)
-            })
-    }
+    // SAFETY: as above; nothing is released with the wrapper.
+    let attributes = unsafe { PgTupleDesc::from_pg_unchecked(descriptor) };
+    columns.iter().enumerate().all(|(place, column)| {
+        attributes.get(place).is_some_and(|attribute| {
+            !attribute.attisdropped && attribute.atttypid == type_oid(column.kind)
+        })
+    })
 }
 
 impl Index {

@@ -51,9 +51,13 @@ impl Progress {
         self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
     }
 
-    /// So many rows have not been written after all: their subtransaction is undone.
-    pub fn take_back(&mut self, tuples: u64) {
-        self.tuples -= tuples;
+    pub fn written(&self) -> u64 {
+        self.tuples
+    }
+
+    /// What has been written since there were so many rows is undone.
+    pub fn take_back(&mut self, written: u64) {
+        self.tuples = written;
         self.resume();
     }
 

@@ -40,6 +40,11 @@ impl Spi {
         Plan { plan, _spi: self }
     }
 
+    /// A plan that is kept from call to call, for this connection.
+    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr) -> Plan<'_> {
+        Plan { plan, _spi: self }
+    }
+
     /// Runs one or more statements.
     pub fn run(&self, sql: &str) {
         let source = c_string(sql);
@@ -54,6 +59,27 @@ impl Spi {
 }
 
 impl Plan<'_> {
+    pub fn pointer(&self) -> pg_sys::SPIPlanPtr {
+        self.plan
+    }
+
+    /// Executes a query and hands each of its rows to `read`.
+    pub fn rows<T>(&self, mut read: impl FnMut(&Row) -> T) -> Vec<T> {
+        let count = self.execute() as usize;
+        // SAFETY: as in `row`, and the table has as many rows as the statement has given; none where it gives none.
+        unsafe {
+            let table = pg_sys::SPI_tuptable;
+            if table.is_null() {
+                return vec![];
+            }
+            let row =
+                |place| Row { tuple: *(*table).vals.add(place), descriptor: (*table).tupdesc };
+            let values = (0..count).map(|place| read(&row(place))).collect();
+            pg_sys::SPI_freetuptable(table);
+            values
+        }
+    }
+
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
         // SAFETY: the plan is alive as long as the connection; it has no parameters.

@@ -45,6 +45,25 @@ pub fn counted_merge(table: &str, batch: &str, columns: &[Column]) -> String {
     )
 }
 
+/// Rows that may be there, telling of each row written whether it is new ([`counted_merge`]).
+pub fn listed_merge(
+    table: &str,
+    batch: &str,
+    columns: &[Column],
+    on_conflict: OnConflict,
+) -> String {
+    match on_conflict {
+        OnConflict::Update => {
+            format!(
+                "{} RETURNING (old.xmax = 0)::boolean",
+                merge(table, batch, columns, on_conflict)
+            )
+        }
+        OnConflict::Skip => format!("{} RETURNING true", merge(table, batch, columns, on_conflict)),
+        OnConflict::Error => format!("{} RETURNING true", insert(table, batch, columns)),
+    }
+}
+
 /// Whether a new row would change the old one.
 fn differs(columns: &[Column], new: &str) -> String {
     list(

@@ -12,9 +12,14 @@ use crate::report::Failure;
 /// The tables of a catalogue, each with the SQL that makes it, parents first.
 const CATALOGUE: [(&str, &str); 3] = [
     ("composers", include_str!("../../sql/composers.sql")),
-    ("works", include_str!("../../sql/works.sql")),
+    (WORKS, include_str!("../../sql/works.sql")),
     (REJECTED_RECORDS, include_str!("../../sql/rejected_records.sql")),
 ];
+
+const WORKS: &str = "works";
+
+/// What [`create_table`] leaves out of the table of works.
+const INDEXES: &str = include_str!("../../sql/works_indexes.sql");
 
 pub const REJECTED_RECORDS: &str = "rejected_records";
 
@@ -32,27 +37,44 @@ pub struct Target {
     pub refuses_rows: bool,
 }
 
-/// Makes the tables where neither of the two is there; the schema in which they were made.
+/// Makes the tables where neither of the two is there; the schema in which they were made. The indexes of the works are
+/// still to be made ([`create_indexes`]).
 pub fn create_missing_tables(spi: &Spi) -> Option<String> {
     let there = |table| relation::find(table, Lock::Share).is_some();
     if there("composers") || there("works") {
         return None;
     }
-    create_tables(spi);
+    create_those_missing(spi);
     spi.row("SELECT current_schema()::text", |row| row.get::<String>(1)).flatten()
 }
 
 /// Makes those of the tables that the current schema does not have.
 pub fn create_tables(spi: &Spi) {
+    if create_those_missing(spi).contains(&WORKS) {
+        create_indexes(spi);
+    }
+}
+
+fn create_those_missing(spi: &Spi) -> Vec<&'static str> {
+    let mut made = vec![];
     for (table, _) in CATALOGUE {
         let there = format!(
             "SELECT (to_regclass(quote_ident(current_schema()) || '.{table}') IS NOT NULL)::boolean"
         );
         match spi.row(&there, |row| row.get::<bool>(1)).flatten() {
             Some(true) => pgrx::notice!("relation \"{table}\" already exists, skipping"),
-            _ => create_table(spi, table),
+            _ => {
+                create_table(spi, table);
+                made.push(table);
+            }
         }
     }
+    made
+}
+
+/// Makes the indexes of the works that this transaction has made.
+pub fn create_indexes(spi: &Spi) {
+    spi.run(INDEXES);
 }
 
 /// Makes one of the tables in the current schema.

@@ -1,0 +1,240 @@
+//! A few records into a table that this session has loaded before: one statement, prepared once, and the server's own
+//! checks.
+//!
+//! What a load asks the catalog costs ten times as much as writing a row. So a session keeps, for each table and policy,
+//! the statement that writes rows which may be there, until the table changes. Where the statement fails, nothing is
+//! written, and the load goes the long way, which says what is wrong and with which record.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use pgrx::pg_sys;
+use uuid::Uuid;
+
+use super::{decode, duplicates, lock_catalogue};
+use crate::options::{OnConflict, Options};
+use crate::pg::batch::Batch;
+use crate::pg::caller::Statement;
+use crate::pg::error::ServerError;
+use crate::pg::kept::{self, Kept};
+use crate::pg::lock::Share;
+use crate::pg::progress::Progress;
+use crate::pg::relation::{self, Lock};
+use crate::pg::spi::{self, Spi};
+use crate::pg::subtransaction;
+use crate::prepare::{Document, Loadable, Prepared};
+use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
+use crate::sessions::eligible;
+use crate::settings;
+use crate::write::insert::{FEWEST_LAID, is_about_rows};
+use crate::write::statement::{batch_name, listed_merge};
+use crate::write::target::Target;
+
+/// Larger documents go the long way, which writes many rows faster. In bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// Tables and policies that a session keeps statements for.
+const MOST_KEPT: usize = 8;
+
+/// A statement, and all that it depends on.
+struct Entry {
+    table: pg_sys::Oid,
+    names: (Vec<u8>, Vec<u8>),
+    changes: u64,
+    on_conflict: OnConflict,
+    settings: Settings,
+    statement: Kept,
+    /// As `last_load()` has it.
+    foreign_key_check: String,
+}
+
+/// What the description of the check depends on beside the table.
+#[derive(PartialEq)]
+struct Settings {
+    set_based_foreign_keys: bool,
+    reads_committed: bool,
+}
+
+impl Settings {
+    fn current() -> Self {
+        Settings {
+            set_based_foreign_keys: settings::set_based_foreign_keys(),
+            reads_committed: relation::reads_committed(),
+        }
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<Entry>> = const { RefCell::new(vec![]) };
+}
+
+/// Loads the document, or leaves that to the long way, with nothing written.
+pub fn load<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    statement: &Statement,
+    document: Document<'a>,
+    options: &Options,
+) -> Result<Option<LoadReport>, Failure> {
+    let start = Instant::now();
+    let Some(alone) = alone(document, statement, options) else { return Ok(None) };
+    lock_catalogue::<R>(Share::Shared);
+    let table = relation::find(R::TABLE.name, Lock::Insert);
+    let Some(entry) = table.and_then(|table| take(table, options.on_conflict)) else {
+        return Ok(None);
+    };
+    let table = entry.table;
+    let mut progress = Progress::start(table, document.size() as u64);
+    let report = load_with::<R>(spi, document, options, alone, &entry, start, &mut progress);
+    progress.end();
+    put_back(entry);
+    report
+}
+
+/// Why the load does not go parallel, where it is known not to, and is small.
+fn alone(
+    document: Document<'_>,
+    statement: &Statement,
+    options: &Options,
+) -> Option<Option<String>> {
+    let named = options.workers.is_some_and(|workers| workers > 0);
+    if document.size() > LARGEST || named || options.create_composers {
+        return None;
+    }
+    match eligible::wish(options, statement) {
+        Err(reason) => Some(Some(reason)),
+        // A record has two bytes at least.
+        Ok(_) => (document.size() / 2 < settings::min_parallel_rows()).then_some(None),
+    }
+}
+
+fn load_with<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    document: Document<'a>,
+    options: &Options,
+    alone: Option<String>,
+    entry: &Entry,
+    start: Instant,
+    progress: &mut Progress,
+) -> Result<Option<LoadReport>, Failure> {
+    let Ok((prepared, decode_threads)) = decode::<R>(document, options, progress) else {
+        return Ok(None);
+    };
+    let rows = prepared.order.write.len();
+    let decode_ms = milliseconds(start);
+    let write_start = Instant::now();
+    let Some(counts) = write::<R>(spi, options, entry, &prepared)? else { return Ok(None) };
+    progress.tuples(rows as u64);
+    Ok(Some(LoadReport {
+        load_id: Uuid::new_v4(),
+        kind: function_of(R::RESOURCE).0,
+        source: prepared.source,
+        received: prepared.received as u64,
+        counts,
+        sessions: 0,
+        sessions_reason: alone.unwrap_or_else(|| eligible::too_few(rows)),
+        decode_threads,
+        foreign_key_check: entry.foreign_key_check.clone(),
+        decode_ms,
+        write_ms: milliseconds(write_start),
+        total_ms: milliseconds(start),
+    }))
+}
+
+fn write<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    options: &Options,
+    entry: &Entry,
+    prepared: &Prepared<'a>,
+) -> Result<Option<Counts>, Failure> {
+    let write = &prepared.order.write;
+    let duplicate = duplicates(prepared, options);
+    let bad = !prepared.faults.is_empty() || duplicate < prepared.order.duplicates.len() as u64;
+    if bad || write.is_empty() || write.len() >= FEWEST_LAID {
+        return Ok(None);
+    }
+    let name = batch_name(R::TABLE.name);
+    let mut batch = Batch::register(spi, &name, R::TABLE.columns, write.len());
+    batch.fill(write.iter().map(|row| prepared.rows.tuple(*row)));
+    let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
+    let written = match subtransaction::within(|| entry.statement.rows(spi, is_new)) {
+        Ok(written) => written,
+        Err(error) if is_about_rows(&error) || is_about_rights(&error) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let inserted = written.iter().filter(|is_new| **is_new).count() as u64;
+    Ok(Some(Counts {
+        inserted,
+        updated: written.len() as u64 - inserted,
+        unchanged: (write.len() - written.len()) as u64,
+        duplicate,
+        rejected: 0,
+    }))
+}
+
+/// Whether the long way has more to say of it: what the caller may not do, or a table that is not what it was.
+fn is_about_rights(error: &ServerError) -> bool {
+    error.sqlstate().starts_with("42")
+}
+
+/// Keeps a statement for the next few records, after a load of few; the transaction has locked the table.
+pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, foreign_key_check: &str) {
+    kept::watch(target.oid);
+    let oid = target.oid.to_u32();
+    // Triggers are to see the rows that are written, and no others.
+    let silent = format!(
+        "SELECT (NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal)
+                 AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = {oid}))::boolean"
+    );
+    let silent = || spi.row(&silent, |row| row.get::<bool>(1)).flatten().unwrap_or_default();
+    if !target.ordinary || take(target.oid, on_conflict).map(put_back).is_some() || !silent() {
+        return;
+    }
+    let Some(names) = kept::name(target.oid) else { return };
+    let (table, batch) = (&target.name, batch_name(target.table.name));
+    let sql = listed_merge(table, &batch, target.table.columns, on_conflict);
+    let shape = Batch::register(spi, &batch, target.table.columns, FEWEST_LAID);
+    let statement = Kept::prepare(spi, &sql);
+    drop(shape);
+    put_back(Entry {
+        table: target.oid,
+        names,
+        changes: kept::changes(),
+        on_conflict,
+        settings: Settings::current(),
+        statement,
+        foreign_key_check: foreign_key_check.into(),
+    });
+}
+
+/// Takes the entry out, if there is one that still holds: while it is used the list may change.
+fn take(table: pg_sys::Oid, on_conflict: OnConflict) -> Option<Entry> {
+    let changes = kept::changes();
+    let stale = KEPT.with_borrow_mut(|all| {
+        let (good, stale) = all.drain(..).partition(|entry| entry.changes == changes);
+        *all = good;
+        stale
+    });
+    stale.into_iter().for_each(|entry: Entry| entry.statement.free());
+    let settings = Settings::current();
+    let names = kept::name(table)?;
+    let wanted = |entry: &Entry| {
+        (entry.table, entry.on_conflict) == (table, on_conflict)
+            && entry.settings == settings
+            && entry.names == names
+    };
+    KEPT.with_borrow_mut(|all| {
+        let place = all.iter().position(wanted)?;
+        Some(all.remove(place))
+    })
+}
+
+/// Puts an entry behind the others; the first one goes where they are too many.
+fn put_back(entry: Entry) {
+    let oldest = KEPT.with_borrow_mut(|all| {
+        all.push(entry);
+        (all.len() > MOST_KEPT).then(|| all.remove(0))
+    });
+    if let Some(entry) = oldest {
+        entry.statement.free();
+    }
+}

@@ -1,0 +1,78 @@
+//! Prepared statements that outlive their call, and news of the tables they were made for.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::ptr;
+
+use pgrx::pg_sys;
+
+use super::spi::{Row, Spi};
+
+/// A prepared statement of the session. The server plans it anew where that is needed.
+pub struct Kept {
+    plan: pg_sys::SPIPlanPtr,
+}
+
+impl Kept {
+    pub fn prepare(spi: &Spi, sql: &str) -> Self {
+        let plan = spi.prepare(sql).pointer();
+        // SAFETY: the plan has just been prepared, for this one owner.
+        unsafe { pg_sys::SPI_keepplan(plan) };
+        Kept { plan }
+    }
+
+    /// Executes the statement and hands each of its rows to `read`.
+    pub fn rows<T>(&self, spi: &Spi, read: impl FnMut(&Row) -> T) -> Vec<T> {
+        spi.of_kept(self.plan).rows(read)
+    }
+
+    /// Frees the plan. That is no matter of `Drop`: what a session has when it ends goes with the session.
+    pub fn free(self) {
+        // SAFETY: nobody else has the plan, and no execution of it is under way.
+        unsafe { pg_sys::SPI_freeplan(self.plan) };
+    }
+}
+
+thread_local! {
+    static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(vec![]) };
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Counts changes of the table's definition from here on.
+pub fn watch(table: pg_sys::Oid) {
+    if !REGISTERED.replace(true) {
+        // SAFETY: the callback is a function of this library, which is never unloaded.
+        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(changed), pg_sys::Datum::null()) };
+    }
+    WATCHED.with_borrow_mut(|watched| {
+        if !watched.contains(&table) {
+            watched.push(table);
+        }
+    });
+}
+
+/// How often a watched table may have changed, as far as the session has heard. A session that has locked a table has
+/// heard of all its changes.
+pub fn changes() -> u64 {
+    CHANGES.get()
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn changed(_argument: pg_sys::Datum, table: pg_sys::Oid) {
+    // No OID stands for all tables.
+    let watched = table == pg_sys::InvalidOid || WATCHED.with_borrow(|all| all.contains(&table));
+    CHANGES.set(CHANGES.get() + u64::from(watched));
+}
+
+/// The schema's and the table's name, as they are now.
+pub fn name(table: pg_sys::Oid) -> Option<(Vec<u8>, Vec<u8>)> {
+    // SAFETY: both look-ups give a copy, or a null pointer where there is nothing of that OID.
+    unsafe {
+        let copy = |name: *mut std::ffi::c_char| {
+            (!ptr::eq(name, ptr::null())).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+        };
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
+        Some((copy(schema)?, copy(pg_sys::get_rel_name(table))?))
+    }
+}
