@@ -1,0 +1,140 @@
+//! Where the time of decoding goes, on one thread: usage
+//!   decode WORKS.json [ROUNDS]
+//! for works in IMSLP's shape. Prints a line of JSON for each step and form of the document: the median of the rounds in
+//! milliseconds, and megabytes of the document a second. The modules are the extension's own, by their path: they know
+//! nothing of Postgres. jsonb is built here as the server stores it.
+
+#![allow(dead_code)]
+
+#[path = "../../../src/decode.rs"]
+mod decode;
+#[path = "../../../src/document/mod.rs"]
+mod document;
+#[path = "../../../src/error.rs"]
+mod error;
+#[path = "../../../src/document/build.rs"]
+mod jsonb_writer;
+#[path = "../../../src/record/mod.rs"]
+mod record;
+#[path = "../../../src/rows.rs"]
+mod rows;
+#[path = "../../../src/source/mod.rs"]
+mod source;
+#[path = "../../../src/tuple.rs"]
+mod tuple;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use document::find::{Found, Resource, find};
+use document::jsonb::Jsonb;
+use document::text::Text;
+use document::{Value, Watch};
+use record::scalar::Nested;
+use record::work::Work;
+use rows::{Repeated, Rows, Slice};
+use source::imslp;
+
+type Failed = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failed> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: decode WORKS.json [ROUNDS]")?;
+    let rounds: usize = arguments.next().map_or(Ok(5), |rounds| rounds.parse())?;
+    let bytes = std::fs::read(path)?;
+    let jsonb = jsonb_writer::jsonb(&serde_json::from_slice(&bytes)?);
+    let watch = Watch::default();
+
+    let mut times = Times { form: "text", size: bytes.len(), steps: vec![] };
+    for _ in 0..rounds {
+        let text = times.time("UTF-8", || simdutf8::compat::from_utf8(&bytes))?;
+        let documents = times.time("split", || Text::documents(text, &watch)).map_err(said)?;
+        rest(&mut times, documents, &watch)?;
+    }
+    times.print();
+
+    let mut times = Times { form: "jsonb", size: jsonb.len(), steps: vec![] };
+    for _ in 0..rounds {
+        let document = times.time("header", || Jsonb::document(&jsonb)).map_err(said)?;
+        rest(&mut times, vec![document], &watch)?;
+    }
+    times.print();
+    Ok(())
+}
+
+/// What is done with either form.
+fn rest<'a, V: Value<'a>>(
+    times: &mut Times,
+    documents: Vec<V>,
+    watch: &Watch,
+) -> Result<(), Failed> {
+    let found: Found<V> =
+        times.time("find", || find(documents, Resource::Works, watch)).map_err(said)?;
+    let records = &found.records;
+    times.time("read", || {
+        records.iter().try_for_each(|record| {
+            record.value.read::<Nested<imslp::Piece>>().map(|piece| drop(black_box(piece)))
+        })
+    })
+    .map_err(said)?;
+    // Slice by slice, as the load does it.
+    let works = |records: &[document::find::Record<V>]| -> Vec<Option<Work>> {
+        let work = |record: &document::find::Record<V>| {
+            let Ok(Nested::Record(piece)) = record.value.read::<Nested<imslp::Piece>>() else {
+                return None;
+            };
+            imslp::work(piece).ok()
+        };
+        records.iter().map(work).collect()
+    };
+    times.time("read and transform", || records.chunks(512).for_each(|some| drop(black_box(works(some)))));
+    let slices: Vec<Slice> = times.time("read, transform and form", || {
+        let slices = records.chunks(512).enumerate();
+        slices.map(|(i, some)| Slice::form(&works(some), 512 * i, tuple::as_utf8)).collect()
+    });
+    let rows = Rows::new(slices);
+    let order = times.time("order", || rows.order(Repeated::LastWins, false));
+    if order.write.len() != records.len() {
+        return Err(format!("{} of {} records became rows", order.write.len(), records.len()).into());
+    }
+    times.time("families", || rows.families(&order.write, false));
+    Ok(())
+}
+
+fn said(fault: impl std::fmt::Debug) -> Failed {
+    format!("{fault:?}").into()
+}
+
+/// Milliseconds of each step, round by round.
+struct Times {
+    form: &'static str,
+    size: usize,
+    steps: Vec<(&'static str, Vec<f64>)>,
+}
+
+impl Times {
+    fn time<T>(&mut self, step: &'static str, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let value = black_box(work());
+        let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+        match self.steps.iter_mut().find(|(name, _)| *name == step) {
+            Some((_, times)) => times.push(milliseconds),
+            None => self.steps.push((step, vec![milliseconds])),
+        }
+        value
+    }
+
+    fn print(mut self) {
+        for (step, times) in &mut self.steps {
+            times.sort_by(f64::total_cmp);
+            let median = times[times.len() / 2];
+            let line = serde_json::json!({
+                "form": self.form,
+                "step": step,
+                "milliseconds": (median * 1000.0).round() / 1000.0,
+                "megabytes_per_second": (self.size as f64 / 1000.0 / median).round(),
+            });
+            println!("{line}");
+        }
+    }
+}
