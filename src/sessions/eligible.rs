@@ -7,6 +7,7 @@ use crate::document::find::Resource;
 use crate::options::{OnError, Options};
 use crate::pg::background;
 use crate::pg::caller::Statement;
+use crate::pg::kept::ask;
 use crate::pg::relation;
 use crate::pg::spi::Spi;
 use crate::settings::{self, Workers};
@@ -157,7 +158,7 @@ fn facts(spi: &Spi, target: &Target, resource: Resource, create_composers: bool)
                 (SELECT array_agg(oid::bigint ORDER BY oid) FROM (
                     SELECT oid FROM referenced EXCEPT SELECT oid FROM family) referenced)::bigint[]"
     );
-    let facts = spi.row(&sql, |row| Facts {
+    let facts = ask(spi, &sql, |row| Facts {
         temporary: row.get(1).unwrap_or_default(),
         watched: row.get(2).unwrap_or_default(),
         rejects_there: row.get(3).unwrap_or_default(),

@@ -20,6 +20,7 @@ use super::target::Target;
 use crate::error::Fault;
 use crate::pg::batch::Batch;
 use crate::pg::encoding;
+use crate::pg::kept::ask;
 use crate::pg::relation;
 use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
@@ -31,6 +32,9 @@ use crate::tuple::Tuples;
 
 /// Below this many rows the row-by-row check costs less than a look-up of all parents.
 const FEWEST_ROWS: usize = 500;
+
+/// So few parents are looked up one by one. Measured with 28,000 composers: 300 take 0.5 ms, all of them read 6 ms.
+const FEW_PARENTS: usize = 1000;
 
 const KEY: &str = "composer_id";
 
@@ -191,7 +195,7 @@ impl Check {
             });
         }
         batch.fill(tuples.formed().iter());
-        let sql = parents(&composers.name, &name, KEY, self.as_set);
+        let sql = parents(&composers.name, &name, KEY, self.as_set, keys.len() < FEW_PARENTS);
         let run = || spi.row(&sql, |row| row.get::<Vec<i32>>(1));
         let places = match composers.referenced {
             true => as_owner(composers.owner, run),
@@ -247,7 +251,7 @@ fn facts(spi: &Spi, works: &Target) -> Facts {
                 (SELECT c.relowner FROM pg_class c WHERE c.oid = {composers})::oid",
         composers = composers.to_u32()
     );
-    let facts = spi.row(&sql, |row| Facts {
+    let facts = ask(spi, &sql, |row| Facts {
         ordinary: row.get(1).unwrap_or_default(),
         foreign_keys: row.get(2).unwrap_or_default(),
         expected: row.get(3).unwrap_or_default(),

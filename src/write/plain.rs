@@ -6,6 +6,7 @@
 //! finds them. So are tables on which an extension wants to hear of each statement's permissions (pgaudit, sepgsql).
 
 use super::target::Target;
+use crate::pg::kept::ask;
 use crate::pg::relation;
 use crate::pg::spi::Spi;
 
@@ -43,5 +44,5 @@ pub fn is_plain(spi: &Spi, target: &Target, proved: bool) -> bool {
         names = list(false),
         always = list(true),
     );
-    spi.row(&facts, |row| row.get::<bool>(1)).flatten().unwrap_or_default()
+    ask(spi, &facts, |row| row.get::<bool>(1)).flatten().unwrap_or_default()
 }

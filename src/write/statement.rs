@@ -88,9 +88,16 @@ pub fn compare(table: &str, batch: &str, columns: &[Column], on_conflict: OnConf
 }
 
 /// Which parents of the batch are there: an array of their places; with `lock`, they are locked against deletion and
-/// change of key. Run as the owner of the parents' table, so nothing is left to the search_path.
-pub fn parents(table: &str, batch: &str, key: &str, lock: bool) -> String {
+/// change of key; `one_by_one` they are looked up by their index, where the planner would read all of them for a few.
+/// Run as the owner of the parents' table, so nothing is left to the search_path.
+pub fn parents(table: &str, batch: &str, key: &str, lock: bool, one_by_one: bool) -> String {
     let lock = if lock { "FOR KEY SHARE OF parent" } else { "" };
+    if one_by_one {
+        return format!(
+            "SELECT pg_catalog.array_agg(child.place) FROM {batch} child, LATERAL (SELECT FROM ONLY {table} parent \
+             WHERE parent.{key} OPERATOR(pg_catalog.=) child.{key} OFFSET 0 {lock}) there"
+        );
+    }
     format!(
         "SELECT pg_catalog.array_agg(place) FROM (SELECT child.place FROM {batch} child \
          JOIN ONLY {table} parent ON parent.{key} OPERATOR(pg_catalog.=) child.{key} {lock}) there"

@@ -4,6 +4,7 @@ use pgrx::PgSqlErrorCode::*;
 use pgrx::pg_sys;
 
 use crate::options::OnConflict;
+use crate::pg::kept::ask;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::Spi;
 use crate::record::Table;
@@ -133,7 +134,7 @@ pub fn find(spi: &Spi, table: Table, on_conflict: OnConflict) -> Result<Target, 
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {}",
         oid.to_u32(),
     );
-    let target = spi.row(&facts, |row| {
+    let target = ask(spi, &facts, |row| {
         let (has_key, permitted) =
             (row.get::<bool>(3).unwrap_or_default(), row.get::<bool>(6).unwrap_or_default());
         let target = Target {

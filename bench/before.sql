@@ -1,3 +1,0 @@
-\o /dev/null
-TRUNCATE works;
-CHECKPOINT;

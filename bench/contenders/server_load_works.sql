@@ -1,3 +1,0 @@
-\o
-\timing on
-SELECT load_works(json) FROM document;
