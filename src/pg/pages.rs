@@ -134,12 +134,9 @@ impl Pages {
         }
     }
 
-    /// Makes the entries that are still to be made. The sessions of a load begin in different places of the index, each at
-    /// its `share` of it, a number from 0 to 1: they would else go through the same pages side by side.
-    pub fn finish(mut self, share: f64) {
+    /// Makes the entries that are still to be made.
+    pub fn finish(mut self) {
         self.entries.sort_unstable_by_key(|entry| entry.key);
-        let first = (self.entries.len() as f64 * share) as usize;
-        self.entries.rotate_left(first);
         for index in self.indexes.iter().filter(|index| index.behind) {
             for entries in self.entries.chunks_mut(AT_ONCE) {
                 interrupt::check();

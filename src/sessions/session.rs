@@ -148,13 +148,6 @@ struct Place {
     resource: Resource,
 }
 
-impl Place {
-    /// Where among the sessions this one stands, from 0 to 1.
-    fn share(&self) -> f64 {
-        self.session as f64 / self.sessions as f64
-    }
-}
-
 fn write<R: Row>(
     spi: &Spi,
     link: &mut Link,
@@ -182,20 +175,18 @@ fn write<R: Row>(
             ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
-                put(link, &missing, &mut run, known, rows, all, place.share()).map_err(
-                    |failure| {
-                        let batch = link.batch;
-                        let (session, sessions) = (place.session + 1, place.sessions);
-                        let line = format!("batch {batch} of session {session} of {sessions}");
-                        let error = ServerError::from(failure);
-                        Failure::from(error.with_context(line.into_bytes()))
-                    },
-                )?;
+                put(link, &missing, &mut run, known, rows, all).map_err(|failure| {
+                    let batch = link.batch;
+                    let (session, sessions) = (place.session + 1, place.sessions);
+                    let line = format!("batch {batch} of session {session} of {sessions}");
+                    let error = ServerError::from(failure);
+                    Failure::from(error.with_context(line.into_bytes()))
+                })?;
                 fault::point("inserting", place.session);
             }
             ToSession::Finish => {
                 link.laying = true;
-                run.finish_laying(place.share());
+                run.finish_laying();
                 link.laying = false;
                 // A constraint that is refused at the commit would be refused when others have committed.
                 spi.run("SET CONSTRAINTS ALL IMMEDIATE");
@@ -224,7 +215,6 @@ fn put(
     known: Known,
     slice: Slice,
     all: usize,
-    share: f64,
 ) -> Result<(), Failure> {
     let rows = Rows::new(vec![slice]);
     let mut write = rows.all();
@@ -239,7 +229,7 @@ fn put(
     let laid = match known {
         Known::New => run.lay(&rows, &write, all, &mut Progress::none()),
         Known::Changed | Known::Nothing => {
-            run.finish_laying(share);
+            run.finish_laying();
             false
         }
     };

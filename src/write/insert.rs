@@ -96,7 +96,7 @@ impl<'w> Writer<'w> {
             for batch in new.chunks(BATCH_ROWS) {
                 lay(&mut pages, rows, batch, progress);
             }
-            pages.finish(0.0);
+            pages.finish();
             true
         });
         match laid {
@@ -270,9 +270,9 @@ impl Run<'_> {
     }
 
     /// The rows that have been laid can be found from here on.
-    pub fn finish_laying(&mut self, share: f64) {
+    pub fn finish_laying(&mut self) {
         if let Laying::Pages(pages) = replace(&mut self.laying, Laying::No) {
-            pages.finish(share);
+            pages.finish();
         }
     }
 
