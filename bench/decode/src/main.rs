@@ -71,12 +71,13 @@ fn rest<'a, V: Value<'a>>(
     let found: Found<V> =
         times.time("find", || find(documents, Resource::Works, watch)).map_err(said)?;
     let records = &found.records;
-    times.time("read", || {
-        records.iter().try_for_each(|record| {
-            record.value.read::<Nested<imslp::Piece>>().map(|piece| drop(black_box(piece)))
+    times
+        .time("read", || {
+            records.iter().try_for_each(|record| {
+                record.value.read::<Nested<imslp::Piece>>().map(|piece| drop(black_box(piece)))
+            })
         })
-    })
-    .map_err(said)?;
+        .map_err(said)?;
     // Slice by slice, as the load does it.
     let works = |records: &[document::find::Record<V>]| -> Vec<Option<Work>> {
         let work = |record: &document::find::Record<V>| {
@@ -87,7 +88,9 @@ fn rest<'a, V: Value<'a>>(
         };
         records.iter().map(work).collect()
     };
-    times.time("read and transform", || records.chunks(512).for_each(|some| drop(black_box(works(some)))));
+    times.time("read and transform", || {
+        records.chunks(512).for_each(|some| drop(black_box(works(some))))
+    });
     let slices: Vec<Slice> = times.time("read, transform and form", || {
         let slices = records.chunks(512).enumerate();
         slices.map(|(i, some)| Slice::form(&works(some), 512 * i, tuple::as_utf8)).collect()
@@ -95,7 +98,9 @@ fn rest<'a, V: Value<'a>>(
     let rows = Rows::new(slices);
     let order = times.time("order", || rows.order(Repeated::LastWins, false));
     if order.write.len() != records.len() {
-        return Err(format!("{} of {} records became rows", order.write.len(), records.len()).into());
+        return Err(
+            format!("{} of {} records became rows", order.write.len(), records.len()).into()
+        );
     }
     times.time("families", || rows.families(&order.write, false));
     Ok(())
