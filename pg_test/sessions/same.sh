@@ -183,7 +183,8 @@ same 'catalogue again: no row is touched' "$versions" "$(sql "$VERSIONS")"
 for n in 2 8; do
   sql 'TRUNCATE composers, works' "SELECT load_composers($(file "$COMPOSERS"), workers => 0)" >/dev/null
   peak="SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)')::bigint / 1024"
-  mapfile -t peaks < <(sql "$peak" "SELECT load_works($(file "$WORKS"), workers => $n)" "$peak")
+  mapfile -t peaks < <(sql "$peak" "SELECT load_works($(file "$WORKS"), workers => $n)" "$peak" 'SELECT sessions, sessions_reason FROM last_load()')
+  same "memory, $n sessions: who wrote" "$n|$phases" "${peaks[3]}"
   size=$(($(stat -c %s "$WORKS") / 1024 / 1024))
   at_most "memory, $n sessions: the leader's peak, MB" $((3 * size + peaks[0])) "${peaks[2]}"
   echo "# $n sessions: the leader's peak is ${peaks[2]} MB, ${peaks[0]} MB at its start, for a document of $size MB"
