@@ -1,12 +1,13 @@
 //! The SQL functions: arguments in, a load, its result out.
 
+use pgrx::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::load::load;
 use crate::options::Options;
 use crate::pg::argument::{JsonbArgument, TextArgument};
-use crate::pg::{encoding, error, relation, spi};
+use crate::pg::{encoding, error, parameter, relation, spi};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
@@ -14,7 +15,7 @@ use crate::report::{Failure, LoadReport};
 use crate::sessions::recovery;
 use crate::write::target;
 
-#[pg_extern(name = "load_composers")]
+#[pg_extern(name = "load_composers", support = load_support)]
 fn load_composers_jsonb(
     data: Option<JsonbArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -26,7 +27,7 @@ fn load_composers_jsonb(
     with_jsonb(data, |document| load::<Composer>(document, &options))
 }
 
-#[pg_extern(name = "load_composers")]
+#[pg_extern(name = "load_composers", support = load_support)]
 fn load_composers_text(
     document: Option<TextArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -38,7 +39,7 @@ fn load_composers_text(
     with_text(document, |document| load::<Composer>(document, &options))
 }
 
-#[pg_extern(name = "load_works")]
+#[pg_extern(name = "load_works", support = load_support)]
 fn load_works_jsonb(
     data: Option<JsonbArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -51,7 +52,7 @@ fn load_works_jsonb(
     with_jsonb(data, |document| load::<Work>(document, &options))
 }
 
-#[pg_extern(name = "load_works")]
+#[pg_extern(name = "load_works", support = load_support)]
 fn load_works_text(
     document: Option<TextArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -84,6 +85,12 @@ fn with_text(
 ) -> Result<Option<i64>, ErrorReport> {
     let Some(document) = document else { return Ok(None) };
     Ok(Some(load(Document::Text(&encoding::to_utf8(document.bytes())))?))
+}
+
+/// The planner support function of the loads.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn load_support(request: Internal) -> Internal {
+    parameter::support(&request)
 }
 
 #[pg_extern]

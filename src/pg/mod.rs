@@ -12,6 +12,7 @@
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
 //! - [`pages`]: rows laid into a table's pages, and its indexes' entries;
+//! - [`parameter`]: a document that is a parameter, not copied into the plan;
 //! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`queue`]: shared memory and the queues in it;
 //! - [`relation`]: tables found by name and locked;
@@ -38,6 +39,7 @@ pub mod kept;
 pub mod lock;
 pub mod log;
 pub mod pages;
+pub mod parameter;
 pub mod progress;
 pub mod queue;
 pub mod relation;
