@@ -143,44 +143,41 @@ fn decode<'a, V: Value<'a>, R: Row>(
     transform: impl Fn(&Record<V>) -> Result<R, Placed> + Sync,
 ) -> Result<Decoded, LoadError> {
     let faults = Faults { lowest: AtomicU32::new(u32::MAX), all: Mutex::new(vec![]), mode };
-    let read = |(slice, records): (usize, &[Record<V>])| -> Vec<Option<R>> {
-        if watch.check().is_err() {
-            return vec![];
+    let row = |(ordinal, record): (u32, &Record<V>)| {
+        if faults.behind(ordinal) {
+            return None;
         }
-        watch.advance(records.iter().map(|record| record.value.size() as u64).sum());
-        let ordinals = (slice * SLICE) as u32..;
-        let row = |(ordinal, record): (u32, &Record<V>)| {
-            if faults.behind(ordinal) {
-                return None;
-            }
-            let placed = |(path, fault): Placed| {
-                let path = if path.is_empty() { found.path(record, "") } else { path };
-                faults.add(LoadError { ordinal: Some(ordinal), path, fault });
-            };
-            transform(record).map_err(placed).ok()
+        let placed = |(path, fault): Placed| {
+            let path = if path.is_empty() { found.path(record, "") } else { path };
+            faults.add(LoadError { ordinal: Some(ordinal), path, fault });
         };
-        ordinals.zip(records).map(row).collect()
+        transform(record).map_err(placed).ok()
     };
-    let form =
-        |(slice, rows): (usize, Vec<Option<R>>)| Slice::form(&rows, slice * SLICE, mode.encode);
+    // The rows of a slice; none any more where the load is to stop.
+    let rows = |slice: usize| {
+        let first = slice * SLICE;
+        let behind = if watch.check().is_ok() { first + SLICE } else { first };
+        let records = &found.records[first..behind.min(found.records.len())];
+        watch.advance(records.iter().map(|record| record.value.size() as u64).sum());
+        (first as u32..).zip(records).map(&row)
+    };
+    let read = |slice| rows(slice).collect();
+    let form = |slice| Slice::form(rows(slice), slice * SLICE, mode.encode);
+    let form_read =
+        |(slice, rows): (usize, Vec<Option<R>>)| Slice::form(rows, slice * SLICE, mode.encode);
+    let slices = 0..found.records.len().div_ceil(SLICE);
     let slices: Vec<Slice> = match (renumber, mode.parallel) {
-        (None, true) => {
-            let slices = found.records.par_chunks(SLICE).enumerate();
-            slices.map(|slice| form((slice.0, read(slice)))).collect()
-        }
-        (None, false) => {
-            let slices = found.records.chunks(SLICE).enumerate();
-            slices.map(|slice| form((slice.0, read(slice)))).collect()
-        }
+        (None, true) => slices.into_par_iter().map(form).collect(),
+        (None, false) => slices.map(form).collect(),
         (Some(renumber), parallel) => {
-            let mut rows: Vec<Vec<Option<R>>> = match parallel {
-                true => found.records.par_chunks(SLICE).enumerate().map(read).collect(),
-                false => found.records.chunks(SLICE).enumerate().map(read).collect(),
+            let mut all: Vec<Vec<Option<R>>> = match parallel {
+                true => slices.into_par_iter().map(read).collect(),
+                false => slices.map(read).collect(),
             };
-            renumber(&mut rows);
+            renumber(&mut all);
             match parallel {
-                true => rows.into_par_iter().enumerate().map(form).collect(),
-                false => rows.into_iter().enumerate().map(form).collect(),
+                true => all.into_par_iter().enumerate().map(form_read).collect(),
+                false => all.into_iter().enumerate().map(form_read).collect(),
             }
         }
     };

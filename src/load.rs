@@ -398,7 +398,7 @@ impl Stage<'_> {
 /// The composers that works name, each told by the ordinal of one of its works.
 fn named_composers(places: &dyn Places, works: &[u32]) -> Rows {
     let slices = works.iter().map(|&ordinal| {
-        Slice::form(&[places.composer(ordinal)], ordinal as usize, encoding::encode())
+        Slice::form([places.composer(ordinal)], ordinal as usize, encoding::encode())
     });
     Rows::new(slices.collect())
 }

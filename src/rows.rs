@@ -35,11 +35,18 @@ struct SliceRow {
 
 impl Slice {
     /// Forms rows; `first` is the ordinal of the first of them, `None` stands for a faulty record.
-    pub fn form<R: Row>(rows: &[Option<R>], first: usize, encode: Encode) -> Self {
+    pub fn form<R: Row>(
+        rows: impl IntoIterator<Item = Option<R>>,
+        first: usize,
+        encode: Encode,
+    ) -> Self {
+        let rows = rows.into_iter();
+        let (_, most) = rows.size_hint();
+        let most = most.unwrap_or_default();
         let mut slice = Slice {
-            tuples: Vec::with_capacity(rows.len() * 256),
-            keys: Vec::with_capacity(rows.len() * 48),
-            rows: Vec::with_capacity(rows.len()),
+            tuples: Vec::with_capacity(most * 256),
+            keys: Vec::with_capacity(most * 48),
+            rows: Vec::with_capacity(most),
             unencodable: vec![],
         };
         let mut former = Former::new(encode);
@@ -273,7 +280,7 @@ mod tests {
             |name: &&'static str| (!name.is_empty()).then(|| Composer::named(Name::inverted(name)));
         let rows: Vec<_> = names.iter().map(row).collect();
         let slices = rows.chunks(2).enumerate();
-        Rows::new(slices.map(|(i, rows)| Slice::form(rows, 2 * i, as_utf8)).collect())
+        Rows::new(slices.map(|(i, rows)| Slice::form(rows.to_vec(), 2 * i, as_utf8)).collect())
     }
 
     fn ordinals(rows: &[RowRef]) -> Vec<u32> {
@@ -316,7 +323,7 @@ mod tests {
             })
         };
         let works = [work("B", 1), work("A", 2), work("B", 0), work("AB", 3)];
-        let rows = Rows::new(vec![Slice::form(&works, 0, as_utf8)]);
+        let rows = Rows::new(vec![Slice::form(works, 0, as_utf8)]);
         let order = rows.order(Repeated::LastWins, false);
         for parallel in [false, true] {
             let families = rows.families(&order.write, parallel);

@@ -56,8 +56,7 @@ pub enum Jsonb<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Container<'a> {
     bytes: &'a [u8],
-    object: bool,
-    count: usize,
+    header: u32,
 }
 
 /// Bytes that are no jsonb: disk corruption, or a format this reader does not know.
@@ -69,7 +68,8 @@ impl<'a> Jsonb<'a> {
     /// A document from the bytes behind its varlena header.
     pub fn document(bytes: &'a [u8]) -> Result<Self, Fault> {
         let container = Container::new(bytes)?;
-        if container.header() & IS_SCALAR == 0 {
+        // A document of one scalar is stored as an array of it.
+        if container.header & IS_SCALAR == 0 {
             return Ok(Jsonb::Container(container));
         }
         container.children().next().ok_or_else(corrupt)?
@@ -78,85 +78,79 @@ impl<'a> Jsonb<'a> {
 
 impl<'a> Container<'a> {
     fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let container = Container { bytes, object: false, count: 0 };
-        let header = container.word(0).ok_or_else(corrupt)?;
-        let object = header & IS_OBJECT != 0;
-        if object == (header & IS_ARRAY != 0) {
+        let (header, rest) = bytes.split_first_chunk().ok_or_else(corrupt)?;
+        let header = u32::from_ne_bytes(*header);
+        let container = Container { bytes, header };
+        let one_kind = container.is_object() != (header & IS_ARRAY != 0);
+        if !one_kind || WORD * container.entries() > rest.len() {
             return Err(corrupt());
         }
-        let container = Container { bytes, object, count: (header & COUNT_MASK) as usize };
-        if container.data_start() > bytes.len() { Err(corrupt()) } else { Ok(container) }
+        Ok(container)
     }
 
-    fn word(&self, index: usize) -> Option<u32> {
-        let at = index * WORD;
-        Some(u32::from_ne_bytes(self.bytes.get(at..at + WORD)?.try_into().ok()?))
+    fn is_object(self) -> bool {
+        self.header & IS_OBJECT != 0
     }
 
-    fn header(&self) -> u32 {
-        self.word(0).unwrap_or(0)
+    fn count(self) -> usize {
+        (self.header & COUNT_MASK) as usize
     }
 
-    fn entries(&self) -> usize {
-        if self.object { 2 * self.count } else { self.count }
+    /// The entry words of the children, and the children's bytes.
+    fn parts(self) -> (&'a [Entry], &'a [u8]) {
+        let (entries, data) = self.bytes[WORD..].split_at(WORD * self.entries());
+        (entries.as_chunks().0, data)
     }
 
-    fn data_start(&self) -> usize {
-        WORD * (1 + self.entries())
+    fn entries(self) -> usize {
+        if self.is_object() { 2 * self.count() } else { self.count() }
     }
 
     /// The children in storage order: an array's elements; an object's keys, then its values.
     fn children(self) -> Children<'a> {
-        Children {
-            container: self,
-            data: self.bytes.get(self.data_start()..).unwrap_or_default(),
-            next: 0,
-            start: 0,
-        }
+        let (entries, data) = self.parts();
+        Children { entries, data, start: 0 }
     }
 
     /// The members of an object: key and value walked side by side.
-    fn members(self) -> Result<impl Iterator<Item = Result<(&'a str, Jsonb<'a>), Fault>>, Fault> {
-        let mut keys = self.children();
-        let mut values = self.children();
-        for _ in 0..self.count {
-            values.advance().ok_or_else(corrupt)??;
+    fn members(self) -> Result<Members<'a>, Fault> {
+        let (entries, data) = self.parts();
+        let (keys, values) = entries.split_at(self.count());
+        let keys = Children { entries: keys, data, start: 0 };
+        let mut walk = keys.clone();
+        while let Some(entry) = walk.advance() {
+            entry?;
         }
-        Ok((0..self.count).map(move |_| {
-            let key = match keys.next().ok_or_else(corrupt)?? {
-                Jsonb::String(key) => text(key)?,
-                _ => return Err(corrupt()),
-            };
-            Ok((key, values.next().ok_or_else(corrupt)??))
-        }))
+        Ok(Members { keys, values: Children { entries: values, ..walk } })
     }
 }
+
+/// An entry word, in the machine's byte order.
+type Entry = [u8; WORD];
 
 /// Walks the entries of a container, keeping the running offset that the entries' lengths imply.
 #[derive(Clone)]
 struct Children<'a> {
-    container: Container<'a>,
+    /// Those to come.
+    entries: &'a [Entry],
     data: &'a [u8],
-    next: usize,
     start: usize,
 }
 
 impl<'a> Children<'a> {
     /// The next entry's type and its bytes from and to; its end is where the one after it starts.
+    #[inline]
     fn advance(&mut self) -> Option<Result<(u32, usize, usize), Fault>> {
-        if self.next >= self.container.entries() {
-            return None;
-        }
-        self.next += 1;
-        let entry = self.container.word(self.next)?;
+        let (entry, rest) = self.entries.split_first()?;
+        let entry = u32::from_ne_bytes(*entry);
         let length = (entry & ENTRY_LENGTH_MASK) as usize;
         let start = self.start;
         let end = if entry & ENTRY_HAS_OFFSET != 0 { length } else { start + length };
         if end < start || end > self.data.len() {
-            self.next = usize::MAX;
+            self.entries = &[];
             return Some(Err(corrupt()));
         }
-        self.start = end;
+        (self.entries, self.start) = (rest, end);
         Some(Ok((entry & ENTRY_TYPE_MASK, start, end)))
     }
 }
@@ -164,15 +158,17 @@ impl<'a> Children<'a> {
 impl<'a> Iterator for Children<'a> {
     type Item = Result<Jsonb<'a>, Fault>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (kind, start, end) = match self.advance()? {
             Ok(entry) => entry,
             Err(fault) => return Some(Err(fault)),
         };
-        let plain = &self.data[start..end];
+        if kind == ENTRY_STRING {
+            return Some(Ok(Jsonb::String(&self.data[start..end])));
+        }
         let aligned = self.data.get(start.next_multiple_of(WORD)..end);
         Some(match (kind, aligned) {
-            (ENTRY_STRING, _) => Ok(Jsonb::String(plain)),
             (ENTRY_NULL, _) => Ok(Jsonb::Null),
             (ENTRY_FALSE, _) => Ok(Jsonb::Boolean(false)),
             (ENTRY_TRUE, _) => Ok(Jsonb::Boolean(true)),
@@ -183,8 +179,29 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
+/// The members of an object; its keys are checked by who needs them as text.
+struct Members<'a> {
+    keys: Children<'a>,
+    values: Children<'a>,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Result<(&'a [u8], Jsonb<'a>), Fault>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = match self.keys.next()? {
+            Ok(Jsonb::String(key)) => Ok(key),
+            Ok(_) => Err(corrupt()),
+            Err(fault) => Err(fault),
+        };
+        let value = self.values.next().unwrap_or_else(|| Err(corrupt()));
+        Some(key.and_then(|key| Ok((key, value?))))
+    }
+}
+
 fn text(bytes: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(bytes).map_err(|_| corrupt())
+    simdutf8::basic::from_utf8(bytes).map_err(|_| corrupt())
 }
 
 /// A numeric's text; it has a varlena header of 4 bytes, or of 1 where it came from a table as it was stored.
@@ -202,14 +219,14 @@ impl<'a> Value<'a> for Jsonb<'a> {
             Jsonb::Boolean(_) => Kind::Boolean,
             Jsonb::Number(_) => Kind::Number,
             Jsonb::String(_) => Kind::String,
-            Jsonb::Container(container) if container.object => Kind::Object,
+            Jsonb::Container(container) if container.is_object() => Kind::Object,
             Jsonb::Container(_) => Kind::Array,
         })
     }
 
     fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
         match self {
-            Jsonb::Container(container) if !container.object => {
+            Jsonb::Container(container) if !container.is_object() => {
                 watch.check()?;
                 container.children().collect()
             }
@@ -219,11 +236,11 @@ impl<'a> Value<'a> for Jsonb<'a> {
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
         match self {
-            Jsonb::Container(container) if container.object => {
+            Jsonb::Container(container) if container.is_object() => {
                 watch.check()?;
                 container
                     .members()?
-                    .map(|m| m.map(|(key, value)| (Cow::Borrowed(key), value)))
+                    .map(|m| m.and_then(|(key, value)| Ok((Cow::Borrowed(text(key)?), value))))
                     .collect()
             }
             _ => Err(corrupt()),

@@ -43,21 +43,45 @@ pub fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
-/// Looks at every byte whatever it finds, so that the compiler can look at many at a time.
+/// How many bytes are looked at together.
+const LANES: usize = 16;
+
+/// What Unicode's blanks beyond ASCII begin with in UTF-8: this byte, and these and the two behind it.
+const BLANK_LEADS: [u8; 2] = [0xC2, 0xE1];
+
+/// Whether there is no blank but single spaces within the text. Looks at every byte and its neighbour, whatever it finds,
+/// so that the compiler does it for all lanes at once; the last lanes overlap those before.
 fn is_clean(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let (mut control, mut ascii) = (false, true);
-    for byte in bytes {
-        control |= matches!(byte, b'\t'..=b'\r');
-        ascii &= byte.is_ascii();
+    let ends = [text.as_bytes().first(), text.as_bytes().last()];
+    if ends.into_iter().flatten().any(|end| matches!(end, b'\t'..=b'\r' | b' ')) {
+        return false;
     }
-    let mut double = false;
-    for (a, b) in bytes.iter().zip(bytes.iter().skip(1)) {
-        double |= (*a == b' ') & (*b == b' ');
+    let mut short = [b'x'; LANES + 1];
+    let bytes = match text.len() {
+        length @ ..=LANES => {
+            short[..length].copy_from_slice(text.as_bytes());
+            &short
+        }
+        _ => text.as_bytes(),
+    };
+    let (before_last, behind_first) = (&bytes[..bytes.len() - 1], &bytes[1..]);
+    let (mut blank, mut lead) = ([0; LANES], [0; LANES]);
+    let mut look = |bytes: &[u8; LANES], next: &[u8; LANES]| {
+        for lane in 0..LANES {
+            let byte = bytes[lane];
+            let double = (byte == b' ') & (next[lane] == b' ');
+            blank[lane] |= u8::from(matches!(byte, b'\t'..=b'\r') | double);
+            lead[lane] |=
+                u8::from((byte == BLANK_LEADS[0]) | (byte.wrapping_sub(BLANK_LEADS[1]) < 3));
+        }
+    };
+    let pairs = before_last.as_chunks().0.iter().zip(behind_first.as_chunks().0);
+    pairs.for_each(|(bytes, next)| look(bytes, next));
+    if let (Some(bytes), Some(next)) = (before_last.last_chunk(), behind_first.last_chunk()) {
+        look(bytes, next);
     }
-    let blank = |byte: Option<&u8>| byte == Some(&b' ');
-    !(control || double || blank(bytes.first()) || blank(bytes.last()))
-        && (ascii || !text.chars().any(|c| !c.is_ascii() && c.is_whitespace()))
+    let none = |lanes| u128::from_ne_bytes(lanes) == 0;
+    none(blank) && (none(lead) || !text.chars().any(|c| !c.is_ascii() && c.is_whitespace()))
 }
 
 fn wrong(expected: &'static str, found: Option<Kind>) -> Fault {
@@ -137,6 +161,9 @@ pub fn integer<T: Integer>(field: Scalar<'_>) -> Result<Option<T>, Fault> {
 }
 
 fn whole<T: Integer>(number: &str, shown: impl Fn() -> String) -> Result<T, Fault> {
+    if let Some(value) = number.parse().ok().and_then(|value: i64| T::try_from(value).ok()) {
+        return Ok(value);
+    }
     let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
     let (digits, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all = |part: &str, allowed: fn(&u8) -> bool| {
@@ -217,6 +244,25 @@ mod tests {
         assert_eq!(required_text(Scalar::Missing), Err(Fault::Missing));
         let wrong = Fault::WrongType { expected: "a string", found: Kind::Number };
         assert_eq!(required_text(Scalar::Number("5".into())), Err(wrong));
+    }
+
+    #[test]
+    fn a_blank_is_found_wherever_it_stands() {
+        let blanks =
+            (0..=char::MAX as u32).filter_map(char::from_u32).filter(|c| c.is_whitespace());
+        for blank in blanks.filter(|&c| c != ' ') {
+            for length in 0..70 {
+                let text = format!("{}{blank}{}", "é".repeat(length / 2), "b".repeat(length % 7));
+                assert!(!is_clean(&text), "{text:?}");
+            }
+        }
+        for length in 0..70 {
+            let text = "x".repeat(length);
+            assert!(is_clean(&text) && is_clean(&format!("{text}b c{text}")));
+            for double in [format!("{text}b  c{text}"), format!(" {text}"), format!("{text} ")] {
+                assert!(!is_clean(&double), "{double:?}");
+            }
+        }
     }
 
     #[test]

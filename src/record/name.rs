@@ -20,7 +20,8 @@ pub struct Name<'a> {
 impl<'a> Name<'a> {
     /// IMSLP's form: `Last, First`, split at the first comma: "Burr, Willard, Jr." has the first name "Willard, Jr.".
     pub fn inverted(text: &'a str) -> Self {
-        let (last, first) = text.split_once(',').unwrap_or((text, ""));
+        let comma = memchr::memchr(b',', text.as_bytes());
+        let (last, first) = comma.map_or((text, ""), |at| (&text[..at], &text[at + 1..]));
         let part = |part: &'a str| clean(Cow::Borrowed(part.trim()));
         Name { last: part(last), first: Some(part(first)).filter(|first| !first.is_empty()) }
     }
@@ -66,19 +67,8 @@ impl<'a> Name<'a> {
 
     pub fn key(&self) -> String {
         let first = self.first.as_deref().unwrap_or_default();
-        let mut key = String::with_capacity(self.last.len() + ",_".len() + first.len());
-        let mut push = |part: &str| {
-            for (index, word) in part.split(' ').enumerate() {
-                key.push_str(if index == 0 { "" } else { "_" });
-                key.push_str(word);
-            }
-        };
-        push(&self.last);
-        if !first.is_empty() {
-            push(", ");
-            push(first);
-        }
-        key
+        let separator = if first.is_empty() { "" } else { ", " };
+        [&self.last, separator, first].concat().replace(' ', "_")
     }
 
     /// As one reads it: "Johann Sebastian Bach", "Willard Burr, Jr.".

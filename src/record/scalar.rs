@@ -64,7 +64,7 @@ trait Shape<'de>: Sized {
 
     /// `first` is the key already taken, its value not yet.
     fn object<A: MapAccess<'de>>(
-        first: Option<Cow<'de, str>>,
+        first: Option<Key<'de>>,
         mut members: A,
     ) -> Result<Self, A::Error> {
         if first.is_some() {
@@ -117,17 +117,17 @@ impl<'de, T: Shape<'de>> Visitor<'de> for ShapeVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<T, A::Error> {
-        let first = members.next_key::<Key>()?.map(|key| key.0);
-        if first.as_deref() == Some(NUMBER_TOKEN) {
-            let text = members.next_value::<Key>()?.0;
+        let first = members.next_key::<Key>()?;
+        if first.as_ref().is_some_and(|key| *key.0 == *NUMBER_TOKEN.as_bytes()) {
+            let text = members.next_value::<String>()?;
             return Ok(T::scalar(Scalar::Number(number::from_json(&text))));
         }
         T::object(first, members)
     }
 }
 
-/// A string that borrows where it can.
-pub struct Key<'a>(pub Cow<'a, str>);
+/// A key, to be compared with those that are known: as text, or as the bytes of it.
+pub struct Key<'a>(Cow<'a, [u8]>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -140,18 +140,18 @@ impl<'de> Deserialize<'de> for Key<'de> {
             }
 
             fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(value.as_bytes())))
+            }
+
+            fn visit_borrowed_bytes<E>(self, value: &'de [u8]) -> Result<Key<'de>, E> {
                 Ok(Key(Cow::Borrowed(value)))
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(value.to_owned())))
-            }
-
-            fn visit_string<E>(self, value: String) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(value)))
+                Ok(Key(Cow::Owned(value.as_bytes().to_owned())))
             }
         }
-        deserializer.deserialize_str(KeyVisitor)
+        deserializer.deserialize_identifier(KeyVisitor)
     }
 }
 
@@ -216,7 +216,7 @@ impl<T> Default for Nested<'_, T> {
 /// A record whose fields are taken one by one.
 pub trait Fields<'de>: Default {
     /// Takes the value of `key`, over any earlier one, or skips it.
-    fn take<A: MapAccess<'de>>(&mut self, key: &str, members: &mut A) -> Result<(), A::Error>;
+    fn take<A: MapAccess<'de>>(&mut self, key: &[u8], members: &mut A) -> Result<(), A::Error>;
 }
 
 impl<'de, T: Fields<'de>> Shape<'de> for Nested<'de, T> {
@@ -225,14 +225,14 @@ impl<'de, T: Fields<'de>> Shape<'de> for Nested<'de, T> {
     }
 
     fn object<A: MapAccess<'de>>(
-        first: Option<Cow<'de, str>>,
+        first: Option<Key<'de>>,
         mut members: A,
     ) -> Result<Self, A::Error> {
         let mut record = T::default();
         let mut key = first;
-        while let Some(name) = key {
+        while let Some(Key(name)) = key {
             record.take(&name, &mut members)?;
-            key = members.next_key::<Key>()?.map(|key| key.0);
+            key = members.next_key()?;
         }
         Ok(Nested::Record(record))
     }
@@ -254,14 +254,14 @@ macro_rules! record {
         impl<'a> $crate::record::scalar::Fields<'a> for $name<'a> {
             fn take<A: serde::de::MapAccess<'a>>(
                 &mut self,
-                key: &str,
+                key: &[u8],
                 members: &mut A,
             ) -> Result<(), A::Error> {
-                match key {
-                    $($key => self.$field = members.next_value()?,)+
-                    _ => drop(members.next_value::<serde::de::IgnoredAny>()?),
-                }
-                Ok(())
+                $(if *key == *$key.as_bytes() {
+                    self.$field = members.next_value()?;
+                    return Ok(());
+                })+
+                members.next_value::<serde::de::IgnoredAny>().map(drop)
             }
         }
     };

@@ -5,7 +5,7 @@
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
-use super::{Children, Jsonb, NUMBER_TOKEN, corrupt, number_text, text};
+use super::{Children, Jsonb, Members, NUMBER_TOKEN, corrupt, number_text, text};
 use crate::error::Fault;
 
 /// serde's error type of this reader.
@@ -49,7 +49,7 @@ impl<'a> de::Deserializer<'a> for Jsonb<'a> {
                 visitor.visit_map(NumberMap { text: Some(number_text(bytes)?) })
             }
             Jsonb::String(bytes) => visitor.visit_borrowed_str(text(bytes)?),
-            Jsonb::Container(container) if container.object => {
+            Jsonb::Container(container) if container.is_object() => {
                 visitor.visit_map(ObjectMap { members: container.members()?, value: None })
             }
             Jsonb::Container(container) => visitor.visit_seq(ArraySeq(container.children())),
@@ -96,14 +96,12 @@ impl<'a> SeqAccess<'a> for ArraySeq<'a> {
     }
 }
 
-struct ObjectMap<'a, I> {
-    members: I,
+struct ObjectMap<'a> {
+    members: Members<'a>,
     value: Option<Jsonb<'a>>,
 }
 
-impl<'a, I: Iterator<Item = Result<(&'a str, Jsonb<'a>), Fault>>> MapAccess<'a>
-    for ObjectMap<'a, I>
-{
+impl<'a> MapAccess<'a> for ObjectMap<'a> {
     type Error = ReadError;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
@@ -112,11 +110,33 @@ impl<'a, I: Iterator<Item = Result<(&'a str, Jsonb<'a>), Fault>>> MapAccess<'a>
     ) -> Result<Option<K::Value>, ReadError> {
         let Some((key, value)) = self.members.next().transpose()? else { return Ok(None) };
         self.value = Some(value);
-        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
+        seed.deserialize(KeyOf(key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
         seed.deserialize(self.value.take().ok_or_else(corrupt)?)
+    }
+}
+
+/// A key: bytes to those who look for one they know, else a string.
+struct KeyOf<'a>(&'a [u8]);
+
+impl<'a> de::Deserializer<'a> for KeyOf<'a> {
+    type Error = ReadError;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_borrowed_str(text(self.0)?)
+    }
+
+    fn deserialize_identifier<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_borrowed_bytes(self.0)
+    }
+
+    serde::forward_to_deserialize_any! {
+        <V: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
+        bytes byte_buf option unit unit_struct newtype_struct seq tuple
+        tuple_struct map struct enum ignored_any
     }
 }
 
