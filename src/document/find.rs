@@ -79,9 +79,11 @@ impl<'a, V: Value<'a>> Found<'a, V> {
     }
 
     fn add_elements(&mut self, values: Vec<V>, composer: Option<u32>) {
-        for (index, value) in values.into_iter().enumerate() {
-            self.add(value, Step::Element(index as u32), composer);
-        }
+        let elements = (0..).zip(values);
+        self.records.extend(elements.map(|(index, value)| {
+            let step = Step::Element(index);
+            Record { value, step, composer }
+        }));
     }
 
     fn add_members(&mut self, members: Vec<(Cow<'a, str>, V)>, composer: Option<u32>) {

@@ -49,12 +49,15 @@ pub enum Jsonb<'a> {
     /// A numeric with its varlena header.
     Number(&'a [u8]),
     String(&'a [u8]),
-    Container(Container<'a>),
+    /// A string that has been checked together with its neighbours.
+    Text(&'a str),
+    /// An array or object, not yet looked at: whoever finds the records has no need of their bytes.
+    Container(&'a [u8]),
 }
 
 /// An array or object: its header word and all behind it.
-#[derive(Clone, Copy, Debug)]
-pub struct Container<'a> {
+#[derive(Clone, Copy)]
+struct Container<'a> {
     bytes: &'a [u8],
     header: u32,
 }
@@ -70,9 +73,19 @@ impl<'a> Jsonb<'a> {
         let container = Container::new(bytes)?;
         // A document of one scalar is stored as an array of it.
         if container.header & IS_SCALAR == 0 {
-            return Ok(Jsonb::Container(container));
+            return Ok(Jsonb::Container(bytes));
         }
         container.children().next().ok_or_else(corrupt)?
+    }
+
+    /// An object, or an array, as its caller knows it to be.
+    fn container(self, object: bool) -> Result<Container<'a>, Fault> {
+        match self {
+            Jsonb::Container(bytes) => Some(Container::new(bytes)?),
+            _ => None,
+        }
+        .filter(|container| container.is_object() == object)
+        .ok_or_else(corrupt)
     }
 }
 
@@ -121,7 +134,15 @@ impl<'a> Container<'a> {
         while let Some(entry) = walk.advance() {
             entry?;
         }
-        Ok(Members { keys, values: Children { entries: values, ..walk } })
+        let values = Children { entries: values, ..walk };
+        // Strings that lie side by side are checked in one go, which is faster than each by itself.
+        let mut walk = values.clone();
+        let mut end = values.start;
+        while let Some(Ok((ENTRY_STRING, _, string_end))) = walk.advance() {
+            end = string_end;
+        }
+        let text = simdutf8::basic::from_utf8(&data[..end]).unwrap_or_default();
+        Ok(Members { keys, values, text })
     }
 }
 
@@ -173,7 +194,7 @@ impl<'a> Iterator for Children<'a> {
             (ENTRY_FALSE, _) => Ok(Jsonb::Boolean(false)),
             (ENTRY_TRUE, _) => Ok(Jsonb::Boolean(true)),
             (ENTRY_NUMERIC, Some(bytes)) => Ok(Jsonb::Number(bytes)),
-            (ENTRY_CONTAINER, Some(bytes)) => Container::new(bytes).map(Jsonb::Container),
+            (ENTRY_CONTAINER, Some(bytes)) => Ok(Jsonb::Container(bytes)),
             _ => Err(corrupt()),
         })
     }
@@ -183,6 +204,8 @@ impl<'a> Iterator for Children<'a> {
 struct Members<'a> {
     keys: Children<'a>,
     values: Children<'a>,
+    /// The keys, and the values that are strings up to the first that is none; empty where they are not all text.
+    text: &'a str,
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -195,7 +218,15 @@ impl<'a> Iterator for Members<'a> {
             Ok(_) => Err(corrupt()),
             Err(fault) => Err(fault),
         };
-        let value = self.values.next().unwrap_or_else(|| Err(corrupt()));
+        let start = self.values.start;
+        let value = match self.values.next() {
+            Some(Ok(Jsonb::String(bytes))) => match self.text.get(start..start + bytes.len()) {
+                Some(text) => Ok(Jsonb::Text(text)),
+                None => Ok(Jsonb::String(bytes)),
+            },
+            Some(value) => value,
+            None => Err(corrupt()),
+        };
         Some(key.and_then(|key| Ok((key, value?))))
     }
 }
@@ -218,33 +249,21 @@ impl<'a> Value<'a> for Jsonb<'a> {
             Jsonb::Null => Kind::Null,
             Jsonb::Boolean(_) => Kind::Boolean,
             Jsonb::Number(_) => Kind::Number,
-            Jsonb::String(_) => Kind::String,
-            Jsonb::Container(container) if container.is_object() => Kind::Object,
+            Jsonb::String(_) | Jsonb::Text(_) => Kind::String,
+            Jsonb::Container(bytes) if Container::new(bytes)?.is_object() => Kind::Object,
             Jsonb::Container(_) => Kind::Array,
         })
     }
 
     fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
-        match self {
-            Jsonb::Container(container) if !container.is_object() => {
-                watch.check()?;
-                container.children().collect()
-            }
-            _ => Err(corrupt()),
-        }
+        watch.check()?;
+        self.container(false)?.children().collect()
     }
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
-        match self {
-            Jsonb::Container(container) if container.is_object() => {
-                watch.check()?;
-                container
-                    .members()?
-                    .map(|m| m.and_then(|(key, value)| Ok((Cow::Borrowed(text(key)?), value))))
-                    .collect()
-            }
-            _ => Err(corrupt()),
-        }
+        watch.check()?;
+        let members = self.container(true)?.members()?;
+        members.map(|m| m.and_then(|(key, value)| Ok((Cow::Borrowed(text(key)?), value)))).collect()
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
@@ -254,20 +273,21 @@ impl<'a> Value<'a> for Jsonb<'a> {
     fn size(self) -> usize {
         match self {
             Jsonb::Null | Jsonb::Boolean(_) => 0,
-            Jsonb::Number(bytes) | Jsonb::String(bytes) => bytes.len(),
-            Jsonb::Container(container) => container.bytes.len(),
+            Jsonb::Number(bytes) | Jsonb::String(bytes) | Jsonb::Container(bytes) => bytes.len(),
+            Jsonb::Text(text) => text.len(),
         }
     }
 
     fn image(self) -> Image<'a> {
         let json = match self {
-            Jsonb::Container(container) => return Image::Container(container.bytes),
+            Jsonb::Container(bytes) => return Image::Container(bytes),
             Jsonb::Null => "null".into(),
             Jsonb::Boolean(value) => value.to_string(),
             Jsonb::Number(bytes) => number_text(bytes).unwrap_or_default(),
             Jsonb::String(bytes) => {
                 serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string()
             }
+            Jsonb::Text(text) => serde_json::Value::from(text).to_string(),
         };
         Image::Text(Cow::Owned(json))
     }

@@ -54,9 +54,10 @@ impl Work<'_> {
     }
 }
 
-/// The `work_id` of a source's identity, such as `imslp:1637322`: a UUIDv5 (RFC 9562 section 5.5).
-pub fn work_id(identity: &str) -> Uuid {
-    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(identity).finalize();
+/// The `work_id` of a source's identity, such as `imslp:` and `1637322`: a UUIDv5 (RFC 9562 section 5.5).
+pub fn work_id(source: &str, identity: &str) -> Uuid {
+    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(source).chain_update(identity);
+    let hash = hash.finalize();
     Builder::from_sha1_bytes(array::from_fn(|byte| hash[byte])).into_uuid()
 }
 
@@ -65,9 +66,9 @@ pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) {
     let mut counts: HashMap<String, u32> = HashMap::new();
     for work in works {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
-        let equal = format!("openopus:{}/{}/{subtitle}/", work.composer_id, work.title);
+        let equal = format!("{}/{}/{subtitle}/", work.composer_id, work.title);
         let count = counts.entry(equal.clone()).or_default();
-        work.work_id = work_id(&format!("{equal}{count}"));
+        work.work_id = work_id("openopus:", &format!("{equal}{count}"));
         *count += 1;
     }
 }
@@ -133,8 +134,10 @@ mod tests {
 
     #[test]
     fn ids_are_those_of_any_uuid_library() {
-        for identity in ["", "imslp:1637322", &"openopus:é".repeat(30)] {
-            assert_eq!(work_id(identity), Uuid::new_v5(&NAMESPACE, identity.as_bytes()));
+        for (source, identity) in [("", ""), ("imslp:", "1637322"), ("openopus:", &"é".repeat(30))]
+        {
+            let name = [source, identity].concat();
+            assert_eq!(work_id(source, identity), Uuid::new_v5(&NAMESPACE, name.as_bytes()));
         }
     }
 
@@ -143,7 +146,7 @@ mod tests {
         let mut works = [titled("T", None), None, titled("T", Some("s")), titled("T", None)];
         number(works.iter_mut().flatten());
         let ids: Vec<Uuid> = works.iter().flatten().map(|work| work.work_id).collect();
-        let expected = ["openopus:A,_B/T//0", "openopus:A,_B/T/s/0", "openopus:A,_B/T//1"];
-        assert_eq!(ids, expected.map(work_id));
+        let expected = ["A,_B/T//0", "A,_B/T/s/0", "A,_B/T//1"];
+        assert_eq!(ids, expected.map(|identity| work_id("openopus:", identity)));
     }
 }

@@ -70,11 +70,11 @@ pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
     let composer_id = composer_name(intvals.composer, piece.parent)?.key();
     let imslp_id = field::integer::<i64>(intvals.pageid).field("intvals.pageid")?;
     let identity = match imslp_id {
-        Some(pageid) => format!("imslp:{pageid}"),
-        None => format!("imslp:{}", field::required_text(piece.id).field("id")?),
+        Some(pageid) => pageid.to_string().into(),
+        None => field::required_text(piece.id).field("id")?,
     };
     Ok(Work {
-        work_id: work_id(&identity),
+        work_id: work_id("imslp:", &identity),
         composer_id,
         title,
         subtitle: None,

@@ -75,7 +75,7 @@ pub fn work<'a>(piece: Piece<'a>, composer_id: &str, dump: bool) -> Result<Work<
     let title = field::required_text(piece.title).field("title")?;
     let openopus_id = field::integer::<i32>(piece.id).field("id")?;
     let work_id = match openopus_id {
-        Some(id) => work_id(&format!("openopus:{id}")),
+        Some(id) => work_id("openopus:", &id.to_string()),
         None if dump => Uuid::nil(),
         None => return Err(crate::error::Fault::Missing).field("id"),
     };
@@ -132,7 +132,7 @@ mod tests {
         let text = r#"{"id":15091,"title":"Carnaval,  op. 9 ","subtitle":"","searchterms":"a, b",
             "popular":"1","recommended":"0","genre":"Keyboard"}"#;
         let work = piece(text, false).unwrap();
-        assert_eq!(work.work_id, work_id("openopus:15091"));
+        assert_eq!(work.work_id, work_id("openopus:", "15091"));
         assert_eq!((&*work.title, work.subtitle), ("Carnaval, op. 9", None));
         assert_eq!(work.search_terms, Some(vec!["a".into(), "b".into()]));
         assert_eq!((work.popular, work.recommended), (Some(true), Some(false)));

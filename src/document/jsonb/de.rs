@@ -5,7 +5,7 @@
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
-use super::{Children, Jsonb, Members, NUMBER_TOKEN, corrupt, number_text, text};
+use super::{Children, Container, Jsonb, Members, NUMBER_TOKEN, corrupt, number_text, text};
 use crate::error::Fault;
 
 /// serde's error type of this reader.
@@ -49,10 +49,16 @@ impl<'a> de::Deserializer<'a> for Jsonb<'a> {
                 visitor.visit_map(NumberMap { text: Some(number_text(bytes)?) })
             }
             Jsonb::String(bytes) => visitor.visit_borrowed_str(text(bytes)?),
-            Jsonb::Container(container) if container.is_object() => {
-                visitor.visit_map(ObjectMap { members: container.members()?, value: None })
+            Jsonb::Text(text) => visitor.visit_borrowed_str(text),
+            Jsonb::Container(bytes) => {
+                let container = Container::new(bytes)?;
+                match container.is_object() {
+                    true => {
+                        visitor.visit_map(ObjectMap { members: container.members()?, value: None })
+                    }
+                    false => visitor.visit_seq(ArraySeq(container.children())),
+                }
             }
-            Jsonb::Container(container) => visitor.visit_seq(ArraySeq(container.children())),
         }
     }
 
