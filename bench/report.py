@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import product
 from statistics import median
 
 from measured import Measured
@@ -80,11 +81,12 @@ def others(measured: Measured) -> None:
               f"{leader / document:.2f} x the document; workers (MB): {workers}")
     if measured.has("decode", "SQL, select", "server", 1):
         select = measured.median("decode", "SQL, select", "server", 1)
-        for form in ("text", "jsonb"):
-            steps = [one for one in measured.all("decode") if one["contender"] in (f"ours, {form}: find", f"ours, {form}: read and transform")]
+        for form, (step, cores) in product(("text", "jsonb"), (("", "one core"), (", all cores", "all cores"))):
+            wanted = (f"ours, {form}: find", f"ours, {form}: read and transform{step}")
+            steps = [one for one in measured.all("decode") if one["contender"] in wanted]
             took = sum(one["milliseconds"] for one in steps)
             rate = 1 / sum(1 / one["megabytes_per_second"] for one in steps)
-            print(f"  decode and transform, {form}, one core: {took:.0f} ms, {rate:.0f} MB/s, {select / took:.2f} x as fast as the SELECT part")
+            print(f"  decode and transform, {form}, {cores}: {took:.0f} ms, {rate:.0f} MB/s, {select / took:.2f} x as fast as the SELECT part")
 
 
 def main(path: str) -> None:

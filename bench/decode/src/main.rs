@@ -1,4 +1,4 @@
-//! Where the time of decoding goes, on one thread: usage
+//! Where the time of decoding goes, on one thread but where it says otherwise: usage
 //!   decode WORKS.json [ROUNDS]
 //! for works in IMSLP's shape. Prints a line of JSON for each step and form of the document: the median of the rounds in
 //! milliseconds, and megabytes of the document a second. The modules are the extension's own, by their path: they know
@@ -30,9 +30,13 @@ use document::find::{Found, Resource, find};
 use document::jsonb::Jsonb;
 use document::text::Text;
 use document::{Value, Watch};
+use rayon::prelude::*;
 use record::scalar::Nested;
 use rows::{Repeated, Rows, Slice};
 use source::imslp;
+
+/// As the load does it, on a thread a core.
+const ON_ALL_CORES: &str = "read and transform, all cores";
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -85,6 +89,11 @@ fn rest<'a, V: Value<'a>>(
     };
     times.time("read and transform", || {
         records.iter().map(work).for_each(|work| drop(black_box(work)));
+    });
+    times.time(ON_ALL_CORES, || {
+        records.par_chunks(512).for_each(|some| {
+            some.iter().map(work).for_each(|work| drop(black_box(work)));
+        });
     });
     // Slice by slice, as the load does it.
     let slices: Vec<Slice> = times.time("read, transform and form", || {
