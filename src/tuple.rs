@@ -110,10 +110,15 @@ impl Former {
     }
 }
 
+/// The columns of a tuple, behind its header.
+pub fn columns(tuple: &[u8]) -> &[u8] {
+    &tuple[usize::from(tuple[HOFF_AT])..]
+}
+
 /// Appends a tuple that has one column more behind those of `tuple`, an integer.
 fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
     let word = |at: usize| u16::from_ne_bytes([tuple[at], tuple[at + 1]]);
-    let (columns, data_at) = (usize::from(word(INFOMASK2_AT)), usize::from(tuple[HOFF_AT]));
+    let columns = usize::from(word(INFOMASK2_AT));
     let start = tuples.len();
     tuples.extend_from_slice(&tuple[..HEADER]);
     tuples[start + INFOMASK2_AT..start + INFOMASK_AT]
@@ -127,7 +132,7 @@ fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
     let new_data_at = (tuples.len() - start).next_multiple_of(HEADER_ALIGNMENT);
     tuples[start + HOFF_AT] = new_data_at as u8;
     tuples.resize(start + new_data_at, 0);
-    tuples.extend_from_slice(&tuple[data_at..]);
+    tuples.extend_from_slice(self::columns(tuple));
     let length = tuples.len() - start - new_data_at;
     tuples.resize(start + new_data_at + length.next_multiple_of(4), 0);
     tuples.extend_from_slice(&value.to_ne_bytes());

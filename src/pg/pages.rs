@@ -12,6 +12,7 @@ use pgrx::{PgList, PgTupleDesc, pg_sys};
 use super::batch::{prefetch, type_oid};
 use super::interrupt;
 use crate::record::Column;
+use crate::tuple;
 
 /// How many rows are laid at once: as many as COPY takes (MAX_BUFFERED_TUPLES).
 const AT_ONCE: usize = 1000;
@@ -32,7 +33,7 @@ pub struct Pages {
 struct Index {
     relation: pg_sys::Relation,
     info: *mut pg_sys::IndexInfo,
-    /// It is on the table's key alone, an identifier in no order.
+    /// It is on the first column alone, an identifier in no order.
     behind: bool,
 }
 
@@ -69,41 +70,35 @@ impl Pages {
         }
     }
 
-    /// Lays rows: each its tuple of the table's columns, and its key. The rows are the transaction's own and can be
-    /// seen by its next command.
-    pub fn lay<'r>(&mut self, rows: impl ExactSizeIterator<Item = (&'r [u8], &'r [u8])>) {
+    /// Lays rows, tuples of the table's columns. They are the transaction's own and can be seen by its next command.
+    pub fn lay<'r>(&mut self, mut rows: impl ExactSizeIterator<Item = &'r [u8]>) {
         let behind = self.indexes.iter().any(|index| index.behind);
         self.entries.reserve(if behind { rows.len() } else { 0 });
-        let mut rows = rows;
         let mut tuples = Vec::with_capacity(AT_ONCE.min(rows.len()));
-        let mut keys = Vec::with_capacity(AT_ONCE.min(rows.len()));
         while rows.len() > 0 {
             interrupt::check();
             tuples.clear();
-            keys.clear();
-            for (tuple, key) in rows.by_ref().take(AT_ONCE) {
-                prefetch(tuple);
-                tuples.push(pg_sys::HeapTupleData {
-                    t_len: tuple.len() as u32,
-                    t_data: tuple.as_ptr().cast_mut().cast(),
-                    ..Default::default()
-                });
-                keys.push(key);
-            }
-            self.lay_some(&mut tuples);
+            tuples.extend(rows.by_ref().take(AT_ONCE).inspect(|tuple| prefetch(tuple)));
+            self.lay_some(&tuples);
             if behind {
-                for (slot, key) in self.slots.iter().zip(&keys) {
-                    // SAFETY: the slot holds a row that has just been laid.
+                self.entries.extend(tuples.iter().zip(&self.slots).filter_map(|(tuple, slot)| {
+                    // SAFETY: the slot holds the row, which has just been laid.
                     let place = unsafe { (**slot).tts_tid };
-                    self.entries.extend((*key).try_into().ok().map(|key| Entry { key, place }));
-                }
+                    Some(Entry { key: *tuple::columns(tuple).first_chunk()?, place })
+                }));
             }
         }
         // SAFETY: the transaction is in progress, and no parallel plan runs in it.
         unsafe { pg_sys::CommandCounterIncrement() };
     }
 
-    fn lay_some(&mut self, tuples: &mut [pg_sys::HeapTupleData]) {
+    fn lay_some(&mut self, tuples: &[&[u8]]) {
+        let header = |tuple: &&[u8]| pg_sys::HeapTupleData {
+            t_len: tuple.len() as u32,
+            t_data: tuple.as_ptr().cast_mut().cast(),
+            ..Default::default()
+        };
+        let mut headers: Vec<pg_sys::HeapTupleData> = tuples.iter().map(header).collect();
         // SAFETY: the tuples are of the table's first columns, whole, as `tuple.rs` forms them; heap_multi_insert makes
         // each slot copy its own before it touches it. The slots outlive the call, and the memory context is put back.
         unsafe {
@@ -112,7 +107,7 @@ impl Pages {
                 let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsHeapTuple);
                 self.slots.push(slot);
             }
-            for (tuple, slot) in tuples.iter_mut().zip(&self.slots) {
+            for (tuple, slot) in headers.iter_mut().zip(&self.slots) {
                 pg_sys::ExecStoreHeapTuple(tuple, *slot, false);
             }
             let before = pg_sys::MemoryContextSwitchTo(self.scratch);

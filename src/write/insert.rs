@@ -178,7 +178,7 @@ pub fn is_about_rows(error: &ServerError) -> bool {
 
 /// Lays a batch of rows.
 fn lay(pages: &mut Pages, rows: &Rows, batch: &[RowRef], progress: &mut Progress) {
-    pages.lay(batch.iter().map(|row| (rows.tuple(*row), rows.key(*row))));
+    pages.lay(batch.iter().map(|row| rows.tuple(*row)));
     wal::write_behind();
     progress.tuples(batch.len() as u64);
 }
