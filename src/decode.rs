@@ -25,7 +25,7 @@ const SLICE: usize = 512;
 
 /// The rows of a document, and the faults of the records that gave none, by ordinal.
 pub struct Decoded {
-    pub rows: Rows,
+    pub rows: Rows<'static>,
     pub received: usize,
     pub faults: Vec<LoadError>,
 }
@@ -166,7 +166,7 @@ fn decode<'a, V: Value<'a>, R: Row>(
     let form_read =
         |(slice, rows): (usize, Vec<Option<R>>)| Slice::form(rows, slice * SLICE, mode.encode);
     let slices = 0..found.records.len().div_ceil(SLICE);
-    let slices: Vec<Slice> = match (renumber, mode.parallel) {
+    let slices: Vec<Slice<'static>> = match (renumber, mode.parallel) {
         (None, true) => slices.into_par_iter().map(form).collect(),
         (None, false) => slices.map(form).collect(),
         (Some(renumber), parallel) => {

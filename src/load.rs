@@ -257,7 +257,7 @@ impl<'a> OwnSession<'_, 'a> {
             Resource::Composers => Check::composers(),
             Resource::Works => Check::decide(spi, target, write.len(), options.create_composers),
         };
-        let write = stage.with_parents(&check, write.clone(), &prepared.families)?;
+        let write = stage.with_parents(&check, write.clone(), &prepared.order.families)?;
         let counts = stage.write(target, on_conflict, check.as_set, rows, &write, there)?;
         let mut rejects = stage.rejects;
         rejects.raise()?;
@@ -343,7 +343,7 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> LoadError {
 struct Stage<'s> {
     spi: &'s Spi,
     options: &'s Options,
-    rows: &'s Rows,
+    rows: &'s Rows<'s>,
     places: &'s dyn Places,
     rejects: Rejects<'s>,
     progress: &'s mut Progress,
@@ -396,7 +396,7 @@ impl Stage<'_> {
 }
 
 /// The composers that works name, each told by the ordinal of one of its works.
-fn named_composers(places: &dyn Places, works: &[u32]) -> Rows {
+fn named_composers(places: &dyn Places, works: &[u32]) -> Rows<'static> {
     let slices = works.iter().map(|&ordinal| {
         Slice::form([places.composer(ordinal)], ordinal as usize, encoding::encode())
     });

@@ -9,7 +9,7 @@ use crate::error::{Fault, LoadError, excerpt};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
-use crate::rows::{Family, Order, Repeated, Rows};
+use crate::rows::{Order, Repeated, Rows};
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -114,10 +114,8 @@ pub struct Prepared<'a> {
     pub source: &'static str,
     /// How many records the document has.
     pub received: usize,
-    pub rows: Rows,
+    pub rows: Rows<'static>,
     pub order: Order,
-    /// Of the rows in that order.
-    pub families: Vec<Family>,
     /// By ordinal.
     pub faults: Vec<LoadError>,
     pub places: Box<dyn Places + 'a>,
@@ -152,8 +150,7 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
 ) -> Result<Prepared<'a>, LoadError> {
     let Decoded { rows, received, faults } = R::decode(&found, mode, watch)?;
     let order = rows.order(repeated, mode.parallel);
-    let families = rows.families(&order.write, mode.parallel);
     watch.check().map_err(LoadError::document)?;
     let source = found.source.name();
-    Ok(Prepared { source, received, rows, order, families, faults, places: Box::new(found) })
+    Ok(Prepared { source, received, rows, order, faults, places: Box::new(found) })
 }

@@ -328,9 +328,9 @@ ended() { # ALLOWED [CALM]
     errors "$1" && tables "${2:-}")"
 }
 
-# The row that the first session writes first, or the last session last.
-insert_at() { # ASC|DESC
-  echo "$insert SELECT work_id, composer_id, 'beside' FROM keys ORDER BY composer_id $1, work_id $1 LIMIT 1 ON CONFLICT DO NOTHING;"
+# A row that the first of two sessions writes, or the second one: the first of all, and the one in the middle.
+insert_of() { # SESSION
+  echo "$insert SELECT work_id, composer_id, 'beside' FROM keys ORDER BY composer_id, work_id OFFSET $((($1 - 1) * WORKS / 2)) LIMIT 1 ON CONFLICT DO NOTHING;"
 }
 
 # Somebody has locked one thing, for which a session of the load waits; the other
@@ -354,18 +354,33 @@ cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE]
   release other
 }
 
+# With a constraint the sessions insert their rows, and wait for who writes the same ones.
+sql "ALTER TABLE works ADD CONSTRAINT titled CHECK (title <> '')"
 begin empty 'a deadlock: somebody takes rows against the order of the load'
-cross 1 2 "$(insert_at DESC)" "$(insert_at ASC)"
+cross 1 2 "$(insert_of 2)" "$(insert_of 1)"
 ended 40P01
 matches 'the deadlock: an error names who waits for whom, or the load says why it ran in one session' "for the next: $way\.|deadlock" \
   "$(grep 'for the next' "$WORK/load.out" || sql 'SELECT reason FROM outcomes')"
 
 begin empty 'no deadlock: somebody takes rows in the order of the load'
-cross 2 1 "$(insert_at ASC)" "$(insert_at DESC)"
+cross 2 1 "$(insert_of 1)" "$(insert_of 2)"
 ended ''
+sql 'ALTER TABLE works DROP CONSTRAINT titled'
+
+# Where they lay their rows, they wait for nobody: the caller's session does.
+begin empty 'somebody writes one of the rows, and sessions that lay them'
+named other < <(printf '%s\n' 'BEGIN;' "$(insert_of 2)" "SELECT 'has it';" 'wait other' "$(insert_of 1)" 'COMMIT;')
+until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
+named load < <(load 'all v1' 'workers => 2')
+until_waits load
+release other
+ended 40P01
+matches 'sessions that lay rows: the load says why it ran in one session, or met a deadlock as an INSERT does' \
+  'duplicate key value violates unique constraint "works_pkey"|deadlock' \
+  "$(sql 'SELECT reason FROM outcomes' && cat "$WORK/load.out")"
 
 begin empty 'no deadlock: somebody who holds a composer reads works, behind a change of the table'
-cross 1 2 'SELECT FROM composers WHERE composer_id = (SELECT max(composer_id) FROM composers) FOR UPDATE;' \
+cross 1 2 "SELECT FROM composers WHERE composer_id = (SELECT composer_id FROM keys ORDER BY 1 OFFSET $WORKS / 2 LIMIT 1) FOR UPDATE;" \
   'SELECT count(*) FROM works;' 'ALTER TABLE works ALTER permlink SET STORAGE EXTENDED'
 ended '' calm
 
@@ -439,10 +454,8 @@ named load < <(load 'all v1' 'workers => 2')
 ended ''
 sql 'DROP TRIGGER extra ON works'
 
-# They would wait for each other if the load went before others while it waits. The row is the first one in the order in
-# which a load makes its entries in the index of the key.
-first_key="$insert SELECT work_id, composer_id, 'beside' FROM keys ORDER BY work_id LIMIT 1 ON CONFLICT DO NOTHING;"
-for first in 'TRUNCATE rejected_records;' "$first_key"; do
+# They would wait for each other if the load went before others while it waits.
+for first in 'TRUNCATE rejected_records;' "$(insert_of 1)"; do
   begin empty "a transaction for which a parallel load waits, and which then loads itself: ${first%% (*}"
   named other < <(printf '%s\n' 'BEGIN;' "$first" "SELECT 'has it';" 'wait other' "$(load 'all v1' 'workers => 0')" 'COMMIT;')
   until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"

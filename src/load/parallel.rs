@@ -12,7 +12,7 @@ use crate::pg::spi::Spi;
 use crate::pg::{background, relation, subtransaction};
 use crate::prepare::{Loadable, Prepared};
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::{Family, Repeated, RowRef, Slice};
+use crate::rows::{Family, Repeated, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader::{self, Part};
 use crate::sessions::message::Start;
@@ -85,8 +85,7 @@ pub fn write<'a, R: Loadable<'a>>(
         Err(reason) => return not(reason, Some(there)),
     };
     let sessions = team.size();
-    let sorted = there.sort(write);
-    let parts = parts::<R>(prepared, &sorted, &absent, sessions);
+    let parts = parts::<R>(prepared, &there, &absent, sessions);
     let start = |_| Start {
         identity: Identity::current(),
         query: background::client_query(),
@@ -111,7 +110,7 @@ pub fn write<'a, R: Loadable<'a>>(
         Err(Alone::Failure(failure)) => return Err(*failure),
     };
     let counts = Counts {
-        unchanged: sorted.unchanged,
+        unchanged: there.unchanged(),
         rejected: rejects.count(),
         duplicate: duplicates(prepared, options),
         ..Counts::default()
@@ -147,48 +146,37 @@ fn look<'a, R: Loadable<'a>>(
     }
     let writer = Writer { spi, target: &found, on_conflict: options.on_conflict, proved: false };
     let there = writer.look(&prepared.rows, write);
-    let rows = write.len() - there.sort(write).unchanged as usize;
+    let rows = write.len() - there.unchanged() as usize;
     let plan = eligible::plan(spi, wish, &found, R::RESOURCE, options, rows);
     let mut absent = vec![];
     if plan.is_ok() && options.create_composers && R::RESOURCE == Resource::Works {
         let check = Check::decide(spi, &found, write.len(), true).unlocked();
-        let present = check.families(spi, &prepared.rows, write, &prepared.families);
+        let present = check.families(spi, &prepared.rows, write, &prepared.order.families);
         absent = present.into_iter().map(|present| !present).collect();
     }
     Ok(Look { plan, there, absent })
 }
 
-/// Each session's rows: a run of families.
+/// The rows in runs of families: first one for each session, then those for whoever is done.
 fn parts<'a, R: Loadable<'a>>(
     prepared: &Prepared<'a>,
-    sorted: &Sorted,
+    there: &There,
     absent: &[bool],
     sessions: usize,
 ) -> Vec<Part> {
     let write = &prepared.order.write;
     let singly;
     let families = match R::RESOURCE {
-        Resource::Works => &prepared.families,
+        Resource::Works => &prepared.order.families,
         Resource::Composers => {
             singly = split::singly(write);
             &singly
         }
     };
-    // Rows by their ordinals, to find the sorted ones again in the order of all.
-    let most = write.iter().map(|row| row.ordinal as usize + 1).max().unwrap_or_default();
-    let mark = |rows: &[RowRef]| {
-        let mut marks = vec![false; most];
-        rows.iter().for_each(|row| marks[row.ordinal as usize] = true);
-        marks
-    };
-    let (new, changed) = (mark(&sorted.new), mark(&sorted.changed));
-    let pick = |rows: &[RowRef], marks: &[bool]| -> Vec<RowRef> {
-        rows.iter().copied().filter(|row| marks[row.ordinal as usize]).collect()
-    };
-    let mut parts: Vec<Part> = split::parts(write.len(), families, sessions)
+    let mut parts: Vec<Part> = split::parts(write.len(), families, &split::shares(sessions))
         .into_iter()
         .map(|range| {
-            let rows = &write[range.clone()];
+            let Sorted { new, changed, .. } = there.sort(&write[range.clone()]);
             let here = |family: &&Family| range.contains(&family.first);
             let parent =
                 |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
@@ -204,18 +192,18 @@ fn parts<'a, R: Loadable<'a>>(
             Part {
                 composers: (!firsts.is_empty()).then(|| composers(prepared, &firsts)),
                 parents,
-                new: pick(rows, &new),
-                changed: pick(rows, &changed),
+                new,
+                changed,
             }
         })
         .collect();
-    parts.resize_with(sessions, Part::default);
+    parts.resize_with(sessions.max(parts.len()), Part::default);
     parts
 }
 
 /// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
-fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Slice {
+fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Slice<'static> {
     let rows = super::named_composers(&*prepared.places, firsts);
     let order = rows.order(Repeated::FirstWins, false);
-    rows.copy(&order.write)
+    rows.copy(&order.write, Slice::default())
 }

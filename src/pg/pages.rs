@@ -4,10 +4,15 @@
 //! Nothing is looked after here but what the indexes themselves keep: `write/plain.rs` says for which tables that is all
 //! there is. The index of an identifier gets its entries at the end, in its own order, which costs a third of entering
 //! them in the order of the rows: until [`Pages::finish`] the table must not be read by way of it.
+//!
+//! A unique index waits for nobody here: a key that somebody else has, or is just writing, is a unique violation at
+//! once, as INSERT … ON CONFLICT finds it (UNIQUE_CHECK_PARTIAL). Who then writes by INSERT waits as an INSERT does. So
+//! entries may be made in any order: no deadlock can come of it.
 
+use std::ffi::CStr;
 use std::ptr;
 
-use pgrx::{PgList, PgTupleDesc, pg_sys};
+use pgrx::{PgList, PgSqlErrorCode, PgTupleDesc, pg_sys};
 
 use super::batch::{prefetch, type_oid};
 use super::interrupt;
@@ -129,9 +134,13 @@ impl Pages {
         }
     }
 
-    /// Makes the entries that are still to be made.
-    pub fn finish(mut self) {
+    /// Makes the entries that are still to be made. Sessions that write at once begin each in its own place of the index,
+    /// at its `share` of the entries, from 0 to 1: side by side they would wait for the same pages, and the one that comes
+    /// second would find them full.
+    pub fn finish(mut self, share: f64) {
         self.entries.sort_unstable_by_key(|entry| entry.key);
+        let entries = self.entries.len();
+        self.entries.rotate_left(((entries as f64 * share) as usize).min(entries));
         for index in self.indexes.iter().filter(|index| index.behind) {
             for entries in self.entries.chunks_mut(AT_ONCE) {
                 interrupt::check();
@@ -226,10 +235,10 @@ impl Index {
         // SAFETY: as above; index and table are open.
         unsafe {
             let unique = match (*self.info).ii_Unique {
-                true => pg_sys::IndexUniqueCheck::UNIQUE_CHECK_YES,
+                true => pg_sys::IndexUniqueCheck::UNIQUE_CHECK_PARTIAL,
                 false => pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO,
             };
-            pg_sys::index_insert(
+            let alone = pg_sys::index_insert(
                 self.relation,
                 values.as_mut_ptr(),
                 nulls.as_mut_ptr(),
@@ -239,7 +248,23 @@ impl Index {
                 false,
                 self.info,
             );
+            // What an index says that is not unique means nothing.
+            if (*self.info).ii_Unique && !alone {
+                self.refuse();
+            }
         }
+    }
+
+    /// Raises the error of a key that is there. Which row has it, an INSERT tells.
+    fn refuse(&self) {
+        // SAFETY: the index is open; its name ends with NUL.
+        let name = unsafe { CStr::from_ptr((*(*self.relation).rd_rel).relname.data.as_ptr()) };
+        let name = name.to_string_lossy();
+        pgrx::ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION,
+            format!("duplicate key value violates unique constraint \"{name}\"")
+        );
     }
 }
 

@@ -18,7 +18,7 @@ const SIZE_AT: usize = 8;
 /// sessions the next one lies ready while one is written; longer messages pass through piece by piece.
 const ALL_IN: usize = 16 << 20;
 const LEAST_IN: usize = 512 << 10;
-const MOST_IN: usize = 4 << 20;
+const MOST_IN: usize = 1 << 20;
 
 /// Bytes of a queue out: what a session says is short.
 const OUT: usize = 64 << 10;
@@ -179,6 +179,24 @@ pub enum Received<T> {
 pub struct Receiver(*mut pg_sys::shm_mq_handle);
 
 impl Receiver {
+    /// Waits for the next message, which lies in the queue until the next call; `rest` is called as long as there is
+    /// none. `None` where the other side has gone.
+    pub fn receive(&mut self, mut rest: impl FnMut()) -> Option<&[u8]> {
+        let (mut length, mut data) = (0, std::ptr::null_mut());
+        // SAFETY: the queue is attached. The message is valid until the next call, which needs this borrow's end.
+        unsafe {
+            loop {
+                match pg_sys::shm_mq_receive(self.0, &mut length, &mut data, true) {
+                    pg_sys::shm_mq_result::SHM_MQ_SUCCESS => {
+                        return Some(slice::from_raw_parts(data.cast(), length));
+                    }
+                    pg_sys::shm_mq_result::SHM_MQ_WOULD_BLOCK => rest(),
+                    _ => return None,
+                }
+            }
+        }
+    }
+
     /// Hands the next message to `read`. Never waits.
     pub fn try_receive<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Received<T> {
         let (mut length, mut data) = (0, std::ptr::null_mut());

@@ -18,19 +18,22 @@ use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows, Slice};
 use crate::tuple::Formed;
 use crate::write::Refusals;
-use crate::write::insert::{BATCH_ROWS, Known};
+use crate::write::insert::Known;
 use crate::write::rejects::Rejects;
+
+/// Rows of a message. So many lie in the processor's caches from the leader's copy to the session's.
+const MESSAGE_ROWS: usize = 1000;
 
 /// What the server says of a transaction that cannot be prepared.
 const NOT_SUPPORTED: &str = "0A000";
 
 const DEADLOCK: &str = "40P01";
 
-/// Rows of one session.
+/// Rows that one session writes.
 #[derive(Default)]
 pub struct Part {
     /// Composers to be made.
-    pub composers: Option<Slice>,
+    pub composers: Option<Slice<'static>>,
     /// The composers of the rows.
     pub parents: Vec<String>,
     pub new: Vec<RowRef>,
@@ -42,7 +45,7 @@ pub struct Work<'l, 'r> {
     pub plan: &'l Plan,
     /// For all sessions; each gets a copy.
     pub start: &'l dyn Fn(usize) -> Start,
-    pub rows: &'l Rows,
+    pub rows: &'l Rows<'static>,
     pub rejects: &'l mut Rejects<'r>,
     pub progress: &'l mut Progress,
 }
@@ -114,19 +117,34 @@ impl Team {
         Ok(())
     }
 
-    /// Sends the rows, a batch at a time to whoever takes one, until all sessions have written theirs.
+    /// Sends the rows, a batch at a time to whoever takes one, and a part to whoever has written one, until all sessions have written theirs.
     fn feed(&mut self, work: &mut Work<'_, '_>, parts: &[Part]) -> Result<Vec<Done>, Alone> {
-        let mut left: Vec<_> = parts.iter().map(|part| messages(work.rows, part)).collect();
+        let (first, mut rest) = (&parts[..self.size()], parts[self.size()..].iter());
+        let mut left: Vec<_> = first.iter().map(|part| Some(steps(part))).collect();
+        let mut room = Slice::default();
         loop {
             let mut moved = false;
-            for (member, messages) in self.members.iter_mut().zip(&mut left) {
+            for (member, steps) in self.members.iter_mut().zip(&mut left) {
                 moved |= member.push()?;
-                if member.pending.is_none()
-                    && let Some(message) = messages.next()
-                {
-                    member.pending = Some(put(&message, take(&mut member.room)));
-                    moved = true;
+                let Some(part) = steps.as_mut().filter(|_| member.pending.is_none()) else {
+                    continue;
+                };
+                let next = part.next().or_else(|| {
+                    *part = self::steps(rest.next()?);
+                    part.next()
+                });
+                let message = match next {
+                    Some(step) => step.message(work.rows, take(&mut room)),
+                    None => {
+                        *steps = None;
+                        ToSession::Finish
+                    }
+                };
+                member.pending = Some(put(&message, take(&mut member.room)));
+                if let ToSession::Rows { rows, .. } = message {
+                    room = rows;
                 }
+                moved = true;
             }
             moved |= self.hear(work)?;
             let refused = self.members.iter().find_map(|member| match &member.state {
@@ -249,15 +267,28 @@ fn in_order(failure: Alone) -> Alone {
     }
 }
 
-/// What a session is sent, made when it is sent: a batch at a time is in memory.
-fn messages<'r>(rows: &'r Rows, part: &'r Part) -> impl Iterator<Item = ToSession> + 'r {
-    let composers = part.composers.iter().cloned().map(ToSession::Composers);
-    let batches = |write: &'r [RowRef], known| {
-        write.chunks(BATCH_ROWS).map(move |batch| ToSession::Rows { known, rows: rows.copy(batch) })
-    };
+/// What a session is sent of a part. It is made when it is sent: of each session one batch at a time is in memory.
+enum Step<'r> {
+    Composers(&'r Slice<'static>),
+    Parents(&'r [String]),
+    Rows(Known, &'r [RowRef]),
+}
+
+fn steps(part: &Part) -> impl Iterator<Item = Step<'_>> {
+    let composers = part.composers.iter().map(Step::Composers);
     composers
-        .chain([ToSession::Parents(part.parents.clone())])
-        .chain(batches(&part.new, Known::New))
-        .chain(batches(&part.changed, Known::Changed))
-        .chain([ToSession::Finish])
+        .chain([Step::Parents(&part.parents)])
+        .chain(part.new.chunks(MESSAGE_ROWS).map(|batch| Step::Rows(Known::New, batch)))
+        .chain(part.changed.chunks(MESSAGE_ROWS).map(|batch| Step::Rows(Known::Changed, batch)))
+}
+
+impl Step<'_> {
+    /// `room` is that of an earlier batch.
+    fn message(self, rows: &Rows<'static>, room: Slice<'static>) -> ToSession<'static> {
+        match self {
+            Step::Composers(composers) => ToSession::Composers(composers.clone()),
+            Step::Parents(keys) => ToSession::Parents(keys.to_vec()),
+            Step::Rows(known, batch) => ToSession::Rows { known, rows: rows.copy(batch, room) },
+        }
+    }
 }

@@ -82,7 +82,7 @@ impl Member {
     pub fn hear(&mut self, work: &mut Work<'_, '_>) -> Result<bool, Failure> {
         let mut heard = false;
         loop {
-            let message = match self.ends.receiver.try_receive(from_bytes) {
+            let message = match self.ends.receiver.try_receive(|message| from_bytes(message)) {
                 Received::Message(message) => message,
                 Received::Nothing => return Ok(heard),
                 Received::Gone if matches!(self.state, State::Committed) => return Ok(heard),

@@ -13,20 +13,22 @@ use crate::rows::Slice;
 use crate::tuple::Formed;
 use crate::write::insert::Known;
 
+/// Rows that are received lie in the message.
 #[derive(Serialize, Deserialize)]
-pub enum ToSession {
+pub enum ToSession<'m> {
     Start(Box<Start>),
     /// Begin a transaction and lock these tables, all of them or none.
     Lock(Vec<Relation>),
     /// All sessions have their locks.
     Proceed,
     /// Composers to be made for the rows that follow.
-    Composers(Slice),
+    Composers(#[serde(borrow)] Slice<'m>),
     /// The composers of all rows that follow, to be locked at once.
     Parents(Vec<String>),
     Rows {
         known: Known,
-        rows: Slice,
+        #[serde(borrow)]
+        rows: Slice<'m>,
     },
     /// All rows have been sent.
     Finish,
@@ -112,6 +114,6 @@ pub fn to_bytes(message: &impl Serialize) -> Vec<u8> {
 }
 
 /// `None` for what is no message: both sides are the same library, so it is a defect.
-pub fn from_bytes<M: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<M> {
+pub fn from_bytes<'m, M: Deserialize<'m>>(bytes: &'m [u8]) -> Option<M> {
     postcard::from_bytes(bytes).ok()
 }

@@ -16,7 +16,7 @@ use crate::options::{OnConflict, OnError};
 use crate::pg::background::{self, Orders};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::queue::{self, Ends, Received, Segment, Sent};
+use crate::pg::queue::{self, Ends, Received, Receiver, Segment, Sender, Sent};
 use crate::pg::spi::Spi;
 use crate::pg::{error, interrupt, lock, log, spi, transaction};
 use crate::record::Row;
@@ -43,8 +43,10 @@ pub fn main() {
     // Without a leader there is nothing to do.
     let Some(segment) = Segment::attach(orders.segment) else { return };
     let session = orders.session as usize;
+    let Ends { sender, receiver } = segment.session_ends(session);
+    let mut inbox = Inbox(receiver);
     let mut link = Link {
-        ends: segment.session_ends(session),
+        sender,
         segment,
         session,
         on_error: OnError::Stop,
@@ -52,7 +54,7 @@ pub fn main() {
         batch: 0,
         laying: false,
     };
-    let outcome = error::catch(|| work(&mut link));
+    let outcome = error::catch(|| work(&mut link, &mut inbox));
     let failure = match outcome {
         Ok(Ok(())) => return,
         Ok(Err(failure)) => ServerError::from(failure),
@@ -65,8 +67,8 @@ pub fn main() {
     });
 }
 
-fn work(link: &mut Link) -> Result<(), Failure> {
-    let ToSession::Start(start) = link.receive() else { return Err(unexpected()) };
+fn work(link: &mut Link, inbox: &mut Inbox) -> Result<(), Failure> {
+    let ToSession::Start(start) = inbox.receive() else { return Err(unexpected()) };
     let Start { identity, query, load_id, resource, on_conflict, on_error, table, rows, sessions } =
         *start;
     link.on_error = on_error;
@@ -74,11 +76,13 @@ fn work(link: &mut Link) -> Result<(), Failure> {
     transaction::within(|| lock::load_until_exit(recovery::lock_number(load_id)));
     log::keep();
     background::report_running(&query);
-    lock_all(link)?;
+    lock_all(link, inbox)?;
     let place = Place { session: link.session, sessions, load_id, resource };
     let gid = spi::connect(|spi| match resource {
-        Resource::Composers => write::<Composer>(spi, link, &place, on_conflict, table, rows),
-        Resource::Works => write::<Work>(spi, link, &place, on_conflict, table, rows),
+        Resource::Composers => {
+            write::<Composer>(spi, link, inbox, &place, on_conflict, table, rows)
+        }
+        Resource::Works => write::<Work>(spi, link, inbox, &place, on_conflict, table, rows),
     })?;
     fault::point("preparing", link.session);
     interrupt::check();
@@ -89,7 +93,7 @@ fn work(link: &mut Link) -> Result<(), Failure> {
     }
     fault::point("prepared", link.session);
     link.send_or_go_on(FromSession::Prepared);
-    match (decided(link, gid.as_deref()), &gid) {
+    match (decided(inbox, link.session, gid.as_deref()), &gid) {
         (Some(commit), Some(gid)) => {
             transaction::finish_prepared(gid, commit);
             if !commit {
@@ -105,14 +109,15 @@ fn work(link: &mut Link) -> Result<(), Failure> {
 }
 
 /// Whether to commit: as the leader says, or, where it has gone, as session 0 has. `None` where that is not known.
-fn decided(link: &mut Link, gid: Option<&str>) -> Option<bool> {
+fn decided(inbox: &mut Inbox, session: usize, gid: Option<&str>) -> Option<bool> {
     let start = Instant::now();
     loop {
-        match link.ends.receiver.try_receive(from_bytes) {
-            Received::Message(message) => return Some(matches!(message, Some(ToSession::Commit))),
+        let commits = |message: &[u8]| matches!(from_bytes(message), Some(ToSession::Commit));
+        match inbox.0.try_receive(commits) {
+            Received::Message(commits) => return Some(commits),
             Received::Nothing => queue::wait(LOOK),
             Received::Gone => {
-                let Some(gid) = gid.filter(|_| link.session > 0) else { return Some(false) };
+                let Some(gid) = gid.filter(|_| session > 0) else { return Some(false) };
                 match transaction::within(|| recovery::status(gid)) {
                     Status::Committed => return Some(true),
                     Status::Aborted => return Some(false),
@@ -127,14 +132,14 @@ fn decided(link: &mut Link, gid: Option<&str>) -> Option<bool> {
 
 /// Begins the transaction and locks the tables, as far as that needs no waiting. The leader goes on where all sessions
 /// have all of them.
-fn lock_all(link: &mut Link) -> Result<(), Failure> {
-    let ToSession::Lock(relations) = link.receive() else { return Err(unexpected()) };
+fn lock_all(link: &mut Link, inbox: &mut Inbox) -> Result<(), Failure> {
+    let ToSession::Lock(relations) = inbox.receive() else { return Err(unexpected()) };
     transaction::begin();
     let locked = relations.iter().all(|Relation { oid, written }| {
         lock::relation_at_once(pgrx::pg_sys::Oid::from(*oid), *written)
     });
     link.send(FromSession::Locked(locked));
-    match link.receive() {
+    match inbox.receive() {
         ToSession::Proceed => Ok(()),
         _ => Err(unexpected()),
     }
@@ -148,9 +153,17 @@ struct Place {
     resource: Resource,
 }
 
+impl Place {
+    /// Where among the sessions this one stands, from 0 to 1.
+    fn share(&self) -> f64 {
+        self.session as f64 / self.sessions as f64
+    }
+}
+
 fn write<R: Row>(
     spi: &Spi,
     link: &mut Link,
+    inbox: &mut Inbox,
     place: &Place,
     on_conflict: OnConflict,
     table: u32,
@@ -169,13 +182,13 @@ fn write<R: Row>(
     let mut missing = HashSet::new();
     fault::point("started", place.session);
     loop {
-        match link.receive() {
+        match inbox.receive() {
             ToSession::Composers(slice) => make_composers(spi, link, slice)?,
             ToSession::Parents(keys) if check.looks_up => missing = check.missing(spi, keys),
             ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
-                put(link, &missing, &mut run, known, rows, all).map_err(|failure| {
+                put(link, place, &missing, &mut run, known, rows, all).map_err(|failure| {
                     let batch = link.batch;
                     let (session, sessions) = (place.session + 1, place.sessions);
                     let line = format!("batch {batch} of session {session} of {sessions}");
@@ -186,7 +199,7 @@ fn write<R: Row>(
             }
             ToSession::Finish => {
                 link.laying = true;
-                run.finish_laying();
+                run.finish_laying(place.share());
                 link.laying = false;
                 // A constraint that is refused at the commit would be refused when others have committed.
                 spi.run("SET CONSTRAINTS ALL IMMEDIATE");
@@ -210,17 +223,18 @@ fn write<R: Row>(
 /// Writes one batch, those of its rows that can be written.
 fn put(
     link: &mut Link,
+    place: &Place,
     missing: &HashSet<String>,
     run: &mut Run<'_>,
     known: Known,
-    slice: Slice,
+    slice: Slice<'_>,
     all: usize,
 ) -> Result<(), Failure> {
     let rows = Rows::new(vec![slice]);
     let mut write = rows.all();
     let (received, before) = (write.len() as u64, link.count());
     if !missing.is_empty() {
-        let families = rows.families(&write, false);
+        let families = rows.families(&write);
         let present = |family: &Family| !missing.contains(rows.parent_text(write[family.first]));
         let present: Vec<bool> = families.iter().map(present).collect();
         write = Check::known(&rows, write, &families, &present, link)?;
@@ -229,7 +243,7 @@ fn put(
     let laid = match known {
         Known::New => run.lay(&rows, &write, all, &mut Progress::none()),
         Known::Changed | Known::Nothing => {
-            run.finish_laying();
+            run.finish_laying(place.share());
             false
         }
     };
@@ -242,7 +256,7 @@ fn put(
     Ok(())
 }
 
-fn make_composers(spi: &Spi, link: &mut Link, slice: Slice) -> Result<(), Failure> {
+fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Failure> {
     let target: Target = target::find(spi, Composer::TABLE, OnConflict::Skip)?;
     let rows = Rows::new(vec![slice]);
     let write = rows.all();
@@ -256,9 +270,24 @@ fn unexpected() -> Failure {
     Failure::load(LoadError::document(Fault::Internal("a message out of turn".into())))
 }
 
+/// What the leader says.
+struct Inbox(Receiver);
+
+impl Inbox {
+    /// Waits for the leader's next word. Where it has gone the worker ends.
+    fn receive(&mut self) -> ToSession<'_> {
+        interrupt::check();
+        let message = self.0.receive(|| {
+            queue::wait(LOOK);
+            interrupt::check();
+        });
+        message.and_then(from_bytes).unwrap_or_else(|| background::leave())
+    }
+}
+
 /// A session's way to its leader.
 struct Link {
-    ends: Ends,
+    sender: Sender,
     segment: Segment,
     session: usize,
     on_error: OnError,
@@ -270,18 +299,6 @@ struct Link {
 }
 
 impl Link {
-    /// Waits for the leader's next word. Where it has gone the worker ends.
-    fn receive(&mut self) -> ToSession {
-        loop {
-            interrupt::check();
-            match self.ends.receiver.try_receive(from_bytes) {
-                Received::Message(Some(message)) => return message,
-                Received::Nothing => queue::wait(LOOK),
-                Received::Message(None) | Received::Gone => background::leave(),
-            }
-        }
-    }
-
     /// Tells the leader, after the notices that came before.
     fn send(&mut self, message: FromSession) {
         if !self.try_to_send(message) {
@@ -299,7 +316,7 @@ impl Link {
         notices.chain([message]).all(|message| {
             let bytes = to_bytes(&message);
             loop {
-                match self.ends.sender.try_send(&bytes) {
+                match self.sender.try_send(&bytes) {
                     Sent::Whole => return true,
                     Sent::Full => {
                         interrupt::check();

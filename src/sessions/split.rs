@@ -1,15 +1,32 @@
-//! PURE. Rows split among sessions: in as many parts of about the same size, each a run of families, so that no key
-//! and no parent is in two of them.
+//! PURE. Rows split among sessions: in parts, each a run of families, so that no key and no parent is in two of them.
+//!
+//! Each session begins with a large part of its own. What is left is in small ones, for whoever is done first: the
+//! sessions are not equally fast, and the load takes as long as the last of them.
 
 use crate::rows::{Family, RowRef};
 
-/// The parts as ranges of the rows, in their order. There are fewer than `parts` where there are too few families.
-pub fn parts(rows: usize, families: &[Family], parts: usize) -> Vec<std::ops::Range<usize>> {
+/// A large part has as many rows as so many small ones, of which there are [`SMALL_PARTS`] for each session: a quarter of
+/// all rows.
+const LARGE_PART: usize = 12;
+const SMALL_PARTS: usize = 4;
+
+/// How large the parts for so many sessions are beside each other, first the large ones.
+pub fn shares(sessions: usize) -> Vec<usize> {
+    let large = std::iter::repeat_n(LARGE_PART, sessions);
+    large
+        .chain(std::iter::repeat_n(1, if sessions > 1 { SMALL_PARTS * sessions } else { 0 }))
+        .collect()
+}
+
+/// The parts as ranges of the rows, in their order. There are fewer than `shares` where there are too few families.
+pub fn parts(rows: usize, families: &[Family], shares: &[usize]) -> Vec<std::ops::Range<usize>> {
+    let parts = shares.len();
+    let all: usize = shares.iter().sum();
     let mut ranges = Vec::with_capacity(parts);
     let mut start = 0;
     for family in families {
         let end = family.first + family.size;
-        let wanted = rows * (ranges.len() + 1) / parts;
+        let wanted = rows * shares.iter().take(ranges.len() + 1).sum::<usize>() / all;
         // The nearest end of a family to where the part should end.
         if ranges.len() + 1 < parts && end > wanted.max(start) {
             let before = family.first > start && wanted - family.first.min(wanted) < end - wanted;
@@ -40,7 +57,7 @@ mod tests {
             families.push(Family { first, size });
             first += size;
         }
-        let ranges = parts(first, &families, wanted);
+        let ranges = parts(first, &families, &vec![1; wanted]);
         assert_eq!(ranges.iter().map(|range| range.len()).sum::<usize>(), first);
         assert!(ranges.iter().all(|range| !range.is_empty()), "{sizes:?} {ranges:?}");
         assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
@@ -60,6 +77,15 @@ mod tests {
         assert_eq!(split(&[10, 1, 1], 2), [10, 2]);
         assert_eq!(split(&[1, 1, 10], 2), [2, 10]);
         assert_eq!(split(&[4, 1, 1, 4], 2), [5, 5]);
+    }
+
+    #[test]
+    fn large_parts_come_first() {
+        assert_eq!(shares(1), [12]);
+        let families: Vec<Family> = (0..32).map(|first| Family { first, size: 1 }).collect();
+        let sizes: Vec<usize> =
+            parts(32, &families, &shares(2)).into_iter().map(|range| range.len()).collect();
+        assert_eq!(sizes, [12, 12, 1, 1, 1, 1, 1, 1, 1, 1]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl<'w> Writer<'w> {
             for batch in new.chunks(BATCH_ROWS) {
                 lay(&mut pages, rows, batch, progress);
             }
-            pages.finish();
+            pages.finish(0.0);
             true
         });
         match laid {
@@ -191,12 +191,26 @@ const UNIQUE_VIOLATION: &str = "23505";
 #[derive(Default)]
 pub struct There {
     differs: Vec<Option<bool>>,
-    count: usize,
+    changed: usize,
+    unchanged: usize,
 }
 
 impl There {
+    /// How many of the rows the table has.
+    fn count(&self) -> usize {
+        self.changed + self.unchanged
+    }
+
+    /// How many it has just so.
+    pub fn unchanged(&self) -> u64 {
+        self.unchanged as u64
+    }
+
     /// Tells new rows from those that are there, and leaves out those that would change nothing.
     pub fn sort(&self, write: &[RowRef]) -> Sorted {
+        if self.count() == 0 {
+            return Sorted { new: write.to_vec(), changed: vec![], unchanged: 0 };
+        }
         let pick = |wanted: Option<bool>| -> Vec<RowRef> {
             write.iter().copied().filter(|row| self.differs(*row) == wanted).collect()
         };
@@ -210,7 +224,10 @@ impl There {
             self.differs.resize(ordinal + 1, None);
         }
         self.differs[ordinal] = Some(differs);
-        self.count += 1;
+        match differs {
+            true => self.changed += 1,
+            false => self.unchanged += 1,
+        }
     }
 
     /// None for a row that the table does not have.
@@ -241,7 +258,7 @@ enum Laying {
 
 /// One batch on its way.
 struct Put<'b> {
-    rows: &'b Rows,
+    rows: &'b Rows<'b>,
     refusals: &'b mut dyn Refusals,
     progress: &'b mut Progress,
 }
@@ -269,10 +286,10 @@ impl Run<'_> {
         true
     }
 
-    /// The rows that have been laid can be found from here on.
-    pub fn finish_laying(&mut self) {
+    /// The rows that have been laid can be found from here on. For `share` see [`Pages::finish`].
+    pub fn finish_laying(&mut self, share: f64) {
         if let Laying::Pages(pages) = replace(&mut self.laying, Laying::No) {
-            pages.finish();
+            pages.finish(share);
         }
     }
 
@@ -359,7 +376,7 @@ impl Run<'_> {
         let new = match (on_conflict, known) {
             (OnConflict::Skip | OnConflict::Error, _) => write.len(),
             (OnConflict::Update, Known::Changed) => 0,
-            (OnConflict::Update, _) => write.len() - self.writer.compare(rows, write).count,
+            (OnConflict::Update, _) => write.len() - self.writer.compare(rows, write).count(),
         };
         let merge =
             self.merge.get_or_init(|| spi.prepare(&merge(table, &self.name, columns, on_conflict)));

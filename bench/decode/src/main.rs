@@ -16,7 +16,7 @@ mod error;
 mod jsonb_writer;
 #[path = "../../../src/record/mod.rs"]
 mod record;
-#[path = "../../../src/rows.rs"]
+#[path = "../../../src/rows/mod.rs"]
 mod rows;
 #[path = "../../../src/source/mod.rs"]
 mod source;
@@ -109,7 +109,6 @@ fn rest<'a, V: Value<'a>>(
             format!("{} of {} records became rows", order.write.len(), records.len()).into()
         );
     }
-    times.time("families", || rows.families(&order.write, false));
     Ok(())
 }
 

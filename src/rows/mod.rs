@@ -1,0 +1,179 @@
+//! PURE. The rows of a document: formed as tuples slice by slice, then put in [`order`], each key once.
+//!
+//! A row is known by its [`RowRef`]. What decides its order and identity is its order key, bytes that compare as the
+//! rows are to be written (see [`Row::order_key`]).
+
+mod order;
+
+pub use order::{Order, Repeated};
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Row;
+use crate::tuple::{Encode, Former};
+
+/// Some rows of a document, one behind the other; those of a message lie in it.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Slice<'m> {
+    #[serde(borrow, with = "serde_bytes")]
+    tuples: Cow<'m, [u8]>,
+    #[serde(borrow, with = "serde_bytes")]
+    keys: Cow<'m, [u8]>,
+    rows: Vec<SliceRow>,
+    /// Ordinals of rows with a text that the database's encoding does not have.
+    pub unencodable: Vec<u32>,
+}
+
+/// Where a row's tuple and order key end; they begin where those of the row before it end.
+#[derive(Clone, Serialize, Deserialize)]
+struct SliceRow {
+    ordinal: u32,
+    tuple_end: u32,
+    key_end: u32,
+}
+
+impl Slice<'static> {
+    /// Forms rows; `first` is the ordinal of the first of them, `None` stands for a faulty record.
+    pub fn form<R: Row>(
+        rows: impl IntoIterator<Item = Option<R>>,
+        first: usize,
+        encode: Encode,
+    ) -> Self {
+        let rows = rows.into_iter();
+        let (_, most) = rows.size_hint();
+        let most = most.unwrap_or_default();
+        let mut tuples = Vec::with_capacity(most * 256);
+        let mut keys = Vec::with_capacity(most * 48);
+        let mut formed = Vec::with_capacity(most);
+        let mut unencodable = vec![];
+        let mut former = Former::new(encode);
+        for (ordinal, row) in (first as u32..).zip(rows) {
+            let Some(row) = row else { continue };
+            row.put(&mut former);
+            if !former.finish(&mut tuples) {
+                unencodable.push(ordinal);
+                continue;
+            }
+            row.order_key(&mut keys);
+            let (tuple_end, key_end) = (tuples.len() as u32, keys.len() as u32);
+            formed.push(SliceRow { ordinal, tuple_end, key_end });
+        }
+        Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable }
+    }
+}
+
+impl Slice<'_> {
+    fn before(&self, row: u32) -> (usize, usize) {
+        match row.checked_sub(1).map(|before| &self.rows[before as usize]) {
+            Some(before) => (before.tuple_end as usize, before.key_end as usize),
+            None => (0, 0),
+        }
+    }
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct RowRef {
+    slice: u32,
+    row: u32,
+    pub ordinal: u32,
+}
+
+/// All rows of a document, or of a message.
+pub struct Rows<'m> {
+    slices: Vec<Slice<'m>>,
+}
+
+/// Rows that stand together in the order of writing, and have one parent.
+pub struct Family {
+    /// The first of them, and how many they are.
+    pub first: usize,
+    pub size: usize,
+}
+
+impl Family {
+    /// The families that begin in these places, of so many rows.
+    fn between(firsts: Vec<usize>, rows: usize) -> Vec<Self> {
+        let ends = firsts.iter().copied().skip(1).chain([rows]);
+        firsts.iter().zip(ends).map(|(&first, end)| Family { first, size: end - first }).collect()
+    }
+
+    /// The family's rows, of all in that order.
+    pub fn of<'r>(&self, write: &'r [RowRef]) -> &'r [RowRef] {
+        &write[self.first..self.first + self.size]
+    }
+}
+
+impl<'m> Rows<'m> {
+    pub fn new(slices: Vec<Slice<'m>>) -> Self {
+        Rows { slices }
+    }
+
+    pub fn tuple(&self, row: RowRef) -> &[u8] {
+        let slice = &self.slices[row.slice as usize];
+        let (start, _) = slice.before(row.row);
+        &slice.tuples[start..slice.rows[row.row as usize].tuple_end as usize]
+    }
+
+    fn order_key(&self, row: RowRef) -> &[u8] {
+        let slice = &self.slices[row.slice as usize];
+        let (_, start) = slice.before(row.row);
+        &slice.keys[start..slice.rows[row.row as usize].key_end as usize]
+    }
+
+    /// The row's parent, where rows have one: what stands before the NUL of the order key.
+    fn parent(&self, row: RowRef) -> &[u8] {
+        let key = self.order_key(row);
+        &key[..memchr::memchr(0, key).unwrap_or(0)]
+    }
+
+    /// The parent of a row as text.
+    pub fn parent_text(&self, row: RowRef) -> &str {
+        std::str::from_utf8(self.parent(row)).unwrap_or_default()
+    }
+
+    /// The key of the table: what stands behind the NUL of the order key, or all of it.
+    pub fn key(&self, row: RowRef) -> &[u8] {
+        let key = self.order_key(row);
+        memchr::memchr(0, key).map_or(key, |nul| &key[nul + 1..])
+    }
+
+    /// A copy of some of the rows, in the order given, in the room of an earlier one.
+    pub fn copy(&self, rows: &[RowRef], room: Slice<'static>) -> Slice<'static> {
+        let (mut tuples, mut keys) = (room.tuples.into_owned(), room.keys.into_owned());
+        let mut copied = room.rows;
+        tuples.clear();
+        keys.clear();
+        copied.clear();
+        for row in rows {
+            tuples.extend_from_slice(self.tuple(*row));
+            keys.extend_from_slice(self.order_key(*row));
+            let (tuple_end, key_end) = (tuples.len() as u32, keys.len() as u32);
+            copied.push(SliceRow { ordinal: row.ordinal, tuple_end, key_end });
+        }
+        Slice { tuples: tuples.into(), keys: keys.into(), rows: copied, unencodable: vec![] }
+    }
+
+    /// All rows, in the order of the slices.
+    pub fn all(&self) -> Vec<RowRef> {
+        let mut all = Vec::with_capacity(self.slices.iter().map(|slice| slice.rows.len()).sum());
+        for (slice, content) in (0..).zip(&self.slices) {
+            let rows = (0..).zip(&content.rows);
+            all.extend(rows.map(|(row, place)| RowRef { slice, row, ordinal: place.ordinal }));
+        }
+        all
+    }
+
+    /// The families of ordered rows; those of works have a parent, composers have none.
+    pub fn families(&self, write: &[RowRef]) -> Vec<Family> {
+        let starts = |place: &usize| {
+            *place == 0 || self.parent(write[*place]) != self.parent(write[place - 1])
+        };
+        Family::between((0..write.len()).filter(starts).collect(), write.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

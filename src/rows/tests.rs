@@ -1,0 +1,104 @@
+use super::*;
+use crate::record::composer::Composer;
+use crate::record::name::Name;
+use crate::record::work::Work;
+use crate::tuple::as_utf8;
+
+fn rows(names: &[&'static str]) -> Rows<'static> {
+    let row =
+        |name: &&'static str| (!name.is_empty()).then(|| Composer::named(Name::inverted(name)));
+    let rows: Vec<_> = names.iter().map(row).collect();
+    let slices = rows.chunks(2).enumerate();
+    Rows::new(slices.map(|(i, rows)| Slice::form(rows.to_vec(), 2 * i, as_utf8)).collect())
+}
+
+fn ordinals(rows: &[RowRef]) -> Vec<u32> {
+    rows.iter().map(|row| row.ordinal).collect()
+}
+
+#[test]
+fn rows_are_ordered_by_key_without_the_faulty_ones() {
+    for parallel in [false, true] {
+        let order = rows(&["Cbcdefghi", "", "A", "Cbcdefgh"]).order(Repeated::LastWins, parallel);
+        assert_eq!(ordinals(&order.write), [2, 3, 0]);
+        assert_eq!(order.duplicates.len(), 0);
+    }
+}
+
+#[test]
+fn a_copy_has_the_rows_in_the_order_wanted() {
+    let rows = rows(&["C", "", "A", "Bé", "D"]);
+    let order = rows.order(Repeated::LastWins, false).write;
+    let copy = rows.copy(&order[1..], Slice::default());
+    let bytes = postcard::to_allocvec(&copy).unwrap();
+    let copy = Rows::new(vec![postcard::from_bytes(&bytes).unwrap()]);
+    let all = copy.all();
+    assert_eq!(ordinals(&all), [3, 0, 4]);
+    for (copied, row) in all.iter().zip(&order[1..]) {
+        assert_eq!(copy.key(*copied), rows.key(*row));
+        assert_eq!(copy.tuple(*copied), rows.tuple(*row));
+    }
+}
+
+fn work(composer: &str, id: u128) -> Option<Work<'static>> {
+    Some(Work {
+        composer_id: composer.into(),
+        work_id: uuid::Uuid::from_u128(id),
+        ..Work::nameless()
+    })
+}
+
+#[test]
+fn families_are_told_apart() {
+    let works = [work("B", 1), work("A", 2), work("B", 0), work("AB", 3)];
+    let rows = Rows::new(vec![Slice::form(works, 0, as_utf8)]);
+    for parallel in [false, true] {
+        let order = rows.order(Repeated::LastWins, parallel);
+        assert_eq!(ordinals(&order.write), [1, 3, 2, 0]);
+        for families in [&order.families, &rows.families(&order.write)] {
+            let told = families.iter().map(|f| (rows.parent_text(order.write[f.first]), f.size));
+            assert_eq!(told.collect::<Vec<_>>(), [("A", 1), ("AB", 1), ("B", 2)]);
+        }
+    }
+    let none = Rows::new(vec![]).order(Repeated::LastWins, true);
+    assert!(none.families.is_empty() && none.write.is_empty());
+}
+
+#[test]
+fn rows_stand_as_their_order_keys_compare() {
+    // Parents and keys that are alike in their first bytes, and beyond what the numbers hold.
+    let number = |n: u128| n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    let composer = |n: u128| format!("{}{}", "Bach,_J.".repeat(1 + n as usize % 3), n % 7);
+    let works = (0..2000).map(|n| work(&composer(number(n) >> 99), number(n) << (n % 128)));
+    let works: Vec<_> = works.collect();
+    let slices = works.chunks(97).enumerate();
+    let rows =
+        Rows::new(slices.map(|(i, works)| Slice::form(works.to_vec(), 97 * i, as_utf8)).collect());
+    for parallel in [false, true] {
+        let order = rows.order(Repeated::FirstWins, parallel);
+        let keys: Vec<&[u8]> = order.write.iter().map(|row| rows.order_key(*row)).collect();
+        assert!(keys.is_sorted());
+        assert_eq!(order.write.len() + order.duplicates.len(), works.len());
+        let families = rows.families(&order.write);
+        let places = |families: &[Family]| {
+            families.iter().map(|family| (family.first, family.size)).collect::<Vec<_>>()
+        };
+        assert_eq!(places(&order.families), places(&families));
+    }
+}
+
+#[test]
+fn the_policy_decides_between_equal_keys() {
+    let rows = rows(&["B", "A", "B", "B"]);
+    let told = |order: &Order| {
+        let duplicates = order.duplicates.iter();
+        duplicates.map(|duplicate| (duplicate.row.ordinal, duplicate.kept)).collect::<Vec<_>>()
+    };
+    let last = rows.order(Repeated::LastWins, false);
+    assert_eq!(ordinals(&last.write), [1, 3]);
+    assert_eq!(told(&last), [(0, 2), (2, 3)]);
+    let first = rows.order(Repeated::FirstWins, false);
+    assert_eq!(ordinals(&first.write), [1, 0]);
+    assert_eq!(told(&first), [(2, 0), (3, 0)]);
+    assert_eq!(rows.key(first.write[0]), b"A");
+}
