@@ -27,6 +27,8 @@ const UUID_BYTES: usize = 16;
 /// A table that is being written.
 pub struct Pages {
     table: pg_sys::Relation,
+    /// A copy, which is not counted: a thousand slots that each hold the table's own take as long as their rows.
+    descriptor: pg_sys::TupleDesc,
     indexes: Vec<Index>,
     /// Entries still to be made in the index that has `behind`.
     entries: Vec<Entry>,
@@ -71,7 +73,8 @@ impl Pages {
             let indexes: Vec<Index> = list.iter_oid().map(|oid| Index::open(oid)).collect();
             let indexes = indexes.into_iter().filter(|index| (*index.info).ii_ReadyForInserts);
             let indexes = indexes.collect();
-            Some(Pages { table, indexes, entries: vec![], slots: vec![], scratch })
+            let descriptor = pg_sys::CreateTupleDescCopy((*table).rd_att);
+            Some(Pages { table, descriptor, indexes, entries: vec![], slots: vec![], scratch })
         }
     }
 
@@ -108,8 +111,8 @@ impl Pages {
         // each slot copy its own before it touches it. The slots outlive the call, and the memory context is put back.
         unsafe {
             while self.slots.len() < tuples.len() {
-                let descriptor = (*self.table).rd_att;
-                let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsHeapTuple);
+                let slot =
+                    pg_sys::MakeSingleTupleTableSlot(self.descriptor, &pg_sys::TTSOpsHeapTuple);
                 self.slots.push(slot);
             }
             for (tuple, slot) in headers.iter_mut().zip(&self.slots) {
