@@ -74,6 +74,11 @@ def others(measured: Measured) -> None:
              for name, rows in (("267000", 267_000), ("1000000", 1_000_000)) if measured.has(name, "ours, text", "server", 1)}
     if len(rates) == 2:
         print(f"  rows a second at 1,000,000: {rates['1000000']:,.0f}, {rates['1000000'] / rates['267000']:.2f} x those at 267,000")
+    for kind in dict.fromkeys(name for name, _, _ in measured.keys("sessions")):
+        one = measured.median("sessions", kind, "server", 1)
+        several = sorted(count for name, _, count in measured.keys("sessions") if name == kind and count > 1)
+        ratios = ", ".join(f"{one / measured.median('sessions', kind, 'server', count):.2f} x with {count}" for count in several)
+        print(f"  sessions, {kind}: {seconds(one).strip()} in one; as fast: {ratios}")
     for one in measured.all("memory"):
         leader, document = one["leader_bytes"], one["document_bytes"]
         workers = ", ".join(f"{size / 1e6:.0f}" for size in one["worker_bytes"]) or "none"

@@ -267,6 +267,39 @@ def decode(result, rounds: int) -> None:
                    rows=stage.rows, megabytes_per_second=line["megabytes_per_second"])
 
 
+# What makes a load write by INSERT statements; how it is made, and undone.
+WATCHED = {
+    "plain": (),
+    "a CHECK constraint": ("ALTER TABLE works ADD CONSTRAINT titled CHECK (title <> '')", "ALTER TABLE works DROP CONSTRAINT titled"),
+    "the foreign key row by row": ("SET pg_opus.set_based_foreign_keys = off", "RESET pg_opus.set_based_foreign_keys"),
+    "a trigger": (
+        "CREATE OR REPLACE FUNCTION shorten() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.title := left(NEW.title, 200); RETURN NEW; END'",
+        "CREATE TRIGGER shorten BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION shorten()",
+        "DROP TRIGGER shorten ON works",
+    ),
+}
+
+
+def sessions(result, rounds: int) -> None:
+    """One session beside several, into tables of different kinds; and what it takes to start them, by a load of one work."""
+    stage = Stage("267000")
+    stage.run("CREATE UNLOGGED TABLE IF NOT EXISTS single (json text)")
+    stage.run("TRUNCATE single")
+    stage.run("INSERT INTO single VALUES ($1)", json.dumps(json.loads(stage.text)[:1]))
+    stage.run("SET pg_opus.min_parallel_rows = 0")
+    loads = {(kind, count): FROM_TEXT for kind in WATCHED for count in (1, 2, 4)}
+    loads |= {("a load of one work", count): FROM_TEXT.replace("document", "single") for count in (1, 2, 4, 8)}
+    for _, (kind, count), text in take_turns(rounds, loads):
+        *made, undone = WATCHED.get(kind) or ("SELECT",)
+        for one in made:
+            stage.run(one)
+        stage.empty()
+        took, more = ours(stage, text, count)
+        result.add("sessions", kind, took, side="server", sessions=count, **more)
+        stage.run(undone)
+
+
 SCENARIOS = {
     "one": one,
     **{name: load(name) for name in DOCUMENTS},
@@ -274,4 +307,5 @@ SCENARIOS = {
     "reload": reload,
     "memory": memory,
     "decode": decode,
+    "sessions": sessions,
 }

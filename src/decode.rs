@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::document::find::{Resource, find};
     use crate::document::text::Text;
-    use crate::rows::Repeated;
+    use crate::rows::order::Repeated;
     use crate::tuple::as_utf8;
 
     fn decoded(text: &str, mode: Mode) -> Result<(Vec<u32>, Vec<LoadError>), LoadError> {

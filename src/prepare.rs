@@ -9,7 +9,8 @@ use crate::error::{Fault, LoadError, excerpt};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
-use crate::rows::{Order, Repeated, Rows};
+use crate::rows::Rows;
+use crate::rows::order::{Order, Repeated};
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]

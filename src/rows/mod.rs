@@ -3,9 +3,7 @@
 //! A row is known by its [`RowRef`]. What decides its order and identity is its order key, bytes that compare as the
 //! rows are to be written (see [`Row::order_key`]).
 
-mod order;
-
-pub use order::{Order, Repeated};
+pub mod order;
 
 use std::borrow::Cow;
 

@@ -1,3 +1,4 @@
+use super::order::{Order, Repeated};
 use super::*;
 use crate::record::composer::Composer;
 use crate::record::name::Name;

@@ -32,7 +32,8 @@ use document::text::Text;
 use document::{Value, Watch};
 use rayon::prelude::*;
 use record::scalar::Nested;
-use rows::{Repeated, Rows, Slice};
+use rows::order::Repeated;
+use rows::{Rows, Slice};
 use source::imslp;
 
 /// As the load does it, on a thread a core.
