@@ -9,36 +9,22 @@ use super::eligible::Plan;
 use super::fault;
 use super::member::{Member, State};
 use super::message::{Done, Start, ToSession, put, to_bytes};
+use super::part::{Outbox, Part};
 use super::recovery;
 use super::team::{Alone, Team};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::{error, transaction, xact};
 use crate::report::{Counts, Failure};
-use crate::rows::{RowRef, Rows, Slice};
+use crate::rows::{Rows, Slice};
 use crate::tuple::Formed;
 use crate::write::Refusals;
-use crate::write::insert::Known;
 use crate::write::rejects::Rejects;
-
-/// Rows of a message. So many lie in the processor's caches from the leader's copy to the session's.
-const MESSAGE_ROWS: usize = 1000;
 
 /// What the server says of a transaction that cannot be prepared.
 const NOT_SUPPORTED: &str = "0A000";
 
 const DEADLOCK: &str = "40P01";
-
-/// Rows that one session writes.
-#[derive(Default)]
-pub struct Part {
-    /// Composers to be made.
-    pub composers: Option<Slice<'static>>,
-    /// The composers of the rows.
-    pub parents: Vec<String>,
-    pub new: Vec<RowRef>,
-    pub changed: Vec<RowRef>,
-}
 
 /// What is written, and what it belongs to.
 pub struct Work<'l, 'r> {
@@ -117,29 +103,20 @@ impl Team {
         Ok(())
     }
 
-    /// Sends the rows, a batch at a time to whoever takes one, and a part to whoever has written one, until all sessions have written theirs.
+    /// Sends the rows, a batch at a time to whoever takes one and a part to whoever has written one, until all are written.
     fn feed(&mut self, work: &mut Work<'_, '_>, parts: &[Part]) -> Result<Vec<Done>, Alone> {
         let (first, mut rest) = (&parts[..self.size()], parts[self.size()..].iter());
-        let mut left: Vec<_> = first.iter().map(|part| Some(steps(part))).collect();
+        let mut outboxes: Vec<_> = first.iter().map(Outbox::new).collect();
         let mut room = Slice::default();
         loop {
             let mut moved = false;
-            for (member, steps) in self.members.iter_mut().zip(&mut left) {
+            for (member, outbox) in self.members.iter_mut().zip(&mut outboxes) {
                 moved |= member.push()?;
-                let Some(part) = steps.as_mut().filter(|_| member.pending.is_none()) else {
+                if member.pending.is_some() {
                     continue;
-                };
-                let next = part.next().or_else(|| {
-                    *part = self::steps(rest.next()?);
-                    part.next()
-                });
-                let message = match next {
-                    Some(step) => step.message(work.rows, take(&mut room)),
-                    None => {
-                        *steps = None;
-                        ToSession::Finish
-                    }
-                };
+                }
+                let Some(step) = outbox.next(&mut rest) else { continue };
+                let message = step.message(work.rows, take(&mut room));
                 member.pending = Some(put(&message, take(&mut member.room)));
                 if let ToSession::Rows { rows, .. } = message {
                     room = rows;
@@ -264,31 +241,5 @@ fn in_order(failure: Alone) -> Alone {
             Alone::Reason("parallel sessions came into a deadlock with others".into())
         }
         other => other,
-    }
-}
-
-/// What a session is sent of a part. It is made when it is sent: of each session one batch at a time is in memory.
-enum Step<'r> {
-    Composers(&'r Slice<'static>),
-    Parents(&'r [String]),
-    Rows(Known, &'r [RowRef]),
-}
-
-fn steps(part: &Part) -> impl Iterator<Item = Step<'_>> {
-    let composers = part.composers.iter().map(Step::Composers);
-    composers
-        .chain([Step::Parents(&part.parents)])
-        .chain(part.new.chunks(MESSAGE_ROWS).map(|batch| Step::Rows(Known::New, batch)))
-        .chain(part.changed.chunks(MESSAGE_ROWS).map(|batch| Step::Rows(Known::Changed, batch)))
-}
-
-impl Step<'_> {
-    /// `room` is that of an earlier batch.
-    fn message(self, rows: &Rows<'static>, room: Slice<'static>) -> ToSession<'static> {
-        match self {
-            Step::Composers(composers) => ToSession::Composers(composers.clone()),
-            Step::Parents(keys) => ToSession::Parents(keys.to_vec()),
-            Step::Rows(known, batch) => ToSession::Rows { known, rows: rows.copy(batch, room) },
-        }
     }
 }

@@ -10,7 +10,7 @@
 //! Lock                              ─▶  BEGIN; locks every table at once, or none of them
 //!                                   ◀─  Locked, or not: then the caller's session writes
 //! Proceed                           ─▶
-//! Composers, Rows, Rows, …          ─▶  parents locked, batch inserted
+//! Composers, Parents, Rows, …       ─▶  parents locked, batch inserted; and so on, part by part
 //!                                   ◀─  Refused, UnknownComposer, Notice, Written
 //! Finish                            ─▶  deferred constraints are checked
 //!                                   ◀─  Done
@@ -26,8 +26,8 @@
 //! transaction's id is part of their names. In one phase a crash between two commits leaves a part, which loading
 //! again completes.
 //!
-//! **No deadlock among them.** Rows are split by composer ([`split`]), so no two sessions want the same key or parent.
-//! Tables are locked before anything is written, by all or by none, so nobody who waits for one session stands before
+//! **No deadlock among them.** Rows are split by composer ([`split`]), so no two sessions want the same key or parent;
+//! rows that are laid ([`crate::pg::pages`]) wait for no key at all. Tables are locked before anything is written, by all or by none, so nobody who waits for one session stands before
 //! another. Two loads of which one is parallel go one after the other. What is left (a trigger's locks, somebody else
 //! between two sessions) the server cannot see, since the leader waits for no lock: [`blocked`] looks for it, and the load is
 //! then written in the caller's session, in order.
@@ -41,8 +41,10 @@ pub mod eligible;
 #[cfg(feature = "fault_points")]
 pub mod fault;
 pub mod leader;
+mod link;
 mod member;
 pub mod message;
+pub mod part;
 pub mod recovery;
 pub mod session;
 pub mod split;

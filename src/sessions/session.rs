@@ -4,19 +4,19 @@
 //! who knows the document.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::fault;
-use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes, to_bytes};
+use super::link::{Inbox, LOOK, Link};
+use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes};
 use super::recovery::{self, Status};
 use crate::document::find::Resource;
 use crate::error::{Fault, LoadError};
-use crate::options::{OnConflict, OnError};
+use crate::options::OnConflict;
 use crate::pg::background::{self, Orders};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::queue::{self, Ends, Received, Receiver, Segment, Sender, Sent};
+use crate::pg::queue::{self, Ends, Received, Segment};
 use crate::pg::spi::Spi;
 use crate::pg::{error, interrupt, lock, log, spi, transaction};
 use crate::record::Row;
@@ -33,9 +33,6 @@ use crate::write::target::{self, Target};
 /// How long a prepared session without a leader waits for session 0 to be decided.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a wait lasts before its reason is looked at again.
-const LOOK: Duration = Duration::from_millis(100);
-
 /// The worker's life.
 pub fn main() {
     let orders = Orders::read();
@@ -45,15 +42,7 @@ pub fn main() {
     let session = orders.session as usize;
     let Ends { sender, receiver } = segment.session_ends(session);
     let mut inbox = Inbox(receiver);
-    let mut link = Link {
-        sender,
-        segment,
-        session,
-        on_error: OnError::Stop,
-        refused: 0,
-        batch: 0,
-        laying: false,
-    };
+    let mut link = Link::new(sender, segment, session);
     let outcome = error::catch(|| work(&mut link, &mut inbox));
     let failure = match outcome {
         Ok(Ok(())) => return,
@@ -184,7 +173,7 @@ fn write<R: Row>(
     loop {
         match inbox.receive() {
             ToSession::Composers(slice) => make_composers(spi, link, slice)?,
-            ToSession::Parents(keys) if check.looks_up => missing = check.missing(spi, keys),
+            ToSession::Parents(keys) if check.looks_up => missing.extend(check.missing(spi, keys)),
             ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
@@ -268,98 +257,4 @@ fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Fa
 
 fn unexpected() -> Failure {
     Failure::load(LoadError::document(Fault::Internal("a message out of turn".into())))
-}
-
-/// What the leader says.
-struct Inbox(Receiver);
-
-impl Inbox {
-    /// Waits for the leader's next word. Where it has gone the worker ends.
-    fn receive(&mut self) -> ToSession<'_> {
-        interrupt::check();
-        let message = self.0.receive(|| {
-            queue::wait(LOOK);
-            interrupt::check();
-        });
-        message.and_then(from_bytes).unwrap_or_else(|| background::leave())
-    }
-}
-
-/// A session's way to its leader.
-struct Link {
-    sender: Sender,
-    segment: Segment,
-    session: usize,
-    on_error: OnError,
-    refused: u64,
-    /// How many batches have come.
-    batch: u64,
-    /// Rows are being laid into the table's pages: which of them the server refuses is not known.
-    laying: bool,
-}
-
-impl Link {
-    /// Tells the leader, after the notices that came before.
-    fn send(&mut self, message: FromSession) {
-        if !self.try_to_send(message) {
-            background::leave();
-        }
-    }
-
-    /// The same where the worker has more to do even without a leader.
-    fn send_or_go_on(&mut self, message: FromSession) {
-        self.try_to_send(message);
-    }
-
-    fn try_to_send(&mut self, message: FromSession) -> bool {
-        let notices = log::take().into_iter().map(FromSession::Notice);
-        notices.chain([message]).all(|message| {
-            let bytes = to_bytes(&message);
-            loop {
-                match self.sender.try_send(&bytes) {
-                    Sent::Whole => return true,
-                    Sent::Full => {
-                        interrupt::check();
-                        queue::wait(LOOK);
-                    }
-                    Sent::Gone => return false,
-                }
-            }
-        })
-    }
-
-    fn refuse(&mut self, ordinal: u32, message: FromSession) -> Result<(), Failure> {
-        self.refused += 1;
-        if self.on_error == OnError::Stop {
-            self.segment.lowest().fetch_min(ordinal, Ordering::Relaxed);
-        }
-        self.send(message);
-        Ok(())
-    }
-}
-
-impl Refusals for Link {
-    fn fault(&mut self, ordinal: u32, fault: Fault) -> Result<(), Failure> {
-        match fault {
-            Fault::UnknownComposer(key) => {
-                self.refuse(ordinal, FromSession::UnknownComposer { ordinal, key })
-            }
-            fault => {
-                let path = "$".into();
-                Err(Failure::load(LoadError { ordinal: Some(ordinal), path, fault }))
-            }
-        }
-    }
-
-    fn refusal(&mut self, ordinal: u32, error: ServerError) -> Result<(), Failure> {
-        self.refuse(ordinal, FromSession::Refused { ordinal, error })
-    }
-
-    fn matters(&self, ordinal: u32) -> bool {
-        self.on_error == OnError::Ignore || ordinal < self.segment.lowest().load(Ordering::Relaxed)
-    }
-
-    fn count(&self) -> u64 {
-        self.refused
-    }
 }
