@@ -237,6 +237,16 @@ by_default 'a rule' '0|the table has a trigger or a rule' 'SET pg_opus.workers =
 sql 'DROP RULE nothing ON works'
 by_default 'pg_opus.workers = 0' '0|pg_opus.workers is 0' 'SET pg_opus.workers = 0' "SELECT load_works('$ONE')"
 by_default 'pg_opus.workers = 3' "3|$phases" 'SET pg_opus.workers = 3' "SELECT load_works('$ONE')"
+# Without the constraint enough new rows are laid, which one session does as fast; not those that change.
+laid="0|one session lays new rows into the table's pages as fast"
+if [[ $parallel == 0* ]]; then laid=$parallel; fi
+MANY=$(sql 'SELECT works(1, 600)')
+sql 'ALTER TABLE works DROP CONSTRAINT good'
+reset
+same 'default, rows that are laid' "$laid" "$(sql "${PARALLEL[@]}" "SELECT load_works('$MANY')" "$REASON" | sed -n 's/^wrote: //p')"
+sql 'UPDATE works SET title = title || work_id'
+same 'default, rows that change' "$parallel" "$(sql "${PARALLEL[@]}" "SELECT load_works('$MANY')" "$REASON" | sed -n 's/^wrote: //p')"
+sql "ALTER TABLE works ADD CONSTRAINT good CHECK (title <> 'bad')"
 
 # In the caller's session after all; @ is the number, or NULL. A NOTICE says so
 # where a number is named, and last_load() always. All rows are there.

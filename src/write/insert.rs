@@ -87,7 +87,7 @@ impl<'w> Writer<'w> {
 
     /// Lays new rows into the table's pages: all of them or, where that cannot be, none.
     fn lay(&self, rows: &Rows, new: &[RowRef], progress: &mut Progress) -> Result<bool, Failure> {
-        if new.len() < FEWEST_LAID || !is_plain(self.spi, self.target, self.proved) {
+        if !may_be_laid(self.spi, self.target, new.len(), self.proved) {
             return Ok(false);
         }
         let before = progress.written();
@@ -168,6 +168,11 @@ impl<'w> Writer<'w> {
     }
 }
 
+/// Whether so many new rows are laid into the pages of the table; `proved` as in [`is_plain`].
+pub fn may_be_laid(spi: &Spi, target: &Target, rows: usize, proved: bool) -> bool {
+    rows >= FEWEST_LAID && is_plain(spi, target, proved)
+}
+
 /// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's rights,
 /// of locks, of resources and of the server are not: each other row would meet them too.
 pub fn is_about_rows(error: &ServerError) -> bool {
@@ -197,7 +202,7 @@ pub struct There {
 
 impl There {
     /// How many of the rows the table has.
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.changed + self.unchanged
     }
 
@@ -276,8 +281,8 @@ impl Run<'_> {
     ) -> bool {
         if matches!(self.laying, Laying::Undecided) {
             let Writer { spi, target, proved, .. } = self.writer;
-            let plain = all >= FEWEST_LAID && is_plain(spi, target, *proved);
-            let pages = plain.then(|| self.writer.open_pages()).flatten();
+            let laid = may_be_laid(spi, target, all, *proved);
+            let pages = laid.then(|| self.writer.open_pages()).flatten();
             self.laying = pages.map_or(Laying::No, Laying::Pages);
         }
         let Laying::Pages(pages) = &mut self.laying else { return false };
