@@ -333,12 +333,17 @@ insert_of() { # SESSION
   echo "$insert SELECT work_id, composer_id, 'beside' FROM keys ORDER BY composer_id, work_id OFFSET $((($1 - 1) * WORKS / 2)) LIMIT 1 ON CONFLICT DO NOTHING;"
 }
 
+# Somebody has locked one thing, and asks for a second one once "other" is released.
+takes() { # FIRST SECOND
+  named other < <(printf '%s\n' 'BEGIN;' "$1" "SELECT 'has it';" 'wait other' "$2" 'COMMIT;')
+  until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
+}
+
 # Somebody has locked one thing, for which a session of the load waits; the other
 # session has written all it has; now somebody asks for a second thing.
 cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE]
   stop "inserted.$(($1 - 1))"
-  named other < <(printf '%s\n' 'BEGIN;' "$3" "SELECT 'has it';" 'wait other' "$4" 'COMMIT;')
-  until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
+  takes "$3" "$4"
   named load < <(load 'all v1' 'workers => 2')
   until_stops "inserted.$(($1 - 1))"
   until_waits "$2"
@@ -369,8 +374,7 @@ sql 'ALTER TABLE works DROP CONSTRAINT titled'
 
 # Where they lay their rows, they wait for nobody: the caller's session does.
 begin empty 'somebody writes one of the rows, and sessions that lay them'
-named other < <(printf '%s\n' 'BEGIN;' "$(insert_of 2)" "SELECT 'has it';" 'wait other' "$(insert_of 1)" 'COMMIT;')
-until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
+takes "$(insert_of 2)" "$(insert_of 1)"
 named load < <(load 'all v1' 'workers => 2')
 until_waits load
 release other
@@ -457,8 +461,7 @@ sql 'DROP TRIGGER extra ON works'
 # They would wait for each other if the load went before others while it waits.
 for first in 'TRUNCATE rejected_records;' "$(insert_of 1)"; do
   begin empty "a transaction for which a parallel load waits, and which then loads itself: ${first%% (*}"
-  named other < <(printf '%s\n' 'BEGIN;' "$first" "SELECT 'has it';" 'wait other' "$(load 'all v1' 'workers => 0')" 'COMMIT;')
-  until_there pg_stat_activity "application_name = 'other' AND query LIKE '%has it%'"
+  takes "$first" "$(load 'all v1' 'workers => 0')"
   named load < <(load 'all v1' 'workers => 2')
   until_settled load
   release other
