@@ -254,10 +254,7 @@ impl<'a> OwnSession<'_, 'a> {
         let (rows, places) = (&prepared.rows, &*prepared.places);
         let mut stage = Stage { spi, options, rows, places, rejects, progress };
         let write = &prepared.order.write;
-        let check = match R::RESOURCE {
-            Resource::Composers => Check::composers(),
-            Resource::Works => Check::decide(spi, target, write.len(), options.create_composers),
-        };
+        let check = Check::of(spi, R::RESOURCE, target, write.len(), options.create_composers);
         let write = stage.with_parents(&check, write.clone(), &prepared.order.families)?;
         let counts = stage.write(target, on_conflict, check.as_set, rows, &write, there)?;
         let mut rejects = stage.rejects;

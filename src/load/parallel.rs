@@ -149,16 +149,13 @@ fn look<'a, R: Loadable<'a>>(
     let writer = Writer { spi, target: &found, on_conflict: options.on_conflict, proved: false };
     let there = writer.look(&prepared.rows, write);
     let rows = write.len() - there.unchanged() as usize;
-    let check = match R::RESOURCE {
-        Resource::Composers => Check::composers(),
-        Resource::Works => Check::decide(spi, &found, write.len(), options.create_composers),
-    };
+    let check = || Check::of(spi, R::RESOURCE, &found, write.len(), options.create_composers);
     let new = write.len() - there.count();
-    let laid = wish.by_default() && 2 * new > rows && may_be_laid(spi, &found, new, check.as_set);
+    let laid = wish.by_default() && 2 * new > rows && may_be_laid(spi, &found, new, check().as_set);
     let plan = eligible::plan(spi, wish, &found, R::RESOURCE, options, rows, laid);
     let mut absent = vec![];
     if plan.is_ok() && options.create_composers && R::RESOURCE == Resource::Works {
-        let check = check.unlocked();
+        let check = check().unlocked();
         let present = check.families(spi, &prepared.rows, write, &prepared.order.families);
         absent = present.into_iter().map(|present| !present).collect();
     }

@@ -14,8 +14,8 @@ const HEADER: usize = 64;
 /// Where the size stands in the header.
 const SIZE_AT: usize = 8;
 
-/// Bytes of all queues in, of which each has its part between these bounds. A batch has about 1.5 MB, so that with few
-/// sessions the next one lies ready while one is written; longer messages pass through piece by piece.
+/// Bytes of all queues in, of which each has its part between these bounds. A message of rows has about 0.3 MB, so that the
+/// next ones lie ready while one is written; longer messages pass through piece by piece.
 const ALL_IN: usize = 16 << 20;
 const LEAST_IN: usize = 512 << 10;
 const MOST_IN: usize = 1 << 20;

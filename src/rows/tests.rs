@@ -1,3 +1,5 @@
+//! PURE, tests only: rows and their order.
+
 use super::order::{Order, Repeated};
 use super::*;
 use crate::record::composer::Composer;

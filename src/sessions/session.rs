@@ -162,10 +162,7 @@ fn write<R: Row>(
     if target.oid.to_u32() != table {
         return Err(Failure::replaced(R::TABLE.name));
     }
-    let check = match place.resource {
-        Resource::Composers => Check::composers(),
-        Resource::Works => Check::decide(spi, &target, all, false),
-    };
+    let check = Check::of(spi, place.resource, &target, all, false);
     let writer = Writer { spi, target: &target, on_conflict, proved: check.as_set };
     let mut run = writer.start(BATCH_ROWS);
     let mut missing = HashSet::new();

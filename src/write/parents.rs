@@ -17,6 +17,7 @@ use pgrx::pg_sys;
 use super::Refusals;
 use super::statement::{batch_name, parents};
 use super::target::Target;
+use crate::document::find::Resource;
 use crate::error::Fault;
 use crate::pg::batch::Batch;
 use crate::pg::encoding;
@@ -68,12 +69,20 @@ impl Check {
     }
 
     /// Composers have no parents.
-    pub fn composers() -> Self {
+    fn composers() -> Self {
         Check::none("none: composers has no foreign key")
     }
 
+    /// For a table of either kind; the other arguments as those of [`Check::decide`].
+    pub fn of(spi: &Spi, resource: Resource, table: &Target, rows: usize, create: bool) -> Self {
+        match resource {
+            Resource::Composers => Check::composers(),
+            Resource::Works => Check::decide(spi, table, rows, create),
+        }
+    }
+
     /// Decides for `works`, of which `rows` are to be written; composers are made where `create` says so.
-    pub fn decide(spi: &Spi, works: &Target, rows: usize, create: bool) -> Self {
+    fn decide(spi: &Spi, works: &Target, rows: usize, create: bool) -> Self {
         let facts = facts(spi, works);
         if facts.foreign_keys == 0 {
             let mut check = Check::none("none: works has no foreign key to composers");
