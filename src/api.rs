@@ -84,7 +84,11 @@ fn with_text(
     load: impl FnOnce(Document<'_>) -> Result<i64, Failure>,
 ) -> Result<Option<i64>, ErrorReport> {
     let Some(document) = document else { return Ok(None) };
-    Ok(Some(load(Document::Text(&encoding::to_utf8(document.bytes())))?))
+    let arriving = if encoding::is_utf8() { document.arriving() } else { None };
+    Ok(Some(match &arriving {
+        Some(arriving) => load(Document::Arriving(arriving))?,
+        None => load(Document::Text(&encoding::to_utf8(document.bytes())))?,
+    }))
 }
 
 /// The planner support function of the loads.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::document::find::{Found, Record, Source};
+use crate::document::find::{Found, Record, Records, Source};
 use crate::document::{Kind, Value, Watch};
 use crate::error::{Fault, LoadError};
 use crate::record::Row;
@@ -23,10 +23,10 @@ use crate::tuple::Encode;
 /// How many records a thread takes at a time, and decodes between two looks at whether it is to stop.
 const SLICE: usize = 512;
 
-/// The rows of a document, and the faults of the records that gave none, by ordinal.
-pub struct Decoded {
+/// The records of a document, their rows, and the faults of those that gave none, by ordinal.
+pub struct Decoded<V> {
+    pub records: Vec<Record<V>>,
     pub rows: Rows<'static>,
-    pub received: usize,
     pub faults: Vec<LoadError>,
 }
 
@@ -43,11 +43,12 @@ pub struct Mode {
 
 pub fn composers<'a, V: Value<'a>>(
     found: &Found<'a, V>,
+    records: Records<'a, V>,
     mode: Mode,
     watch: &Watch,
-) -> Result<Decoded, LoadError> {
+) -> Result<Decoded<V>, LoadError> {
     let renumber: Option<Renumber<Composer>> = None;
-    decode(found, mode, watch, renumber, |record| {
+    decode(found, records, mode, watch, renumber, |record| {
         let placed = |fault: FieldFault| (found.path(record, fault.field), fault.fault);
         match found.source {
             Source::Imslp => imslp::composer(fields(record)?).map_err(placed),
@@ -58,14 +59,15 @@ pub fn composers<'a, V: Value<'a>>(
 
 pub fn works<'a, V: Value<'a>>(
     found: &Found<'a, V>,
+    records: Records<'a, V>,
     mode: Mode,
     watch: &Watch,
-) -> Result<Decoded, LoadError> {
+) -> Result<Decoded<V>, LoadError> {
     let parents: Vec<Result<Composer, FieldFault>> =
         found.composers.iter().map(|composer| parent(*composer)).collect();
     let renumber: Option<Renumber<Work>> =
         found.dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
-    decode(found, mode, watch, renumber, |record| {
+    decode(found, records, mode, watch, renumber, |record| {
         let placed = |fault: FieldFault| (found.path(record, fault.field), fault.fault);
         if found.source == Source::Imslp {
             return imslp::work(fields(record)?).map_err(placed);
@@ -137,11 +139,12 @@ type Renumber<R> = fn(&mut Vec<Vec<Option<R>>>);
 
 fn decode<'a, V: Value<'a>, R: Row>(
     found: &Found<'a, V>,
+    records: Records<'a, V>,
     mode: Mode,
     watch: &Watch,
     renumber: Option<Renumber<R>>,
     transform: impl Fn(&Record<V>) -> Result<R, Placed> + Sync,
-) -> Result<Decoded, LoadError> {
+) -> Result<Decoded<V>, LoadError> {
     let faults = Faults { lowest: AtomicU32::new(u32::MAX), all: Mutex::new(vec![]), mode };
     let row = |(ordinal, record): (u32, &Record<V>)| {
         if faults.behind(ordinal) {
@@ -153,44 +156,76 @@ fn decode<'a, V: Value<'a>, R: Row>(
         };
         transform(record).map_err(placed).ok()
     };
-    // The rows of a slice; none any more where the load is to stop.
-    let rows = |slice: usize| {
-        let first = slice * SLICE;
-        let behind = if watch.check().is_ok() { first + SLICE } else { first };
-        let records = &found.records[first..behind.min(found.records.len())];
-        watch.advance(records.iter().map(|record| record.value.size() as u64).sum());
-        (first as u32..).zip(records).map(&row)
-    };
-    let read = |slice| rows(slice).collect();
-    let form = |slice| Slice::form(rows(slice), slice * SLICE, mode.encode);
-    let form_read =
-        |(slice, rows): (usize, Vec<Option<R>>)| Slice::form(rows, slice * SLICE, mode.encode);
-    let slices = 0..found.records.len().div_ceil(SLICE);
-    let slices: Vec<Slice<'static>> = match (renumber, mode.parallel) {
-        (None, true) => slices.into_par_iter().map(form).collect(),
-        (None, false) => slices.map(form).collect(),
-        (Some(renumber), parallel) => {
-            let mut all: Vec<Vec<Option<R>>> = match parallel {
-                true => slices.into_par_iter().map(read).collect(),
-                false => slices.map(read).collect(),
+    let (parts, slices): (Vec<Part<V>>, Vec<Slice>) = match renumber {
+        None => {
+            let form =
+                |part: &Part<V>| Slice::form(part.numbered().map(&row), part.first, mode.encode);
+            of_parts(records, mode, watch, form)?
+        }
+        Some(renumber) => {
+            let rows = |part: &Part<V>| part.numbered().map(&row).collect();
+            let (parts, mut rows) = of_parts(records, mode, watch, rows)?;
+            renumber(&mut rows);
+            let form = |(part, rows)| Slice::form(rows, part * SLICE, mode.encode);
+            let slices = match mode.parallel {
+                true => rows.into_par_iter().enumerate().map(form).collect(),
+                false => rows.into_iter().enumerate().map(form).collect(),
             };
-            renumber(&mut all);
-            match parallel {
-                true => all.into_par_iter().enumerate().map(form_read).collect(),
-                false => all.into_iter().enumerate().map(form_read).collect(),
-            }
+            (parts, slices)
         }
     };
     watch.check().map_err(LoadError::document)?;
+    let records: Vec<Record<V>> = parts.into_iter().flat_map(|part| part.records).collect();
     for &ordinal in slices.iter().flat_map(|slice| &slice.unencodable) {
-        let path = found.path(&found.records[ordinal as usize], "");
+        let path = found.path(&records[ordinal as usize], "");
         faults.add(LoadError { ordinal: Some(ordinal), path, fault: Fault::Untranslatable });
     }
-    Ok(Decoded {
-        rows: Rows::new(slices),
-        received: found.records.len(),
-        faults: faults.into_ordered(),
-    })
+    Ok(Decoded { records, rows: Rows::new(slices), faults: faults.into_ordered() })
+}
+
+/// Records that a thread takes at a time, and the ordinal of the first of them.
+struct Part<V> {
+    first: usize,
+    records: Vec<Record<V>>,
+}
+
+impl<V> Part<V> {
+    fn numbered(&self) -> impl Iterator<Item = (u32, &Record<V>)> {
+        (self.first as u32..).zip(&self.records)
+    }
+}
+
+/// What becomes of the parts of the records, in their order. Some are worked on while others are still to be found.
+fn of_parts<'a, V: Value<'a>, T: Send>(
+    mut records: Records<'a, V>,
+    mode: Mode,
+    watch: &Watch,
+    work: impl Fn(&Part<V>) -> T + Sync,
+) -> Result<(Vec<Part<V>>, Vec<T>), LoadError> {
+    let mut first = 0;
+    let parts = std::iter::from_fn(|| {
+        let part: Result<Vec<_>, _> = records.by_ref().take(SLICE).collect();
+        if part.as_ref().is_ok_and(Vec::is_empty) {
+            return None;
+        }
+        let part = part.map(|records| Part { first, records });
+        first += SLICE;
+        Some(part)
+    });
+    let work = |part: Result<Part<V>, Fault>| {
+        watch.check()?;
+        let part = part?;
+        watch.advance(part.records.iter().map(|record| record.value.size() as u64).sum());
+        let done = work(&part);
+        Ok((part, done))
+    };
+    let done: Result<Vec<(Part<V>, T)>, Fault> = match mode.parallel {
+        true => parts.par_bridge().map(work).collect(),
+        false => parts.map(work).collect(),
+    };
+    let mut done = done.map_err(LoadError::document)?;
+    done.sort_unstable_by_key(|(part, _)| part.first);
+    Ok(done.into_iter().unzip())
 }
 
 /// The faults that the threads find.
@@ -233,8 +268,8 @@ mod tests {
     fn decoded(text: &str, mode: Mode) -> Result<(Vec<u32>, Vec<LoadError>), LoadError> {
         let watch = Watch::default();
         let documents = Text::documents(text, &watch).unwrap();
-        let found = find(documents, Resource::Works, &watch)?;
-        let decoded = works(&found, mode, &watch)?;
+        let (found, records) = find(documents, Resource::Works, &watch)?;
+        let decoded = works(&found, records, mode, &watch)?;
         let mut rows = decoded.rows.order(Repeated::LastWins, mode.parallel).write;
         rows.sort_unstable_by_key(|row| row.ordinal);
         Ok((rows.iter().map(|row| row.ordinal).collect(), decoded.faults))
@@ -279,10 +314,11 @@ mod tests {
     fn a_stopped_watch_is_an_error() {
         let watch = Watch::default();
         let text = page(&[]);
-        let found = find(Text::documents(&text, &watch).unwrap(), Resource::Works, &watch).unwrap();
+        let documents = Text::documents(&text, &watch).unwrap();
+        let (found, records) = find(documents, Resource::Works, &watch).unwrap();
         watch.stop();
         let mode = mode(true, true);
-        let stopped = works(&found, mode, &watch).err().map(|error| error.fault);
+        let stopped = works(&found, records, mode, &watch).err().map(|error| error.fault);
         assert_eq!(stopped, Some(Fault::Stopped));
     }
 

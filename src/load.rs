@@ -13,15 +13,16 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::decode::Mode;
-use crate::document::Watch;
 use crate::document::find::Resource;
+use crate::document::{Arrival, Watch};
 use crate::error::{Fault, LoadError};
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::caller::Statement;
+use crate::pg::error::ServerError;
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{encoding, error, interrupt, relation, spi, subtransaction, threads};
+use crate::pg::{encoding, error, interrupt, relation, spi, subtransaction, threads, transaction};
 use crate::prepare::{Document, Loadable, Places, Prepared, prepare};
 use crate::record::Row;
 use crate::record::composer::Composer;
@@ -296,6 +297,7 @@ fn decode<'a, R: Loadable<'a>>(
         let prepared = prepare(mode).map_err(Failure::load)?;
         return Ok((prepared, 1));
     }
+    let mut brought = Ok(());
     let decoded = threads::with_pool(threads, |pool| {
         pool.in_place_scope(|scope| {
             let (sender, receiver) = channel();
@@ -305,6 +307,7 @@ fn decode<'a, R: Loadable<'a>>(
                 // The receiver is there until the scope ends.
                 let _ = sender.send(prepared.unwrap_or_else(|panic| Err(internal(&*panic))));
             });
+            brought = bring(document, &watch, progress);
             loop {
                 while fault::stops("decoding", fault::LEADER) && !interrupt::pending() {
                     std::thread::sleep(LOOK);
@@ -324,11 +327,45 @@ fn decode<'a, R: Loadable<'a>>(
     });
     // All threads have ended: the server may act on an interrupt, which raises its error here.
     interrupt::check();
+    brought?;
     let prepared = match decoded {
         Some(prepared) => prepared,
-        None => prepare(Mode { parallel: false, ..mode }),
+        None => {
+            bring(document, &watch, progress)?;
+            prepare(Mode { parallel: false, ..mode })
+        }
     };
     Ok((prepared.map_err(Failure::load)?, threads as i32))
+}
+
+/// Brings a document that is to be fetched, while others may be reading it. With or without an error, nobody waits for
+/// the rest of it when this ends.
+fn bring(
+    document: Document<'_>,
+    watch: &Watch,
+    progress: &mut Progress,
+) -> Result<(), ServerError> {
+    let Document::Arriving(arrival) = document else { return Ok(()) };
+    let _end = Brought(arrival);
+    let mut more = true;
+    while more && !interrupt::pending() {
+        // What ends the session waits until all threads have ended.
+        transaction::hold_interrupts();
+        let fetched = error::catch(|| arrival.fetch());
+        transaction::allow_interrupts();
+        more = fetched.inspect_err(|_| watch.stop())?;
+        progress.bytes(watch.bytes());
+    }
+    Ok(())
+}
+
+/// Stops an arrival, when dropped.
+struct Brought<'a>(&'a dyn Arrival<'a>);
+
+impl Drop for Brought<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 fn internal(panic: &(dyn std::any::Any + Send)) -> LoadError {

@@ -1,11 +1,11 @@
 //! PURE. From a document to rows ready to be written: steps 1 to 3 of a load, all that needs no server.
 
 use crate::decode::{self, Decoded, Mode};
-use crate::document::find::{Found, Resource, find};
+use crate::document::find::{Found, Record, Records, Resource, find, find_in_array};
 use crate::document::jsonb::Jsonb;
-use crate::document::text::Text;
-use crate::document::{Image, Value, Watch};
-use crate::error::{Fault, LoadError, excerpt};
+use crate::document::text::{Arriving, Text, utf8};
+use crate::document::{Arrival, Image, Value, Watch};
+use crate::error::{LoadError, excerpt};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
@@ -17,6 +17,8 @@ use crate::rows::order::{Order, Repeated};
 pub enum Document<'a> {
     /// JSON text in UTF-8.
     Text(&'a [u8]),
+    /// JSON text in UTF-8, of which the end is still to come.
+    Arriving(&'a dyn Arrival<'a>),
     /// jsonb as stored, without its varlena header.
     Jsonb(&'a [u8]),
 }
@@ -26,6 +28,7 @@ impl Document<'_> {
     pub fn size(self) -> usize {
         match self {
             Document::Text(bytes) | Document::Jsonb(bytes) => bytes.len(),
+            Document::Arriving(arrival) => arrival.size(),
         }
     }
 }
@@ -39,9 +42,10 @@ pub trait Loadable<'a>: Row + Sized {
 
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
+        records: Records<'a, V>,
         mode: Mode,
         watch: &Watch,
-    ) -> Result<Decoded, LoadError>;
+    ) -> Result<Decoded<V>, LoadError>;
 }
 
 impl<'a> Loadable<'a> for Composer<'a> {
@@ -53,10 +57,11 @@ impl<'a> Loadable<'a> for Composer<'a> {
 
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
+        records: Records<'a, V>,
         mode: Mode,
         watch: &Watch,
-    ) -> Result<Decoded, LoadError> {
-        decode::composers(found, mode, watch)
+    ) -> Result<Decoded<V>, LoadError> {
+        decode::composers(found, records, mode, watch)
     }
 }
 
@@ -69,10 +74,11 @@ impl<'a> Loadable<'a> for Work<'a> {
 
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
+        records: Records<'a, V>,
         mode: Mode,
         watch: &Watch,
-    ) -> Result<Decoded, LoadError> {
-        decode::works(found, mode, watch)
+    ) -> Result<Decoded<V>, LoadError> {
+        decode::works(found, records, mode, watch)
     }
 }
 
@@ -84,10 +90,16 @@ pub trait Places: Send {
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
 }
 
-impl<'a, V: Value<'a>> Places for Found<'a, V> {
+/// The records of a document, and what they stand in.
+struct Known<'a, V> {
+    found: Found<'a, V>,
+    records: Vec<Record<V>>,
+}
+
+impl<'a, V: Value<'a>> Places for Known<'a, V> {
     fn path(&self, ordinal: u32) -> String {
         let record = self.records.get(ordinal as usize);
-        record.map_or_else(|| "$".into(), |record| self.path(record, ""))
+        record.map_or_else(|| "$".into(), |record| self.found.path(record, ""))
     }
 
     fn image(&self, ordinal: u32) -> Option<Image<'_>> {
@@ -95,7 +107,8 @@ impl<'a, V: Value<'a>> Places for Found<'a, V> {
     }
 
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>> {
-        self.records.get(ordinal as usize).and_then(|record| decode::composer_of(self, record))
+        let record = self.records.get(ordinal as usize)?;
+        decode::composer_of(&self.found, record)
     }
 }
 
@@ -130,11 +143,21 @@ pub fn prepare<'a, R: Loadable<'a>>(
 ) -> Result<Prepared<'a>, LoadError> {
     match document {
         Document::Text(bytes) => {
-            let text = simdutf8::compat::from_utf8(bytes).map_err(|error| {
-                LoadError::document(Fault::Malformed(format!("the text is no UTF-8: {error}")))
-            })?;
-            let documents = Text::documents(text, watch).map_err(LoadError::document)?;
+            let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
+            let documents = documents.map_err(LoadError::document)?;
             prepare_found::<_, R>(find(documents, R::RESOURCE, watch)?, mode, repeated, watch)
+        }
+        Document::Arriving(arrival) => {
+            match Arriving::array(arrival).map_err(LoadError::document)? {
+                Some(elements) => {
+                    let found = find_in_array(Box::new(elements), R::RESOURCE, watch)?;
+                    prepare_found::<_, R>(found, mode, repeated, watch)
+                }
+                None => {
+                    let all = arrival.wait(arrival.size()).map_err(LoadError::document)?;
+                    prepare::<R>(Document::Text(all), mode, repeated, watch)
+                }
+            }
         }
         Document::Jsonb(bytes) => {
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
@@ -144,14 +167,15 @@ pub fn prepare<'a, R: Loadable<'a>>(
 }
 
 fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
-    found: Found<'a, V>,
+    (found, records): (Found<'a, V>, Records<'a, V>),
     mode: Mode,
     repeated: Repeated,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
-    let Decoded { rows, received, faults } = R::decode(&found, mode, watch)?;
+    let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
     let order = rows.order(repeated, mode.parallel);
     watch.check().map_err(LoadError::document)?;
-    let source = found.source.name();
-    Ok(Prepared { source, received, rows, order, faults, places: Box::new(found) })
+    let (source, received) = (found.source.name(), records.len());
+    let places = Box::new(Known { found, records });
+    Ok(Prepared { source, received, rows, order, faults, places })
 }

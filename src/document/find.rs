@@ -4,12 +4,16 @@
 //! Records are numbered from 0 in the order of the document; in an object keyed by number or id, in jsonb's order of
 //! keys, which is the same for text and jsonb.
 
+mod records;
+
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Value, Watch};
+pub use self::records::{Record, Records};
+use self::records::{Step, elements};
+use super::{Elements, Kind, Value, Watch};
 use crate::error::{Fault, LoadError};
 use crate::record::scalar::Scalar;
 
@@ -36,12 +40,11 @@ pub enum Resource {
     Works,
 }
 
-/// A document's records.
+/// What a document holds, but for its records.
 pub struct Found<'a, V> {
     pub source: Source,
     /// True where works have no id of their own (the Open Opus dump).
     pub dump: bool,
-    pub records: Vec<Record<V>>,
     /// The composers that the works of an Open Opus document belong to.
     pub composers: Vec<V>,
     /// Keys of records that stand in an object.
@@ -50,48 +53,28 @@ pub struct Found<'a, V> {
     base: &'static str,
 }
 
-/// One record: its value, its step from what holds it, and its composer in [`Found::composers`].
-#[derive(Clone, Copy)]
-pub struct Record<V> {
-    pub value: V,
-    step: Step,
-    pub composer: Option<u32>,
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    /// The value is the document, or a line of it.
-    Whole,
-    Element(u32),
-    /// A member, by its place in [`Found::keys`].
-    Member(u32),
-    /// The value stands where a composer with works should.
-    Composer,
+/// The elements of an array, all of them.
+fn all<'a, V: Value<'a>>(elements: Elements<'a, V>, watch: &Watch) -> Result<Vec<V>, Fault> {
+    let watched = elements.map(|element| watch.check().and(element));
+    watched.collect()
 }
 
 impl<'a, V: Value<'a>> Found<'a, V> {
     fn new(source: Source, base: &'static str) -> Self {
-        Found { source, dump: false, records: vec![], composers: vec![], keys: vec![], base }
+        Found { source, dump: false, composers: vec![], keys: vec![], base }
     }
 
-    fn add(&mut self, value: V, step: Step, composer: Option<u32>) {
-        self.records.push(Record { value, step, composer });
-    }
-
-    fn add_elements(&mut self, values: Vec<V>, composer: Option<u32>) {
-        let elements = (0..).zip(values);
-        self.records.extend(elements.map(|(index, value)| {
-            let step = Step::Element(index);
-            Record { value, step, composer }
-        }));
-    }
-
-    fn add_members(&mut self, members: Vec<(Cow<'a, str>, V)>, composer: Option<u32>) {
-        for (key, value) in members {
+    /// The records that the members of an object are.
+    fn members(
+        &mut self,
+        members: impl IntoIterator<Item = (Cow<'a, str>, V)>,
+        composer: Option<u32>,
+    ) -> impl Iterator<Item = Record<V>> {
+        members.into_iter().map(move |(key, value)| {
             let step = Step::Member(self.keys.len() as u32);
             self.keys.push(key);
-            self.add(value, step, composer);
-        }
+            Record { value, step, composer }
+        })
     }
 
     /// The SQL/JSON path of a record, and of `field` in it.
@@ -129,26 +112,33 @@ impl<'a, V: Value<'a>> Found<'a, V> {
 }
 
 /// Finds the records of a document, or of several that follow one another.
-pub fn find<'a, V: Value<'a>>(
+pub fn find<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     resource: Resource,
     watch: &Watch,
-) -> Result<Found<'a, V>, LoadError> {
+) -> Result<Search<'a, V>, LoadError> {
     find_in(documents, resource, watch).map_err(LoadError::document)
 }
 
-fn find_in<'a, V: Value<'a>>(
+/// The same in a document that is an array with these elements.
+pub fn find_in_array<'a, V: Value<'a> + 'a>(
+    elements: Elements<'a, V>,
+    resource: Resource,
+    watch: &Watch,
+) -> Result<Search<'a, V>, LoadError> {
+    listed(elements, resource, "$", watch).map_err(LoadError::document)
+}
+
+type Search<'a, V> = (Found<'a, V>, Records<'a, V>);
+
+fn find_in<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     resource: Resource,
     watch: &Watch,
-) -> Result<Found<'a, V>, Fault> {
-    let [document] = documents[..] else {
-        let mut found = listed(documents, resource, "$", watch)?;
-        found.records.iter_mut().for_each(|record| record.step = Step::Whole);
-        return Ok(found);
-    };
+) -> Result<Search<'a, V>, Fault> {
+    let [document] = documents[..] else { return whole(documents, resource, watch) };
     match document.kind()? {
-        Kind::Array => listed(document.elements(watch)?, resource, "$", watch),
+        Kind::Array => listed(document.elements()?, resource, "$", watch),
         Kind::Object => object(document, resource, watch),
         kind => {
             document.check()?;
@@ -157,22 +147,39 @@ fn find_in<'a, V: Value<'a>>(
     }
 }
 
-/// Records side by side: of IMSLP, or Open Opus composers with or without their works.
-fn listed<'a, V: Value<'a>>(
-    values: Vec<V>,
+/// Documents each of which is a record, or a composer with works.
+fn whole<'a, V: Value<'a> + 'a>(
+    documents: Vec<V>,
+    resource: Resource,
+    watch: &Watch,
+) -> Result<Search<'a, V>, Fault> {
+    let documents = Box::new(documents.into_iter().map(Ok));
+    let (found, records) = listed(documents, resource, "$", watch)?;
+    Ok((found, records.whole()))
+}
+
+/// Records side by side: of IMSLP, or Open Opus composers with or without their works. The first object decides.
+fn listed<'a, V: Value<'a> + 'a>(
+    mut values: Elements<'a, V>,
     resource: Resource,
     base: &'static str,
     watch: &Watch,
-) -> Result<Found<'a, V>, Fault> {
-    if source_of(&values, watch) == Source::OpenOpus {
-        return open_opus_composers(values, resource, base, watch);
+) -> Result<Search<'a, V>, Fault> {
+    let mut first: Vec<V> = vec![];
+    let is_object = |value: &V| value.kind() == Ok(Kind::Object);
+    while !first.last().is_some_and(is_object)
+        && let Some(value) = values.next()
+    {
+        first.push(value?);
     }
-    let mut found = Found::new(Source::Imslp, base);
-    found.add_elements(values, None);
-    Ok(found)
+    if source_of(&first, watch) == Source::OpenOpus {
+        first.extend(all(values, watch)?);
+        return open_opus_composers(first, resource, base, watch);
+    }
+    Ok((Found::new(Source::Imslp, base), Records::elements(first, values)))
 }
 
-/// Open Opus calls a composer's name `complete_name`, and IMSLP has no such key: the first object decides.
+/// Open Opus calls a composer's name `complete_name`, and IMSLP has no such key.
 fn source_of<'a, V: Value<'a>>(values: &[V], watch: &Watch) -> Source {
     let first = values.iter().find(|value| value.kind() == Ok(Kind::Object));
     match first.map(|value| value.members(watch)) {
@@ -183,17 +190,17 @@ fn source_of<'a, V: Value<'a>>(values: &[V], watch: &Watch) -> Source {
     }
 }
 
-fn open_opus_composers<'a, V: Value<'a>>(
+fn open_opus_composers<'a, V: Value<'a> + 'a>(
     composers: Vec<V>,
     resource: Resource,
     base: &'static str,
     watch: &Watch,
-) -> Result<Found<'a, V>, Fault> {
+) -> Result<Search<'a, V>, Fault> {
     let mut found = Found::new(Source::OpenOpus, base);
     if resource == Resource::Composers {
-        found.add_elements(composers, None);
-        return Ok(found);
+        return Ok((found, Records::all(elements(composers, None).collect())));
     }
+    let mut records = vec![];
     found.dump = true;
     let mut any_works = composers.is_empty();
     for (index, composer) in composers.iter().enumerate() {
@@ -201,16 +208,22 @@ fn open_opus_composers<'a, V: Value<'a>>(
         if composer.kind()? != Kind::Object {
             // Reported in its place, as a record that is no object.
             any_works = true;
-            found.add(*composer, Step::Composer, composer_index);
+            let step = Step::Composer;
+            records.push(Record { value: *composer, step, composer: composer_index });
             continue;
         }
         for (key, value) in composer.members(watch)? {
             match (&*key, value.kind()?) {
                 ("works", Kind::Array) => {
-                    found.add_elements(value.elements(watch)?, composer_index)
+                    records.extend(elements(all(value.elements()?, watch)?, composer_index))
                 }
-                ("works", Kind::Object) => found.add_members(value.members(watch)?, composer_index),
-                ("works", _) => found.add(value, Step::Whole, composer_index),
+                ("works", Kind::Object) => {
+                    records.extend(found.members(value.members(watch)?, composer_index))
+                }
+                ("works", _) => {
+                    let step = Step::Whole;
+                    records.push(Record { value, step, composer: composer_index });
+                }
                 _ => value.check()?,
             }
             any_works |= key == "works";
@@ -220,14 +233,14 @@ fn open_opus_composers<'a, V: Value<'a>>(
         return Err(Fault::UnknownShape("the document has composers and no works".into()));
     }
     found.composers = composers;
-    Ok(found)
+    Ok((found, Records::all(records)))
 }
 
-fn object<'a, V: Value<'a>>(
+fn object<'a, V: Value<'a> + 'a>(
     document: V,
     resource: Resource,
     watch: &Watch,
-) -> Result<Found<'a, V>, Fault> {
+) -> Result<Search<'a, V>, Fault> {
     let members = document.members(watch)?;
     let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
     let check_others = |taken: &[&str]| {
@@ -240,7 +253,8 @@ fn object<'a, V: Value<'a>>(
     match (member("composers"), member("works")) {
         (Some(composers), _) if composers.kind()? == Kind::Array => {
             check_others(&["composers"])?;
-            open_opus_composers(composers.elements(watch)?, resource, "$.composers", watch)
+            let composers = all(composers.elements()?, watch)?;
+            open_opus_composers(composers, resource, "$.composers", watch)
         }
         (_, Some(works))
             if matches!(works.kind()?, Kind::Array | Kind::Object)
@@ -255,31 +269,25 @@ fn object<'a, V: Value<'a>>(
             check_others(&["works"])?;
             let mut found = Found::new(Source::OpenOpus, "$.works");
             found.composers = vec![composer];
-            match works.kind()? {
-                Kind::Array => found.add_elements(works.elements(watch)?, Some(0)),
-                _ => found.add_members(works.members(watch)?, Some(0)),
-            }
-            Ok(found)
+            let records = match works.kind()? {
+                Kind::Array => elements(all(works.elements()?, watch)?, Some(0)).collect(),
+                _ => found.members(works.members(watch)?, Some(0)).collect(),
+            };
+            Ok((found, Records::all(records)))
         }
         _ if member("complete_name").is_some()
             || member("intvals").is_some()
             || member("id").is_some() =>
         {
-            let mut found = listed(vec![document], resource, "$", watch)?;
-            for record in &mut found.records {
-                if record.composer.is_none() {
-                    record.step = Step::Whole;
-                }
-            }
-            Ok(found)
+            whole(vec![document], resource, watch)
         }
         _ if member("0").is_some() || member("metadata").is_some() => {
             check_others(&[])?;
             let numbered = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
             let mut found = Found::new(Source::Imslp, "$");
-            let records = members.into_iter().filter(|(key, _)| numbered(key)).collect();
-            found.add_members(records, None);
-            Ok(found)
+            let members = members.into_iter().filter(|(key, _)| numbered(key));
+            let records = found.members(members, None).collect();
+            Ok((found, Records::all(records)))
         }
         _ => Err(Fault::UnknownShape("the document has the shape of no known source".into())),
     }

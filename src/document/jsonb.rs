@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Image, Kind, Value, Watch, number};
+use super::{Elements, Image, Kind, Value, Watch, number};
 use crate::error::Fault;
 
 const COUNT_MASK: u32 = 0x0FFF_FFFF;
@@ -255,9 +255,8 @@ impl<'a> Value<'a> for Jsonb<'a> {
         })
     }
 
-    fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
-        watch.check()?;
-        self.container(false)?.children().collect()
+    fn elements(self) -> Result<Elements<'a, Self>, Fault> {
+        Ok(Box::new(self.container(false)?.children()))
     }
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {

@@ -53,7 +53,7 @@ pub trait Value<'a>: Copy + Send + Sync {
     fn kind(self) -> Result<Kind, Fault>;
 
     /// The elements of an array, in order.
-    fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault>;
+    fn elements(self) -> Result<Elements<'a, Self>, Fault>;
 
     /// The members of an object as jsonb keeps them: ordered by the key's length, then bytes, the last of equal keys.
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault>;
@@ -71,6 +71,25 @@ pub trait Value<'a>: Copy + Send + Sync {
     fn check(self) -> Result<(), Fault> {
         self.read::<serde::de::IgnoredAny>().map(|_| ())
     }
+}
+
+/// The elements of an array, found one after the other. There is none behind a fault.
+pub type Elements<'a, V> = Box<dyn Iterator<Item = Result<V, Fault>> + Send + 'a>;
+
+/// A text that another thread brings, from its beginning on.
+pub trait Arrival<'a>: Sync {
+    /// Of the whole text, in bytes.
+    fn size(&self) -> usize;
+
+    /// All that has arrived: so many bytes at least, which are waited for, or the whole text. A fault where it has been
+    /// stopped before.
+    fn wait(&self, least: usize) -> Result<&'a [u8], Fault>;
+
+    /// Brings the next piece; whether there are others. For the one thread that can.
+    fn fetch(&self) -> bool;
+
+    /// Nothing more will be brought.
+    fn stop(&self);
 }
 
 /// A value set aside, in the form it had: JSON text, or a jsonb container as stored, without the varlena header.

@@ -3,6 +3,7 @@
 //! What a span holds is checked when it is read, in parallel. Two checks that serde_json does not make for values nobody
 //! reads, and that jsonb makes everywhere, are here: `\u0000` and halves of surrogate pairs (RFC 8259 section 7).
 
+mod arriving;
 mod spans;
 
 use std::borrow::Cow;
@@ -10,13 +11,20 @@ use std::borrow::Cow;
 use memchr::memmem;
 use serde::Deserialize;
 
-use self::spans::{Items, elements, extent, is_blank, skip_blanks, string_end, unexpected};
-use super::{Image, Kind, Value, Watch};
+pub use self::arriving::Arriving;
+use self::spans::{Items, extent, is_blank, skip_blanks, string_end, unexpected};
+use super::{Arrival, Elements, Image, Kind, Value, Watch};
 use crate::error::{Fault, excerpt};
 
 /// One value of a JSON text, without the blanks around it. It may prove to be no JSON when it is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Text<'a>(&'a str);
+
+/// Bytes as the text that they should be.
+pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
+    simdutf8::compat::from_utf8(bytes)
+        .map_err(|error| Fault::Malformed(format!("the text is no UTF-8: {error}")))
+}
 
 impl<'a> Text<'a> {
     /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
@@ -110,13 +118,14 @@ impl<'a> Value<'a> for Text<'a> {
         }
     }
 
-    fn elements(self, watch: &Watch) -> Result<Vec<Self>, Fault> {
-        Ok(elements(self.0, watch)?.into_iter().map(Text).collect())
+    fn elements(self) -> Result<Elements<'a, Self>, Fault> {
+        Ok(Box::new(Items::of(self.0).map(|item| item.map(Text))))
     }
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
         let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
-        for item in Items::of(self.0, watch) {
+        for item in Items::of(self.0) {
+            watch.check()?;
             let item = item?;
             let key_end = string_end(item.as_bytes(), 0)
                 .filter(|_| item.starts_with('"'))

@@ -9,6 +9,8 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use super::toast::Toasted;
+
 /// A varlena as the caller passed it: perhaps compressed, perhaps in a TOAST table.
 #[derive(Clone, Copy)]
 struct Varlena(pg_sys::Datum);
@@ -76,6 +78,14 @@ document_argument!(
     TextArgument,
     "text"
 );
+
+impl TextArgument {
+    /// The document where it has to be fetched, to be read while it is.
+    pub fn arriving<'call>(self) -> Option<Toasted<'call>> {
+        // SAFETY: as in `Varlena::bytes`.
+        unsafe { Toasted::of(self.0.0) }
+    }
+}
 
 impl JsonbArgument {
     /// The document as JSON text in the database's encoding, made by the server.

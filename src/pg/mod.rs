@@ -47,6 +47,7 @@ pub mod role;
 pub mod spi;
 pub mod subtransaction;
 pub mod threads;
+pub mod toast;
 pub mod transaction;
 pub mod wal;
 pub mod xact;

@@ -26,7 +26,7 @@ mod tuple;
 use std::hint::black_box;
 use std::time::Instant;
 
-use document::find::{Found, Resource, find};
+use document::find::{Resource, find};
 use document::jsonb::Jsonb;
 use document::text::Text;
 use document::{Value, Watch};
@@ -72,9 +72,11 @@ fn rest<'a, V: Value<'a>>(
     documents: Vec<V>,
     watch: &Watch,
 ) -> Result<(), Failed> {
-    let found: Found<V> =
-        times.time("find", || find(documents, Resource::Works, watch)).map_err(said)?;
-    let records = &found.records;
+    let find = || {
+        let (_, records) = find(documents, Resource::Works, watch).map_err(said)?;
+        records.collect::<Result<Vec<_>, _>>().map_err(said)
+    };
+    let records = times.time("find", find)?;
     times
         .time("read", || {
             records.iter().try_for_each(|record| {

@@ -8,20 +8,21 @@ use crate::document::text::Text;
 /// Source and paths of all records, which must be the same for text and jsonb.
 fn paths(resource: Resource, text: &str) -> Result<(Source, Vec<String>), Fault> {
     let watch = Watch::default();
-    let told = |found: Found<'_, Text<'_>>| {
-        (found.source, found.records.iter().map(|record| found.path(record, "")).collect())
-    };
+    fn told<'a, V: Value<'a>>(
+        (found, records): Search<'a, V>,
+    ) -> Result<(Source, Vec<String>), Fault> {
+        let paths = records.map(|record| record.map(|record| found.path(&record, "")));
+        Ok((found.source, paths.collect::<Result<_, _>>()?))
+    }
     let from_text = Text::documents(text, &watch)
-        .and_then(|documents| find_in(documents, resource, &watch).map(told));
+        .and_then(|documents| find_in(documents, resource, &watch))
+        .and_then(told);
     // What no jsonb can hold has no jsonb to be compared with.
     let json = serde_json::from_str(text).ok().filter(|_| !text.contains("\\u0000"));
     if let Some(json) = json {
         let bytes = jsonb(&json);
-        let from_jsonb =
-            find_in(vec![Jsonb::document(&bytes).unwrap()], resource, &watch).map(|found| {
-                let paths = found.records.iter().map(|record| found.path(record, ""));
-                (found.source, paths.collect::<Vec<_>>())
-            });
+        let document = Jsonb::document(&bytes).unwrap();
+        let from_jsonb = find_in(vec![document], resource, &watch).and_then(told);
         assert_eq!(from_text, from_jsonb, "{text}");
     }
     from_text

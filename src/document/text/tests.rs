@@ -8,7 +8,7 @@ fn documents(text: &str) -> Result<Vec<&str>, Fault> {
 }
 
 fn elements(text: &str) -> Result<Vec<&str>, Fault> {
-    Ok(Text(text).elements(&Watch::default())?.into_iter().map(|value| value.0).collect())
+    Text(text).elements()?.map(|element| element.map(|value| value.0)).collect()
 }
 
 fn members(text: &str) -> Result<Vec<(String, &str)>, Fault> {
