@@ -1,47 +1,35 @@
 //! One load, as one story: find the records, transform, order, prove the parents, write, report.
 //!
-//! Steps 1 to 3 are pure and run on a rayon pool while this thread waits and looks for interrupts; the rest runs on
-//! this thread, in the caller's transaction.
+//! Steps 1 to 3 are pure and run on a rayon pool ([`decode`]); the rest runs on this thread, in the caller's
+//! transaction ([`own_session`]), or in sessions of its own ([`parallel`]).
 
+mod decode;
+mod own_session;
 mod parallel;
 mod quick;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use uuid::Uuid;
 
-use crate::decode::Mode;
-use crate::document::find::Resource;
-use crate::document::{Arrival, Watch};
-use crate::error::{Fault, LoadError};
-use crate::options::{OnConflict, OnError, Options};
+use self::decode::decode;
+use self::own_session::OwnSession;
+use crate::error::Fault;
+use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
-use crate::pg::error::ServerError;
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{encoding, error, interrupt, relation, spi, subtransaction, threads, transaction};
-use crate::prepare::{Document, Loadable, Places, Prepared, prepare};
+use crate::pg::{encoding, error, relation, spi};
+use crate::prepare::{Document, Loadable, Places, Prepared};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
-use crate::rows::order::Repeated;
-use crate::rows::{Family, RowRef, Rows, Slice};
-use crate::sessions::fault;
-use crate::settings;
+use crate::rows::{Rows, Slice};
 use crate::write::Refusals;
-use crate::write::insert::{FEWEST_LAID, There, Writer, is_about_rows};
-use crate::write::parents::Check;
-use crate::write::rejects::{self, Rejects};
-use crate::write::target::{self, Target};
-
-/// Smaller documents are decoded at once, on this thread: starting a pool takes about as long.
-const SMALL: usize = 256 * 1024;
-
-/// How long an interrupt waits at most while a document is decoded.
-const LOOK: Duration = Duration::from_millis(20);
+use crate::write::insert::{FEWEST_LAID, There};
+use crate::write::rejects::Rejects;
+use crate::write::target;
 
 /// Loads a document; the number of rows written.
 pub fn load<'a, R: Loadable<'a>>(
@@ -204,229 +192,6 @@ fn duplicates(prepared: &Prepared<'_>, options: &Options) -> u64 {
     match options.on_conflict {
         OnConflict::Error => 0,
         OnConflict::Update | OnConflict::Skip => prepared.order.duplicates.len() as u64,
-    }
-}
-
-/// A load that the caller's session writes.
-struct OwnSession<'s, 'a> {
-    spi: &'s Spi,
-    options: &'s Options,
-    load_id: Uuid,
-    prepared: &'s Prepared<'a>,
-}
-
-impl<'a> OwnSession<'_, 'a> {
-    /// Writes into tables that the load has made, and that nobody else knows of: the indexes of many works are built
-    /// when the rows are there. Where the server refuses a row for the sake of an index, all of it is undone and the
-    /// rows meet the indexes one by one.
-    fn write_first<R: Loadable<'a>>(
-        &self,
-        target: &Target,
-        progress: &mut Progress,
-    ) -> Result<Outcome, Failure> {
-        let works = R::RESOURCE == Resource::Works;
-        if works && self.prepared.order.write.len() >= FEWEST_LAID {
-            let before = progress.written();
-            let written = subtransaction::within(|| {
-                let outcome = self.write::<R>(target, OnConflict::Error, None, progress)?;
-                target::create_indexes(self.spi);
-                Ok(outcome)
-            });
-            match written {
-                Ok(outcome) => return outcome,
-                Err(error) if is_about_rows(&error) => progress.take_back(before),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        target::create_indexes(self.spi);
-        self.write::<R>(target, self.options.on_conflict, None, progress)
-    }
-
-    /// Writes rows of which no two have the same key, under this policy for those that are there.
-    fn write<R: Loadable<'a>>(
-        &self,
-        target: &Target,
-        on_conflict: OnConflict,
-        there: Option<There>,
-        progress: &mut Progress,
-    ) -> Result<Outcome, Failure> {
-        let OwnSession { spi, options, load_id, prepared } = *self;
-        let rejects = rejects_of::<R>(prepared, options)?;
-        let (rows, places) = (&prepared.rows, &*prepared.places);
-        let mut stage = Stage { spi, options, rows, places, rejects, progress };
-        let write = &prepared.order.write;
-        let check = Check::of(spi, R::RESOURCE, target, write.len(), options.create_composers);
-        let write = stage.with_parents(&check, write.clone(), &prepared.order.families)?;
-        let counts = stage.write(target, on_conflict, check.as_set, rows, &write, there)?;
-        let mut rejects = stage.rejects;
-        rejects.raise()?;
-        let (kind, _) = function_of(R::RESOURCE);
-        rejects::store(spi, load_id, kind, &rejects.formed())?;
-        let rejected = rejects.count();
-        let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
-        Ok(Outcome {
-            counts,
-            sessions: 0,
-            sessions_reason: String::new(),
-            foreign_key_check: check.description,
-        })
-    }
-}
-
-/// Steps 1 to 3, and on how many threads they ran.
-fn decode<'a, R: Loadable<'a>>(
-    document: Document<'a>,
-    options: &Options,
-    progress: &mut Progress,
-) -> Result<(Prepared<'a>, i32), Failure> {
-    let repeated = match options.on_conflict {
-        OnConflict::Update => Repeated::LastWins,
-        OnConflict::Skip | OnConflict::Error => Repeated::FirstWins,
-    };
-    let threads = settings::decode_threads();
-    // Outside UTF-8 the server converts each text, on this thread.
-    let alone = document.size() <= SMALL || !encoding::is_utf8();
-    let mode = Mode {
-        parallel: threads > 1 && !alone,
-        stop_at_fault: options.on_error == OnError::Stop,
-        encode: encoding::encode(),
-    };
-    let watch = Watch::default();
-    let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
-    if alone {
-        let prepared = prepare(mode).map_err(Failure::load)?;
-        return Ok((prepared, 1));
-    }
-    let mut brought = Ok(());
-    let decoded = threads::with_pool(threads, |pool| {
-        pool.in_place_scope(|scope| {
-            let (sender, receiver) = channel();
-            let prepare = &prepare;
-            scope.spawn(move |_| {
-                let prepared = catch_unwind(AssertUnwindSafe(|| prepare(mode)));
-                // The receiver is there until the scope ends.
-                let _ = sender.send(prepared.unwrap_or_else(|panic| Err(internal(&*panic))));
-            });
-            brought = bring(document, &watch, progress);
-            loop {
-                while fault::stops("decoding", fault::LEADER) && !interrupt::pending() {
-                    std::thread::sleep(LOOK);
-                }
-                match receiver.recv_timeout(LOOK) {
-                    Ok(prepared) => return prepared,
-                    Err(RecvTimeoutError::Timeout) => {
-                        progress.bytes(watch.bytes());
-                        if interrupt::pending() {
-                            watch.stop();
-                        }
-                    }
-                    Err(RecvTimeoutError::Disconnected) => return Err(internal(&"no answer")),
-                }
-            }
-        })
-    });
-    // All threads have ended: the server may act on an interrupt, which raises its error here.
-    interrupt::check();
-    brought?;
-    let prepared = match decoded {
-        Some(prepared) => prepared,
-        None => {
-            bring(document, &watch, progress)?;
-            prepare(Mode { parallel: false, ..mode })
-        }
-    };
-    Ok((prepared.map_err(Failure::load)?, threads as i32))
-}
-
-/// Brings a document that is to be fetched, while others may be reading it. With or without an error, nobody waits for
-/// the rest of it when this ends.
-fn bring(
-    document: Document<'_>,
-    watch: &Watch,
-    progress: &mut Progress,
-) -> Result<(), ServerError> {
-    let Document::Arriving(arrival) = document else { return Ok(()) };
-    let _end = Brought(arrival);
-    let mut more = true;
-    while more && !interrupt::pending() {
-        // What ends the session waits until all threads have ended.
-        transaction::hold_interrupts();
-        let fetched = error::catch(|| arrival.fetch());
-        transaction::allow_interrupts();
-        more = fetched.inspect_err(|_| watch.stop())?;
-        progress.bytes(watch.bytes());
-    }
-    Ok(())
-}
-
-/// Stops an arrival, when dropped.
-struct Brought<'a>(&'a dyn Arrival<'a>);
-
-impl Drop for Brought<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-fn internal(panic: &(dyn std::any::Any + Send)) -> LoadError {
-    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    LoadError::document(Fault::Internal(text.unwrap_or_else(|| "a thread panicked".into())))
-}
-
-/// Steps 4 and 5: what they share.
-struct Stage<'s> {
-    spi: &'s Spi,
-    options: &'s Options,
-    rows: &'s Rows<'s>,
-    places: &'s dyn Places,
-    rejects: Rejects<'s>,
-    progress: &'s mut Progress,
-}
-
-impl Stage<'_> {
-    /// Those of the rows whose parent is there, or is made now.
-    fn with_parents(
-        &mut self,
-        check: &Check,
-        write: Vec<RowRef>,
-        families: &[Family],
-    ) -> Result<Vec<RowRef>, Failure> {
-        if !check.looks_up {
-            return Ok(write);
-        }
-        let mut present = check.families(self.spi, self.rows, &write, families);
-        if self.options.create_composers && present.contains(&false) {
-            let absent = families.iter().zip(&present).filter(|(_, present)| !**present);
-            let firsts: Vec<u32> = absent
-                .filter_map(|(family, _)| family.of(&write).iter().map(|row| row.ordinal).min())
-                .collect();
-            self.create_composers(&firsts)?;
-            present = check.families(self.spi, self.rows, &write, families);
-        }
-        Check::known(self.rows, write, families, &present, &mut self.rejects)
-    }
-
-    /// Makes the composers that works name, each told by the ordinal of the first of its works.
-    fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
-        let target = target::find(self.spi, Composer::TABLE, OnConflict::Skip)?;
-        let rows = named_composers(self.places, firsts);
-        let order = rows.order(Repeated::FirstWins, false);
-        self.write(&target, OnConflict::Skip, false, &rows, &order.write, None).map(|_| ())
-    }
-
-    fn write(
-        &mut self,
-        target: &Target,
-        on_conflict: OnConflict,
-        proved: bool,
-        rows: &Rows,
-        write: &[RowRef],
-        there: Option<There>,
-    ) -> Result<Counts, Failure> {
-        let writer = Writer { spi: self.spi, target, on_conflict, proved };
-        let there = there.unwrap_or_else(|| writer.look(rows, write));
-        writer.write(rows, write, there, &mut self.rejects, self.progress)
     }
 }
 

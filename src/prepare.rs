@@ -3,7 +3,8 @@
 use crate::decode::{self, Decoded, Mode};
 use crate::document::find::{Found, Record, Records, Resource, find, find_in_array};
 use crate::document::jsonb::Jsonb;
-use crate::document::text::{Arriving, Text, utf8};
+use crate::document::text::arriving::Arriving;
+use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Image, Value, Watch};
 use crate::error::{LoadError, excerpt};
 use crate::record::Row;

@@ -3,7 +3,7 @@
 //! What a span holds is checked when it is read, in parallel. Two checks that serde_json does not make for values nobody
 //! reads, and that jsonb makes everywhere, are here: `\u0000` and halves of surrogate pairs (RFC 8259 section 7).
 
-mod arriving;
+pub mod arriving;
 mod spans;
 
 use std::borrow::Cow;
@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use memchr::memmem;
 use serde::Deserialize;
 
-pub use self::arriving::Arriving;
 use self::spans::{Items, extent, is_blank, skip_blanks, string_end, unexpected};
 use super::{Arrival, Elements, Image, Kind, Value, Watch};
 use crate::error::{Fault, excerpt};

@@ -6,7 +6,7 @@
 
 #![allow(dead_code)]
 
-#[path = "../../../src/decode.rs"]
+#[path = "../../../src/decode/mod.rs"]
 mod decode;
 #[path = "../../../src/document/mod.rs"]
 mod document;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Failed> {
 }
 
 /// What is done with either form.
-fn rest<'a, V: Value<'a>>(
+fn rest<'a, V: Value<'a> + 'a>(
     times: &mut Times,
     documents: Vec<V>,
     watch: &Watch,
