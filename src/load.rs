@@ -27,9 +27,10 @@ use crate::record::composer::Composer;
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
 use crate::rows::{Rows, Slice};
 use crate::write::Refusals;
-use crate::write::insert::{FEWEST_LAID, There};
+use crate::write::insert::FEWEST_LAID;
 use crate::write::rejects::Rejects;
 use crate::write::target;
+use crate::write::there::There;
 
 /// Loads a document; the number of rows written.
 pub fn load<'a, R: Loadable<'a>>(

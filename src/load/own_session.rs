@@ -15,10 +15,11 @@ use crate::report::{Counts, Failure, function_of};
 use crate::rows::order::Repeated;
 use crate::rows::{Family, RowRef, Rows};
 use crate::write::Refusals;
-use crate::write::insert::{FEWEST_LAID, There, Writer, is_about_rows};
+use crate::write::insert::{FEWEST_LAID, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects::{self, Rejects};
 use crate::write::target::{self, Target};
+use crate::write::there::There;
 
 pub struct OwnSession<'s, 'a> {
     pub spi: &'s Spi,

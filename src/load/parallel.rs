@@ -22,9 +22,10 @@ use crate::sessions::team::{Alone, Team};
 use crate::sessions::{recovery, split};
 use crate::settings;
 use crate::write::Refusals;
-use crate::write::insert::{Sorted, There, Writer, may_be_laid};
+use crate::write::insert::{Writer, may_be_laid};
 use crate::write::parents::Check;
 use crate::write::target::{self, Target};
+use crate::write::there::{Sorted, There};
 
 /// Whether the load may go parallel, as far as can be said before the document is read. Locks nothing.
 pub fn wish<'a, R: Loadable<'a>>(

@@ -9,8 +9,9 @@
 
 use super::Refusals;
 use super::plain::is_plain;
-use super::statement::{batch_name, compare, counted_merge, insert, merge};
+use super::statement::{batch_name, counted_merge, insert, merge};
 use super::target::Target;
+use super::there::{Sorted, There};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
@@ -19,10 +20,8 @@ use crate::pg::progress::Progress;
 use crate::pg::role::as_replica;
 use crate::pg::spi::{Plan, Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
-use crate::record::{Column, ORDINAL};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
-use crate::tuple::Formed;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::mem::replace;
@@ -52,13 +51,6 @@ pub enum Known {
     Changed,
     /// Somebody has written some of them meanwhile.
     Nothing,
-}
-
-/// Rows to be written: those that the table does not have, and those that differ from what it has.
-pub struct Sorted {
-    pub new: Vec<RowRef>,
-    pub changed: Vec<RowRef>,
-    pub unchanged: u64,
 }
 
 impl<'w> Writer<'w> {
@@ -113,12 +105,6 @@ impl<'w> Writer<'w> {
         Pages::open(self.target.oid, self.target.table.columns)
     }
 
-    /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
-    /// written in the slower way.
-    pub fn look(&self, rows: &Rows, write: &[RowRef]) -> There {
-        if self.target.empty { There::default() } else { self.compare(rows, write) }
-    }
-
     /// Prepares to write batches of at most `rows` rows.
     pub fn start(&'w self, rows: usize) -> Run<'w> {
         let (table, columns) = (self.target.table, self.target.table.columns);
@@ -132,33 +118,6 @@ impl<'w> Writer<'w> {
             counts: Counts::default(),
             laying: Laying::Undecided,
         }
-    }
-
-    fn compare(&self, rows: &Rows, write: &[RowRef]) -> There {
-        if self.on_conflict == OnConflict::Error || write.is_empty() {
-            return There::default();
-        }
-        let table = self.target.table;
-        let name = batch_name(&format!("{}_compared", table.name));
-        let columns: Vec<Column> = table.columns.iter().copied().chain([ORDINAL]).collect();
-        let mut batch = Batch::register(self.spi, &name, &columns, write.len());
-        for write in write.chunks(BATCH_ROWS) {
-            let mut tuples = Formed::default();
-            for row in write {
-                tuples.add_with_int4(rows.tuple(*row), row.ordinal as i32);
-            }
-            batch.append(tuples.iter());
-        }
-        let sql = compare(&self.target.name, &name, table.columns, self.on_conflict);
-        let found = self.spi.row(&sql, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
-        let (changed, equal) = found.unwrap_or_default();
-        let mut there = There::default();
-        for (ordinals, differs) in [(changed, true), (equal, false)] {
-            for ordinal in ordinals.unwrap_or_default() {
-                there.note(ordinal as usize, differs);
-            }
-        }
-        there
     }
 
     /// [`is_about_rows`] for a table that may have row security.
@@ -191,55 +150,6 @@ fn lay(pages: &mut Pages, rows: &Rows, batch: &[RowRef], progress: &mut Progress
 /// The code under which row security refuses a row.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const UNIQUE_VIOLATION: &str = "23505";
-
-/// The rows that a table has, by ordinal.
-#[derive(Default)]
-pub struct There {
-    differs: Vec<Option<bool>>,
-    changed: usize,
-    unchanged: usize,
-}
-
-impl There {
-    /// How many of the rows the table has.
-    pub fn count(&self) -> usize {
-        self.changed + self.unchanged
-    }
-
-    /// How many it has just so.
-    pub fn unchanged(&self) -> u64 {
-        self.unchanged as u64
-    }
-
-    /// Tells new rows from those that are there, and leaves out those that would change nothing.
-    pub fn sort(&self, write: &[RowRef]) -> Sorted {
-        if self.count() == 0 {
-            return Sorted { new: write.to_vec(), changed: vec![], unchanged: 0 };
-        }
-        let pick = |wanted: Option<bool>| -> Vec<RowRef> {
-            write.iter().copied().filter(|row| self.differs(*row) == wanted).collect()
-        };
-        let (new, changed) = (pick(None), pick(Some(true)));
-        let unchanged = (write.len() - new.len() - changed.len()) as u64;
-        Sorted { new, changed, unchanged }
-    }
-
-    fn note(&mut self, ordinal: usize, differs: bool) {
-        if self.differs.len() <= ordinal {
-            self.differs.resize(ordinal + 1, None);
-        }
-        self.differs[ordinal] = Some(differs);
-        match differs {
-            true => self.changed += 1,
-            false => self.unchanged += 1,
-        }
-    }
-
-    /// None for a row that the table does not have.
-    fn differs(&self, row: RowRef) -> Option<bool> {
-        self.differs.get(row.ordinal as usize).copied().flatten()
-    }
-}
 
 /// The writing of one document's rows.
 pub struct Run<'w> {

@@ -2,6 +2,7 @@
 //!
 //! - [`target`]: what the catalog says of the table;
 //! - [`statement`]: the SQL, all of it;
+//! - [`there`]: the rows that are there already;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
 //! - [`plain`]: tables into whose pages rows may be laid;
@@ -17,6 +18,7 @@ pub mod plain;
 pub mod rejects;
 pub mod statement;
 pub mod target;
+pub mod there;
 
 /// What becomes of rows that cannot be written, known by the ordinals of their records.
 pub trait Refusals {
