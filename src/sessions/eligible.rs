@@ -105,8 +105,8 @@ struct Facts {
 }
 
 /// Looks at the catalog. `rows` are all to be written; `laid` says that nobody named a number, and that most of them would
-/// be laid into the pages of the table. That one session does as fast: on 2 cores, 267,000 works take 0.55 s in one session
-/// and 0.53 s in two, 1,000,000 2.4 and 2.3 s.
+/// be laid into the pages of the table. That one session does as fast: on 2 cores, 267,000 works take 0.53 s in one session
+/// and 0.49 s in two, 1,000,000 2.0 and 2.2 s.
 pub fn plan(
     spi: &Spi,
     wish: Wish,
