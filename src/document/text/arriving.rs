@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::spans::{Items, is_blank};
+use super::spans::{Items, is_blank, skip_blanks};
 use super::{Arrival, Text, utf8};
 use crate::error::Fault;
 
@@ -21,15 +21,11 @@ impl<'a> Arriving<'a> {
     /// `None` where the text does not begin with an array and an element of it.
     pub fn array(arrival: &'a dyn Arrival<'a>) -> Result<Option<Self>, Fault> {
         let bytes = arrival.wait(1)?;
-        let next = |at: usize| {
-            let blanks = bytes[at..].iter().take_while(|&&byte| is_blank(char::from(byte)));
-            at + blanks.count()
-        };
-        let bracket = next(0);
+        let bracket = skip_blanks(bytes, 0);
         if bytes.get(bracket) != Some(&b'[') {
             return Ok(None);
         }
-        let first = next(bracket + 1);
+        let first = skip_blanks(bytes, bracket + 1);
         if bytes.get(first).is_none_or(|&byte| byte == b']') {
             return Ok(None);
         }

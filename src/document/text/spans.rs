@@ -11,8 +11,9 @@ pub fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
-pub fn skip_blanks(text: &str, at: usize) -> usize {
-    let blanks = text.as_bytes()[at..].iter().take_while(|&&byte| is_blank(char::from(byte)));
+/// Where the blanks at `at` end, in a text or in bytes that should be one.
+pub fn skip_blanks(text: &(impl AsRef<[u8]> + ?Sized), at: usize) -> usize {
+    let blanks = text.as_ref()[at..].iter().take_while(|&&byte| is_blank(char::from(byte)));
     at + blanks.count()
 }
 
