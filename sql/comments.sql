@@ -9,4 +9,3 @@ COMMENT ON FUNCTION load_works(text, text, text, bigint, integer, boolean) IS
 COMMENT ON FUNCTION last_load() IS 'what the last load of this session did';
 COMMENT ON FUNCTION create_catalogue() IS 'makes the tables composers, works and rejected_records where they are missing';
 COMMENT ON FUNCTION resolve_loads() IS 'finishes what parallel loads left prepared in a crash; how many transactions';
-COMMENT ON FUNCTION load_support(internal) IS 'planner support function of the loads';

@@ -2,18 +2,18 @@
 -- no members of the extension; columns and indexes may be added.
 
 CREATE TABLE composers (
-    composer_id   text COLLATE "C" PRIMARY KEY,
-    last_name     text NOT NULL,
-    first_name    text,
-    complete_name text NOT NULL,
-    birth         date,
-    death         date,
-    epoch         text,
-    portrait      text,
+    composer_id   pg_catalog.text COLLATE pg_catalog."C" PRIMARY KEY,
+    last_name     pg_catalog.text NOT NULL,
+    first_name    pg_catalog.text,
+    complete_name pg_catalog.text NOT NULL,
+    birth         pg_catalog.date,
+    death         pg_catalog.date,
+    epoch         pg_catalog.text,
+    portrait      pg_catalog.text,
     popular       boolean,
     recommended   boolean,
     openopus_id   integer,
-    permlink      text
+    permlink      pg_catalog.text
 );
 COMMENT ON TABLE composers IS 'Composers, loaded by load_composers().';
 COMMENT ON COLUMN composers.composer_id IS 'last, first with spaces as underscores: Bach,_Johann_Sebastian';

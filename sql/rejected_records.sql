@@ -2,14 +2,14 @@
 -- no members of the extension; columns and indexes may be added.
 
 CREATE TABLE rejected_records (
-    load_id   uuid NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
-    kind      text NOT NULL,
+    load_id   pg_catalog.uuid NOT NULL,
+    loaded_at timestamp with time zone NOT NULL DEFAULT pg_catalog.now(),
+    kind      pg_catalog.text NOT NULL,
     ordinal   bigint NOT NULL,
-    path      text NOT NULL,
-    sqlstate  text NOT NULL,
-    reason    text NOT NULL,
-    record    jsonb,
+    path      pg_catalog.text NOT NULL,
+    sqlstate  pg_catalog.text NOT NULL,
+    reason    pg_catalog.text NOT NULL,
+    record    pg_catalog.jsonb,
     PRIMARY KEY (load_id, ordinal)
 );
 COMMENT ON TABLE rejected_records IS 'Records that a load with on_error => ''ignore'' set aside.';

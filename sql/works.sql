@@ -3,18 +3,18 @@
 -- the table builds its indexes when the rows are there.
 
 CREATE TABLE works (
-    work_id          uuid NOT NULL,
-    composer_id      text COLLATE "C" NOT NULL REFERENCES composers,
-    title            text NOT NULL,
-    subtitle         text,
-    genre            text,
-    catalogue_number text,
-    search_terms     text[],
+    work_id          pg_catalog.uuid NOT NULL,
+    composer_id      pg_catalog.text COLLATE pg_catalog."C" NOT NULL REFERENCES composers,
+    title            pg_catalog.text NOT NULL,
+    subtitle         pg_catalog.text,
+    genre            pg_catalog.text,
+    catalogue_number pg_catalog.text,
+    search_terms     pg_catalog.text[],
     popular          boolean,
     recommended      boolean,
     imslp_id         bigint,
     openopus_id      integer,
-    permlink         text
+    permlink         pg_catalog.text
 );
 COMMENT ON TABLE works IS 'Works, loaded by load_works().';
 COMMENT ON COLUMN works.work_id IS 'UUIDv5 of the source''s own identity';

@@ -1,21 +1,21 @@
 //! The SQL functions: arguments in, a load, its result out.
 
-use pgrx::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::load::load;
 use crate::options::Options;
 use crate::pg::argument::{JsonbArgument, TextArgument};
-use crate::pg::{encoding, error, parameter, relation, spi};
+use crate::pg::caller::Statement;
+use crate::pg::{encoding, error, relation, spi, transaction};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::report::{Failure, LoadReport};
 use crate::sessions::recovery;
-use crate::write::target;
+use crate::target;
 
-#[pg_extern(name = "load_composers", support = load_support)]
+#[pg_extern(name = "load_composers")]
 fn load_composers_jsonb(
     data: Option<JsonbArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -27,7 +27,7 @@ fn load_composers_jsonb(
     with_jsonb(data, |document| load::<Composer>(document, &options))
 }
 
-#[pg_extern(name = "load_composers", support = load_support)]
+#[pg_extern(name = "load_composers")]
 fn load_composers_text(
     document: Option<TextArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -39,7 +39,7 @@ fn load_composers_text(
     with_text(document, |document| load::<Composer>(document, &options))
 }
 
-#[pg_extern(name = "load_works", support = load_support)]
+#[pg_extern(name = "load_works")]
 fn load_works_jsonb(
     data: Option<JsonbArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -52,7 +52,7 @@ fn load_works_jsonb(
     with_jsonb(data, |document| load::<Work>(document, &options))
 }
 
-#[pg_extern(name = "load_works", support = load_support)]
+#[pg_extern(name = "load_works")]
 fn load_works_text(
     document: Option<TextArgument>,
     on_conflict: default!(Option<&str>, "'update'"),
@@ -91,17 +91,11 @@ fn with_text(
     }))
 }
 
-/// The planner support function of the loads.
-#[pg_extern(immutable, strict, parallel_safe)]
-fn load_support(request: Internal) -> Internal {
-    parameter::support(&request)
-}
-
 #[pg_extern]
 fn create_catalogue() -> Result<(), ErrorReport> {
     let create = || {
         relation::refuse_read_only("create_catalogue");
-        spi::connect(target::create_tables);
+        spi::connect(target::create::create_tables);
     };
     Ok(error::catch(create).map_err(Failure::from)?)
 }
@@ -109,8 +103,11 @@ fn create_catalogue() -> Result<(), ErrorReport> {
 /// Finishes what parallel loads left prepared that lost their leader in a crash; how many transactions.
 #[pg_extern]
 fn resolve_loads() -> Result<i64, ErrorReport> {
+    let nested = Statement::current().nested;
     let resolve = || {
         relation::refuse_read_only("resolve_loads");
+        // What it finishes stays, whatever becomes of this transaction.
+        transaction::prevent_in_block(nested, c"resolve_loads()");
         spi::connect(recovery::resolve)
     };
     Ok(error::catch(resolve).map(|resolved| resolved as i64).map_err(Failure::from)?)
@@ -137,6 +134,7 @@ fn last_load() -> TableIterator<
         name!(write_ms, Option<f64>),
         name!(total_ms, Option<f64>),
         name!(foreign_key_check, Option<String>),
+        name!(write_method, Option<String>),
     ),
 > {
     let row = LoadReport::last().map(|load| {
@@ -159,6 +157,7 @@ fn last_load() -> TableIterator<
             Some(load.write_ms),
             Some(load.total_ms),
             Some(load.foreign_key_check),
+            Some(load.write_method),
         )
     });
     TableIterator::new(row)

@@ -28,6 +28,7 @@ mod rows;
 mod sessions;
 mod settings;
 mod source;
+mod target;
 mod tuple;
 mod write;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::excerpt;
 use crate::report::Failure;
 
 /// What happens to a record whose key the table has already.
@@ -84,6 +85,9 @@ fn one_of<T: Copy>(
     let Some(value) = value else { return Err(Failure::argument(argument, "must not be null")) };
     let chosen = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(value));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
-        Failure::argument(argument, &format!("must be one of {}, not '{value}'", names.join(", ")))
+        Failure::argument(
+            argument,
+            &format!("must be one of {}, not '{}'", names.join(", "), excerpt(value)),
+        )
     })
 }

@@ -199,6 +199,7 @@ pub struct LoadReport {
     pub sessions_reason: String,
     pub decode_threads: i32,
     pub foreign_key_check: String,
+    pub write_method: String,
     pub decode_ms: f64,
     pub write_ms: f64,
     pub total_ms: f64,
@@ -240,7 +241,12 @@ impl LoadReport {
         written as i64
     }
 
-    /// The last load of this session that came to its end.
+    /// A load begins: whatever becomes of it, the one before is not the last.
+    pub fn forget() {
+        LAST.with(|last| last.replace(None));
+    }
+
+    /// The last load of this session, if it came to its end.
     pub fn last() -> Option<Self> {
         LAST.with(|last| last.borrow().clone())
     }

@@ -15,15 +15,15 @@ const MOST_DEFAULT_THREADS: usize = 8;
 
 const MOST_THREADS: i32 = 256;
 
-/// Parallel sessions are the rule where they are as atomic as one: see [`Workers`].
-static WORKERS: GucSetting<i32> = GucSetting::<i32>::new(-1);
+/// New rows are written as COPY writes them where the table allows it: at half the cost of an INSERT.
+static BULK_INSERT: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+/// A load in parallel sessions commits by itself: only for who asks for it.
+static WORKERS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// Fewer rows are written about as soon in one session. Measured on 2 cores, a table with a CHECK constraint, one session
 /// beside two: 20,000 works 79 and 98 ms, 50,000 166 and 194 ms, 100,000 316 and 326 ms, 267,000 810 and 657 ms.
 static MIN_PARALLEL_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
-
-/// More sessions than this gain nothing by themselves: a caller may name more.
-const MOST_DEFAULT_SESSIONS: usize = 4;
 
 pub fn define() {
     GucRegistry::define_bool_guc(
@@ -31,6 +31,14 @@ pub fn define() {
         c"Proves the composers of a load's works once, as a set, where that is safe.",
         c"Off, the foreign key is checked row by row, as by any INSERT.",
         &SET_BASED_FOREIGN_KEYS,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_opus.bulk_insert",
+        c"Writes new rows as COPY does, where the table allows it.",
+        c"Off, every row is written by an INSERT statement.",
+        &BULK_INSERT,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -47,9 +55,9 @@ pub fn define() {
     GucRegistry::define_int_guc(
         c"pg_opus.workers",
         c"The most parallel sessions that write a load.",
-        c"0 writes in the caller's session; -1 takes one for each core, up to 4, where two-phase commit is possible.",
+        c"0 writes in the caller's session, in the caller's transaction. A load in parallel sessions commits by itself.",
         &WORKERS,
-        -1,
+        0,
         MOST_THREADS,
         GucContext::Userset,
         GucFlags::default(),
@@ -90,18 +98,12 @@ fn cores() -> usize {
 }
 
 /// How many sessions a load may have whose caller names no number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workers {
-    Upto(usize),
-    /// One for each core, where that is as atomic as one session.
-    PerCore(usize),
+pub fn workers() -> usize {
+    usize::try_from(WORKERS.get()).unwrap_or_default()
 }
 
-pub fn workers() -> Workers {
-    match usize::try_from(WORKERS.get()) {
-        Ok(workers) => Workers::Upto(workers),
-        Err(_) => Workers::PerCore(cores().min(MOST_DEFAULT_SESSIONS)),
-    }
+pub fn bulk_insert() -> bool {
+    BULK_INSERT.get()
 }
 
 pub fn min_parallel_rows() -> usize {

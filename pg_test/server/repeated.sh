@@ -65,7 +65,7 @@ same 'another schema of its name' '2|0' "$(last 'CREATE SCHEMA s' 'SET search_pa
 same 'another search_path' '1' "$(last "SELECT $ROW" "SELECT $ROW" 'SET search_path = t, public' 'SELECT load_works(work(30))' 'SELECT count(*) FROM t.works WHERE imslp_id = 30')"
 same 'a temporary table in front' '1|0' "$(last "SELECT $ROW" 'CREATE TEMP TABLE works (LIKE public.works INCLUDING ALL)' 'SELECT load_works(work(31))' \
   "SELECT (SELECT count(*) FROM pg_temp.works WHERE imslp_id = 31) || '|' || (SELECT count(*) FROM public.works WHERE imslp_id = 31)")"
-same 'no foreign key any more' 'none: works has no foreign key to composers' "$(last 'SET search_path = t, public' "SELECT $ROW" \
+same 'no foreign key any more' 'none: works has no foreign key' "$(last 'SET search_path = t, public' "SELECT $ROW" \
   'ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey' 'SELECT load_works(work(32))' 'SELECT load_works(work(33))' 'SELECT foreign_key_check FROM last_load()')"
 same 'a setting' 'row by row: pg_opus.set_based_foreign_keys is off' "$(last "SELECT $ROW" 'SET pg_opus.set_based_foreign_keys = off' "SELECT $ROW" "SELECT $ROW" 'SELECT foreign_key_check FROM last_load()')"
 fails 'no table any more' 42P01 'SET search_path = t, public' "SELECT $ROW" 'DROP TABLE works' 'SET search_path = t' 'SELECT public.load_works(public.work(1))'

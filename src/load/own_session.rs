@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{Outcome, duplicates, named_composers, rejects_of};
+use super::outcome::{Outcome, describe, named_composers, rejects_of, set_duplicates_aside};
 use crate::document::find::Resource;
-use crate::options::{OnConflict, Options};
+use crate::options::{OnConflict, OnError, Options};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
@@ -12,14 +12,16 @@ use crate::prepare::{Loadable, Places, Prepared};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::order::Repeated;
-use crate::rows::{Family, RowRef, Rows};
+use crate::rows::order::{Repeated, superseded};
+use crate::rows::{RowRef, Rows};
+use crate::sessions::fault;
+use crate::target::{self, Target, create};
 use crate::write::Refusals;
-use crate::write::insert::{FEWEST_LAID, Writer, is_about_rows};
+use crate::write::bulk::MIN_BULK_ROWS;
+use crate::write::insert::{Method, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects::{self, Rejects};
-use crate::write::target::{self, Target};
-use crate::write::there::There;
+use crate::write::there::{Sorted, There};
 
 pub struct OwnSession<'s, 'a> {
     pub spi: &'s Spi,
@@ -30,19 +32,19 @@ pub struct OwnSession<'s, 'a> {
 
 impl<'a> OwnSession<'_, 'a> {
     /// Writes into tables that the load has made, and that nobody else knows of: the indexes of many works are built
-    /// when the rows are there. Where the server refuses a row for the sake of an index, all of it is undone and the
-    /// rows meet the indexes one by one.
+    /// when the rows are there. If the server refuses a row because of an index, all of it is undone and the rows meet
+    /// the indexes one by one.
     pub fn write_first<R: Loadable<'a>>(
         &self,
         target: &Target,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
         let works = R::RESOURCE == Resource::Works;
-        if works && self.prepared.order.write.len() >= FEWEST_LAID {
+        if works && self.prepared.order.write.len() >= MIN_BULK_ROWS {
             let before = progress.written();
             let written = subtransaction::within(|| {
                 let outcome = self.write::<R>(target, OnConflict::Error, None, progress)?;
-                target::create_indexes(self.spi);
+                create::create_indexes(self.spi);
                 Ok(outcome)
             });
             match written {
@@ -51,42 +53,63 @@ impl<'a> OwnSession<'_, 'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        target::create_indexes(self.spi);
-        self.write::<R>(target, self.options.on_conflict, None, progress)
+        create::create_indexes(self.spi);
+        let target = target::find(R::TABLE, self.options.on_conflict)?;
+        self.write::<R>(&target, self.options.on_conflict, None, progress)
     }
 
-    /// Writes rows of which no two have the same key, under this policy for those that are there.
+    /// Writes the document's rows, under this policy for those that are there.
+    ///
+    /// Of several records with one key one is written. If the server refuses it, it takes no part in deciding who wins
+    /// the key, and the next of them has its turn.
     pub fn write<R: Loadable<'a>>(
         &self,
         target: &Target,
         on_conflict: OnConflict,
-        there: Option<There>,
+        mut there: Option<There>,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
         let OwnSession { spi, options, load_id, prepared } = *self;
-        let rejects = rejects_of::<R>(prepared, options)?;
         let (rows, places) = (&prepared.rows, &*prepared.places);
+        let mut rejects = rejects_of::<R>(prepared, options)?;
+        let mut duplicates = prepared.order.duplicates.clone();
+        if options.on_error == OnError::Stop {
+            set_duplicates_aside::<R>(rows, &duplicates, options.on_conflict, &mut rejects)?;
+        }
         let mut stage = Stage { spi, options, rows, places, rejects, progress };
-        let write = &prepared.order.write;
-        let check = Check::of(spi, R::RESOURCE, target, write.len(), options.create_composers);
-        let write = stage.with_parents(&check, write.clone(), &prepared.order.families)?;
-        let counts = stage.write(target, on_conflict, check.as_set, rows, &write, there)?;
+        let mut outcome =
+            stage.write(R::RESOURCE, target, on_conflict, &prepared.order.write, there.take())?;
+        loop {
+            let rejects = &stage.rejects;
+            let next = superseded(&mut duplicates, |ordinal| rejects.contains(ordinal));
+            if next.is_empty() || options.on_error == OnError::Stop {
+                break;
+            }
+            let next = rows.sorted(next);
+            let more = stage.write(R::RESOURCE, target, on_conflict, &next, None)?;
+            outcome.counts = outcome.counts + more.counts;
+        }
+        fault::point("written", fault::LEADER);
         let mut rejects = stage.rejects;
         rejects.raise()?;
+        let duplicate = match options.on_error {
+            OnError::Stop => match options.on_conflict {
+                OnConflict::Error => 0,
+                OnConflict::Update | OnConflict::Skip => duplicates.len() as u64,
+            },
+            OnError::Ignore => {
+                set_duplicates_aside::<R>(rows, &duplicates, options.on_conflict, &mut rejects)?
+            }
+        };
         let (kind, _) = function_of(R::RESOURCE);
         rejects::store(spi, load_id, kind, &rejects.formed())?;
-        let rejected = rejects.count();
-        let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
-        Ok(Outcome {
-            counts,
-            sessions: 0,
-            sessions_reason: String::new(),
-            foreign_key_check: check.description,
-        })
+        outcome.counts.rejected = rejects.count();
+        outcome.counts.duplicate = duplicate;
+        Ok(outcome)
     }
 }
 
-/// Steps 4 and 5: what they share.
+/// What the rounds of writing share.
 struct Stage<'s> {
     spi: &'s Spi,
     options: &'s Options,
@@ -97,47 +120,71 @@ struct Stage<'s> {
 }
 
 impl Stage<'_> {
-    /// Those of the rows whose parent is there, or is made now.
-    fn with_parents(
+    /// Writes ordered rows of which no two have the same key.
+    fn write(
         &mut self,
-        check: &Check,
-        write: Vec<RowRef>,
-        families: &[Family],
-    ) -> Result<Vec<RowRef>, Failure> {
-        if !check.looks_up {
+        resource: Resource,
+        target: &Target,
+        on_conflict: OnConflict,
+        write: &[RowRef],
+        there: Option<There>,
+    ) -> Result<Outcome, Failure> {
+        let (spi, rows) = (self.spi, self.rows);
+        let mut writer = Writer { spi, target, on_conflict, proved: None };
+        let there = there.unwrap_or_else(|| writer.look(rows, write));
+        fault::point("compared", fault::LEADER);
+        let Sorted { mut new, mut changed, unchanged } = there.sort(write);
+        let create = self.options.create_composers;
+        let check = Check::of(resource, target, new.len(), create);
+        self.rejects.parent_key(check.constraint.clone());
+        // A row that changes is checked by the server; its composer is made all the same, before the parents of new
+        // rows are proved: making it may run anybody's code.
+        if create {
+            changed = self.with_parents(&check, changed)?;
+        }
+        new = self.with_parents(&check, new)?;
+        writer.proved = check.proves;
+        let sorted = Sorted { new, changed, unchanged };
+        let (counts, method) = writer.write(rows, sorted, &mut self.rejects, self.progress)?;
+        let (write_method, foreign_key_check) =
+            describe(&method, check.proves.is_some(), check.description);
+        Ok(Outcome {
+            counts,
+            sessions: 0,
+            sessions_reason: String::new(),
+            foreign_key_check,
+            write_method,
+        })
+    }
+
+    /// Those of the rows whose parent is there, or is made now.
+    fn with_parents(&mut self, check: &Check, write: Vec<RowRef>) -> Result<Vec<RowRef>, Failure> {
+        if !check.looks_up || write.is_empty() {
             return Ok(write);
         }
-        let mut present = check.families(self.spi, self.rows, &write, families);
+        let families = self.rows.families(&write);
+        let mut present = check.families(self.spi, self.rows, &write, &families);
         if self.options.create_composers && present.contains(&false) {
             let absent = families.iter().zip(&present).filter(|(_, present)| !**present);
             let firsts: Vec<u32> = absent
                 .filter_map(|(family, _)| family.of(&write).iter().map(|row| row.ordinal).min())
                 .collect();
             self.create_composers(&firsts)?;
-            present = check.families(self.spi, self.rows, &write, families);
+            present = check.families(self.spi, self.rows, &write, &families);
         }
-        Check::known(self.rows, write, families, &present, &mut self.rejects)
+        check.known(self.rows, write, &families, &present, &mut self.rejects)
     }
 
     /// Makes the composers that works name, each told by the ordinal of the first of its works.
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
-        let target = target::find(self.spi, Composer::TABLE, OnConflict::Skip)?;
+        let target = target::find(Composer::TABLE, OnConflict::Skip)?;
         let rows = named_composers(self.places, firsts);
         let order = rows.order(Repeated::FirstWins, false);
-        self.write(&target, OnConflict::Skip, false, &rows, &order.write, None).map(|_| ())
-    }
-
-    fn write(
-        &mut self,
-        target: &Target,
-        on_conflict: OnConflict,
-        proved: bool,
-        rows: &Rows,
-        write: &[RowRef],
-        there: Option<There>,
-    ) -> Result<Counts, Failure> {
-        let writer = Writer { spi: self.spi, target, on_conflict, proved };
-        let there = there.unwrap_or_else(|| writer.look(rows, write));
-        writer.write(rows, write, there, &mut self.rejects, self.progress)
+        let writer =
+            Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: None };
+        let sorted = writer.look(&rows, &order.write).sort(&order.write);
+        let written: Result<(Counts, Method), Failure> =
+            writer.write(&rows, sorted, &mut self.rejects, self.progress);
+        written.map(|_| ())
     }
 }

@@ -2,51 +2,34 @@
 
 use uuid::Uuid;
 
-use super::{Here, Outcome, duplicates, lock_catalogue, rejects_of, unlock_catalogue};
+use super::outcome::{
+    FellBack, Outcome, describe, named_composers, rejects_of, set_duplicates_aside,
+    try_lock_catalogue,
+};
 use crate::document::find::Resource;
-use crate::options::Options;
-use crate::pg::caller::{Identity, Statement};
-use crate::pg::lock::{self, Share};
+use crate::options::{OnConflict, OnError, Options};
+use crate::pg::caller::Identity;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{background, relation, subtransaction};
+use crate::pg::{background, lock, transaction};
 use crate::prepare::{Loadable, Prepared};
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::order::Repeated;
+use crate::rows::order::{Repeated, superseded};
 use crate::rows::{Family, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader;
 use crate::sessions::message::Start;
 use crate::sessions::part::Part;
 use crate::sessions::team::{Alone, Team};
-use crate::sessions::{recovery, split};
-use crate::settings;
+use crate::sessions::{fault, recovery, split};
+use crate::target::Target;
 use crate::write::Refusals;
-use crate::write::insert::{Writer, may_be_laid};
+use crate::write::insert::Writer;
 use crate::write::parents::Check;
-use crate::write::target::{self, Target};
 use crate::write::there::{Sorted, There};
 
-/// Whether the load may go parallel, as far as can be said before the document is read. Locks nothing.
-pub fn wish<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    options: &Options,
-    statement: &Statement,
-) -> Result<Result<(Wish, Target), Reason>, Failure> {
-    let wish = match eligible::wish(options, statement) {
-        Ok(wish) => wish,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    subtransaction::undone(|| {
-        let there = |table| relation::find(table, relation::Lock::Share).is_some();
-        if !there("composers") && !there("works") {
-            return Ok(Err("the load makes its tables".into()));
-        }
-        Ok(Ok((wish, target::find(spi, R::TABLE, options.on_conflict)?)))
-    })?
-}
-
-/// Writes in parallel sessions; or not, where that is not to be after all, and nothing has been written.
+/// Writes the rows in parallel sessions. If the load turns out not to qualify, writes nothing and returns [`FellBack`].
+/// The caller holds the target's lock, so what is compared here stays true of the table until the end.
 pub fn write<'a, R: Loadable<'a>>(
     spi: &Spi,
     options: &Options,
@@ -55,40 +38,47 @@ pub fn write<'a, R: Loadable<'a>>(
     target: &Target,
     prepared: &Prepared<'a>,
     progress: &mut Progress,
-) -> Result<Result<Outcome, Here>, Failure> {
-    let write = &prepared.order.write;
-    let not = |reason: Reason, there| Ok(Err(Here { reason, there }));
-    if write.len() < settings::min_parallel_rows() {
-        return not(eligible::too_few(write.len()), None);
+) -> Result<Result<Outcome, FellBack>, Failure> {
+    let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
+    let ready = prepared.order.write.len();
+    if ready < wish.fewest_rows {
+        return fell_back(eligible::too_few(ready, &wish), None);
     }
     recovery::resolve(spi);
-    let look = || subtransaction::undone(|| look::<R>(spi, options, wish, target, prepared));
-    let mut seen = look()??;
-    if let Err(reason) = seen.plan {
-        return not(reason, Some(seen.there));
-    }
     // One at a time: two of them would wait for each other where the server cannot see it.
-    if lock_catalogue::<R>(Share::Alone) {
-        seen = look()??;
+    if !try_lock_catalogue(target, options) {
+        return fell_back("another load is writing, or has not ended its transaction".into(), None);
     }
-    let not = |reason: Reason, there| {
-        unlock_catalogue::<R>(Share::Alone);
-        not(reason, there)
-    };
-    let Look { plan, there, absent } = seen;
+    let Look { plan, there, absent } = look::<R>(spi, options, wish, target, prepared);
+    fault::point("compared", fault::LEADER);
     let plan = match plan {
         Ok(plan) => plan,
-        Err(reason) => return not(reason, Some(there)),
+        Err(reason) => return fell_back(reason, Some(there)),
     };
     lock::load(recovery::lock_number(load_id));
     let mut rejects = rejects_of::<R>(prepared, options)?;
+    let mut duplicates = prepared.order.duplicates.clone();
+    let duplicate = match (options.on_conflict, options.on_error) {
+        (OnConflict::Error, OnError::Ignore) if !duplicates.is_empty() => {
+            return fell_back("records of the document have one key".into(), Some(there));
+        }
+        _ => set_duplicates_aside::<R>(
+            &prepared.rows,
+            &duplicates,
+            options.on_conflict,
+            &mut rejects,
+        )?,
+    };
     let (_, function) = function_of(R::RESOURCE);
     let team = match Team::start(&plan, function) {
         Ok(team) => team,
-        Err(reason) => return not(reason, Some(there)),
+        Err(reason) => return fell_back(reason, Some(there)),
     };
     let sessions = team.size();
     let parts = parts::<R>(prepared, &there, &absent, sessions);
+    let new = prepared.order.write.len() - there.count();
+    let check = Check::of(R::RESOURCE, target, new, options.create_composers);
+    rejects.parent_key(check.constraint.clone());
     let start = |_| Start {
         identity: Identity::current(),
         query: background::client_query(),
@@ -97,32 +87,43 @@ pub fn write<'a, R: Loadable<'a>>(
         on_conflict: options.on_conflict,
         on_error: options.on_error,
         table: target.oid.to_u32(),
-        rows: write.len(),
+        rows: new,
         sessions,
+    };
+    // Of several records with one key another has its turn if the one that was to be written is refused: not here.
+    let mut is_lost = |rejects: &crate::write::rejects::Rejects<'_>| {
+        options.on_error == OnError::Ignore
+            && !superseded(&mut duplicates, |ordinal| rejects.contains(ordinal)).is_empty()
     };
     let mut work = leader::Work {
         plan: &plan,
         start: &start,
         rows: &prepared.rows,
         rejects: &mut rejects,
+        is_lost: &mut is_lost,
         progress,
     };
     let written = match team.write(&mut work, &parts, load_id) {
         Ok(written) => written,
-        Err(Alone::Reason(reason)) => return not(reason, Some(there)),
+        Err(Alone::Reason(reason)) => return fell_back(reason, Some(there)),
         Err(Alone::Failure(failure)) => return Err(*failure),
     };
+    // What the sessions have committed stays: nothing behind this statement may roll it back.
+    transaction::commit_at_once();
     let counts = Counts {
         unchanged: there.unchanged(),
         rejected: rejects.count(),
-        duplicate: duplicates(prepared, options),
+        duplicate,
         ..Counts::default()
     };
+    let (write_method, foreign_key_check) =
+        describe(&written.method, check.proves.is_some(), written.foreign_key_check);
     Ok(Ok(Outcome {
         counts: written.counts + counts,
         sessions: sessions as i32,
         sessions_reason: plan.describe(sessions),
-        foreign_key_check: written.foreign_key_check,
+        foreign_key_check,
+        write_method,
     }))
 }
 
@@ -134,33 +135,26 @@ struct Look {
     absent: Vec<bool>,
 }
 
-/// Runs in a subtransaction that is rolled back, so that no lock is left.
+/// Reads the tables; the locks that this takes are held to the end.
 fn look<'a, R: Loadable<'a>>(
     spi: &Spi,
     options: &Options,
     wish: Wish,
     target: &Target,
     prepared: &Prepared<'a>,
-) -> Result<Look, Failure> {
+) -> Look {
     let write = &prepared.order.write;
-    let found = target::find(spi, R::TABLE, options.on_conflict)?;
-    if found.oid != target.oid {
-        return Err(Failure::replaced(R::TABLE.name));
-    }
-    let writer = Writer { spi, target: &found, on_conflict: options.on_conflict, proved: false };
+    let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: None };
     let there = writer.look(&prepared.rows, write);
     let rows = write.len() - there.unchanged() as usize;
-    let check = || Check::of(spi, R::RESOURCE, &found, write.len(), options.create_composers);
-    let new = write.len() - there.count();
-    let laid = wish.by_default() && 2 * new > rows && may_be_laid(spi, &found, new, check().as_set);
-    let plan = eligible::plan(spi, wish, &found, R::RESOURCE, options, rows, laid);
+    let plan = eligible::plan(spi, wish, target, R::RESOURCE, options, rows);
     let mut absent = vec![];
     if plan.is_ok() && options.create_composers && R::RESOURCE == Resource::Works {
-        let check = check().unlocked();
+        let check = Check::of(R::RESOURCE, target, write.len(), true).unlocked();
         let present = check.families(spi, &prepared.rows, write, &prepared.order.families);
         absent = present.into_iter().map(|present| !present).collect();
     }
-    Ok(Look { plan, there, absent })
+    Look { plan, there, absent }
 }
 
 /// The rows in runs of families: first one for each session, then those for whoever is done.
@@ -209,7 +203,7 @@ fn parts<'a, R: Loadable<'a>>(
 
 /// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
 fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Slice<'static> {
-    let rows = super::named_composers(&*prepared.places, firsts);
+    let rows = named_composers(&*prepared.places, firsts);
     let order = rows.order(Repeated::FirstWins, false);
     rows.copy(&order.write, Slice::default())
 }

@@ -11,13 +11,14 @@ use std::time::Instant;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::{decode, duplicates, lock_catalogue};
+use super::decode;
+use super::outcome::Outcome;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
 use crate::pg::error::ServerError;
 use crate::pg::kept::{self, Kept};
-use crate::pg::lock::Share;
+use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{self, Spi};
@@ -26,12 +27,15 @@ use crate::prepare::{Document, Loadable, Prepared};
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible;
 use crate::settings;
-use crate::write::insert::{FEWEST_LAID, is_about_rows};
-use crate::write::statement::{batch_name, listed_merge};
-use crate::write::target::Target;
+use crate::target::{Target, rules};
+use crate::write::insert::is_about_rows;
+use crate::write::statement::{batch_name, insert, listed_merge};
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
 const LARGEST: usize = 64 * 1024;
+
+/// So many rows and more are looked up and written in bulk sooner.
+pub const MOST_ROWS: usize = 500;
 
 /// Tables and policies that a session keeps statements for.
 const MOST_KEPT: usize = 8;
@@ -76,22 +80,27 @@ pub fn load<'a, R: Loadable<'a>>(
     options: &Options,
 ) -> Result<Option<LoadReport>, Failure> {
     let start = Instant::now();
-    let Some(alone) = alone(document, statement, options) else { return Ok(None) };
-    lock_catalogue::<R>(Share::Shared);
+    let Some(reason) = not_parallel(document, statement, options) else { return Ok(None) };
+    // Who has no entry for the table, or may not write to it, goes the long way, which says so.
+    let known = relation::find(R::TABLE.name, Lock::No).filter(|table| is_known(*table));
+    if known.is_none() {
+        return Ok(None);
+    }
     let table = relation::find(R::TABLE.name, Lock::Insert);
     let Some(entry) = table.and_then(|table| take(table, options.on_conflict)) else {
         return Ok(None);
     };
     let table = entry.table;
+    lock::catalogue(table, Share::Shared);
     let mut progress = Progress::start(table, document.size() as u64);
-    let report = load_with::<R>(spi, document, options, alone, &entry, start, &mut progress);
+    let report = load_with::<R>(spi, document, options, reason, &entry, start, &mut progress);
     progress.end();
     put_back(entry);
     report
 }
 
 /// Why the load does not go parallel, where it is known not to, and is small.
-fn alone(
+fn not_parallel(
     document: Document<'_>,
     statement: &Statement,
     options: &Options,
@@ -103,7 +112,7 @@ fn alone(
     match eligible::wish(options, statement) {
         Err(reason) => Some(Some(reason)),
         // A record has two bytes at least.
-        Ok(_) => (document.size() / 2 < settings::min_parallel_rows()).then_some(None),
+        Ok(wish) => (document.size() / 2 < wish.fewest_rows).then_some(None),
     }
 }
 
@@ -111,7 +120,7 @@ fn load_with<'a, R: Loadable<'a>>(
     spi: &Spi,
     document: Document<'a>,
     options: &Options,
-    alone: Option<String>,
+    reason: Option<String>,
     entry: &Entry,
     start: Instant,
     progress: &mut Progress,
@@ -131,9 +140,10 @@ fn load_with<'a, R: Loadable<'a>>(
         received: prepared.received as u64,
         counts,
         sessions: 0,
-        sessions_reason: alone.unwrap_or_else(|| eligible::too_few(rows)),
+        sessions_reason: reason.unwrap_or_else(|| format!("{rows} rows to write are too few")),
         decode_threads,
         foreign_key_check: entry.foreign_key_check.clone(),
+        write_method: "insert: too few rows".into(),
         decode_ms,
         write_ms: milliseconds(write_start),
         total_ms: milliseconds(start),
@@ -147,9 +157,10 @@ fn write<'a, R: Loadable<'a>>(
     prepared: &Prepared<'a>,
 ) -> Result<Option<Counts>, Failure> {
     let write = &prepared.order.write;
-    let duplicate = duplicates(prepared, options);
-    let bad = !prepared.faults.is_empty() || duplicate < prepared.order.duplicates.len() as u64;
-    if bad || write.is_empty() || write.len() >= FEWEST_LAID {
+    let duplicate = prepared.order.duplicates.len() as u64;
+    let refused = duplicate > 0 && options.on_conflict == OnConflict::Error;
+    let bad = !prepared.faults.is_empty() || refused;
+    if bad || write.is_empty() || write.len() >= MOST_ROWS {
         return Ok(None);
     }
     let name = batch_name(R::TABLE.name);
@@ -177,22 +188,23 @@ fn is_about_rights(error: &ServerError) -> bool {
 }
 
 /// Keeps a statement for the next few records, after a load of few; the transaction has locked the table.
-pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, foreign_key_check: &str) {
-    kept::watch(target.oid);
-    let oid = target.oid.to_u32();
+pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &Outcome) {
     // Triggers are to see the rows that are written, and no others.
-    let silent = format!(
-        "SELECT (NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal)
-                 AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = {oid}))::boolean"
-    );
-    let silent = || spi.row(&silent, |row| row.get::<bool>(1)).flatten().unwrap_or_default();
-    if !target.ordinary || take(target.oid, on_conflict).map(put_back).is_some() || !silent() {
+    let silent = !rules::has_user_triggers(&target.facts) && !target.facts.any_rules;
+    if !target.facts.is_ordinary() || !silent {
+        return;
+    }
+    kept::watch(target.oid);
+    if take(target.oid, on_conflict).map(put_back).is_some() {
         return;
     }
     let Some(names) = kept::name(target.oid) else { return };
     let (table, batch) = (&target.name, batch_name(target.table.name));
     let sql = listed_merge(table, &batch, target.table.columns, on_conflict);
-    let shape = Batch::register(spi, &batch, target.table.columns, FEWEST_LAID);
+    let shape = Batch::register(spi, &batch, target.table.columns, MOST_ROWS);
+    if !spi.prepare(&insert(table, &batch, target.table.columns)).only_inserts_into(target.oid) {
+        return;
+    }
     let statement = Kept::prepare(spi, &sql);
     drop(shape);
     put_back(Entry {
@@ -202,8 +214,13 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, foreign_key
         on_conflict,
         settings: Settings::current(),
         statement,
-        foreign_key_check: foreign_key_check.into(),
+        foreign_key_check: outcome.foreign_key_check.clone(),
     });
+}
+
+/// Whether there is an entry for the table, whatever has become of it.
+fn is_known(table: pg_sys::Oid) -> bool {
+    KEPT.with_borrow(|all| all.iter().any(|entry| entry.table == table))
 }
 
 /// Takes the entry out, if there is one that still holds: while it is used the list may change.

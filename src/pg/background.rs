@@ -181,12 +181,19 @@ pub fn report_running(query: &[u8]) {
     }
 }
 
-/// The statement that the client has sent.
+/// What a session shows of a statement is cut by the server, at `track_activity_query_size`: this is its default.
+const QUERY_BYTES: usize = 1024;
+
+/// The beginning of the statement that the client has sent.
 pub fn client_query() -> Vec<u8> {
     // SAFETY: null or the text of the running statement.
     unsafe {
         let query = pg_sys::debug_query_string;
-        if query.is_null() { vec![] } else { CStr::from_ptr(query).to_bytes().to_vec() }
+        if query.is_null() {
+            return vec![];
+        }
+        let query = CStr::from_ptr(query).to_bytes();
+        query[..query.len().min(QUERY_BYTES)].to_vec()
     }
 }
 

@@ -26,14 +26,7 @@ impl<'spi> Batch<'spi> {
         // SAFETY: descriptor and names are allocated in the connection's memory context; the relation is boxed, so its
         // address stays the same until it is unregistered.
         unsafe {
-            let descriptor = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
-            for (number, column) in (1..).zip(columns) {
-                let name = CString::new(column.name).unwrap_or_default();
-                let kind = type_oid(column.kind);
-                pg_sys::TupleDescInitEntry(descriptor, number, name.as_ptr(), kind, -1, 0);
-                // Compared with a table's column, that column's collation holds, whatever it is.
-                pg_sys::TupleDescInitEntryCollation(descriptor, number, pg_sys::InvalidOid);
-            }
+            let descriptor = descriptor(columns);
             relation.md.name = pg_sys::pstrdup(name.as_ptr());
             relation.md.tupdesc = descriptor;
             relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
@@ -69,6 +62,22 @@ impl Drop for Batch<'_> {
             // SAFETY: the relation was registered under this name in the connection, which is still open.
             unsafe { pg_sys::SPI_unregister_relation(self.name.as_ptr()) };
         }
+    }
+}
+
+/// Describes tuples of these columns, in the current memory context.
+pub fn descriptor(columns: &[Column]) -> pg_sys::TupleDesc {
+    // SAFETY: the descriptor is new and has a place for each column; the names are copied.
+    unsafe {
+        let descriptor = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
+        for (number, column) in (1..).zip(columns) {
+            let name = CString::new(column.name).unwrap_or_default();
+            let kind = type_oid(column.kind);
+            pg_sys::TupleDescInitEntry(descriptor, number, name.as_ptr(), kind, -1, 0);
+            // Compared with a table's column, that column's collation holds, whatever it is.
+            pg_sys::TupleDescInitEntryCollation(descriptor, number, pg_sys::InvalidOid);
+        }
+        descriptor
     }
 }
 

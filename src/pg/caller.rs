@@ -13,8 +13,6 @@ pub struct Statement {
     pub has_written: bool,
     /// In a function, DO block or other statement within the client's own.
     pub nested: bool,
-    /// The client's statement is nothing but this one call.
-    pub alone: bool,
 }
 
 // What pgrx leaves out of params.h.
@@ -44,75 +42,7 @@ impl Statement {
                 in_transaction: pg_sys::IsInTransactionBlock(true),
                 has_written: pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId,
                 nested: !callback.is_null(),
-                alone: is_one_call(),
             }
-        }
-    }
-}
-
-/// Whether the client's statement is a SELECT of one function call, its arguments constants, parameters, or calls of
-/// the server's own functions.
-///
-/// SAFETY: reads the plan of the active portal.
-unsafe fn is_one_call() -> bool {
-    // SAFETY: a portal that runs a SELECT has a query descriptor with a plan. Nodes are cast after their tags are read.
-    unsafe {
-        let portal = pg_sys::ActivePortal;
-        if portal.is_null()
-            || (*portal).strategy != pg_sys::PortalStrategy::PORTAL_ONE_SELECT
-            || (*portal).queryDesc.is_null()
-        {
-            return false;
-        }
-        let statement = (*(*portal).queryDesc).plannedstmt;
-        let plan = (*statement).planTree;
-        if !(*statement).subplans.is_null()
-            || (*plan).type_ != pg_sys::NodeTag::T_Result
-            || !(*plan).lefttree.is_null()
-            || !(*plan.cast::<pg_sys::Result>()).resconstantqual.is_null()
-        {
-            return false;
-        }
-        let targets = pgrx::PgList::<pg_sys::TargetEntry>::from_pg((*plan).targetlist);
-        let Some(target) = targets.get_ptr(0).filter(|_| targets.len() == 1) else { return false };
-        let call = (*target).expr.cast::<pg_sys::Node>();
-        if (*call).type_ != pg_sys::NodeTag::T_FuncExpr {
-            return false;
-        }
-        arguments_are_plain(call.cast())
-    }
-}
-
-/// SAFETY: `call` is a function call of a plan.
-unsafe fn arguments_are_plain(call: *mut pg_sys::FuncExpr) -> bool {
-    // SAFETY: as in `is_one_call`.
-    unsafe {
-        let arguments = pgrx::PgList::<pg_sys::Node>::from_pg((*call).args);
-        arguments.iter_ptr().all(|argument| is_plain(argument))
-    }
-}
-
-/// SAFETY: `argument` is an expression of a plan.
-unsafe fn is_plain(argument: *mut pg_sys::Node) -> bool {
-    // SAFETY: as in `is_one_call`.
-    unsafe {
-        match (*argument).type_ {
-            pg_sys::NodeTag::T_Const => true,
-            pg_sys::NodeTag::T_Param => {
-                let param = argument.cast::<pg_sys::Param>();
-                (*param).paramkind == pg_sys::ParamKind::PARAM_EXTERN
-            }
-            pg_sys::NodeTag::T_FuncExpr => {
-                let inner = argument.cast::<pg_sys::FuncExpr>();
-                (*inner).funcid.to_u32() < pg_sys::FirstNormalObjectId && arguments_are_plain(inner)
-            }
-            pg_sys::NodeTag::T_CoerceViaIO => {
-                is_plain((*argument.cast::<pg_sys::CoerceViaIO>()).arg.cast())
-            }
-            pg_sys::NodeTag::T_RelabelType => {
-                is_plain((*argument.cast::<pg_sys::RelabelType>()).arg.cast())
-            }
-            _ => false,
         }
     }
 }

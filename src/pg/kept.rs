@@ -14,7 +14,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn prepare(spi: &Spi, sql: &str) -> Self {
+    pub fn prepare(spi: &Spi, sql: &[u8]) -> Self {
         let plan = spi.prepare(sql).pointer();
         // SAFETY: the plan has just been prepared, for this one owner.
         unsafe { pg_sys::SPI_keepplan(plan) };
@@ -31,30 +31,6 @@ impl Kept {
         // SAFETY: nobody else has the plan, and no execution of it is under way.
         unsafe { pg_sys::SPI_freeplan(self.plan) };
     }
-}
-
-/// Questions to the catalog that a session keeps: some for each table it loads into.
-const MOST_QUESTIONS: usize = 32;
-
-thread_local! {
-    static QUESTIONS: RefCell<Vec<(String, Kept)>> = const { RefCell::new(vec![]) };
-}
-
-/// The first row of a query that is asked again and again, with the same text: it is kept, and planned once.
-pub fn ask<T>(spi: &Spi, sql: &str, read: impl FnOnce(&Row) -> T) -> Option<T> {
-    let place = |all: &Vec<(String, Kept)>| all.iter().position(|(text, _)| text == sql);
-    let known = QUESTIONS.with_borrow_mut(|all| place(all).map(|place| all.remove(place)));
-    let (text, kept) = known.unwrap_or_else(|| (sql.to_owned(), Kept::prepare(spi, sql)));
-    let answer = spi.of_kept(kept.plan).row(read);
-    // One that has failed is not put back; the session has one plan more than it needs.
-    let oldest = QUESTIONS.with_borrow_mut(|all| {
-        all.push((text, kept));
-        (all.len() > MOST_QUESTIONS).then(|| all.remove(0))
-    });
-    if let Some((_, kept)) = oldest {
-        kept.free();
-    }
-    answer
 }
 
 thread_local! {

@@ -36,10 +36,22 @@ fn tag(object: u32, sub: u16, method: u32) -> pg_sys::LOCKTAG {
 
 const CATALOGUE: u16 = 1;
 const LOAD: u16 = 2;
+const CREATION: u16 = 3;
+
+/// Waits until nobody else makes the tables of a catalogue in this schema.
+pub fn creation(schema: pg_sys::Oid) {
+    acquire(
+        tag(schema.to_u32(), CREATION, pg_sys::DEFAULT_LOCKMETHOD),
+        pg_sys::ExclusiveLock,
+        false,
+    );
+}
 
 /// Which processes belong to which running load, as two arrays: processes, and the numbers of their loads.
-pub const LOADS: &str = "SELECT array_agg(pid)::int[], array_agg(objid::bigint)::bigint[] FROM pg_catalog.pg_locks \
-     WHERE locktype = 'object' AND classid = 3079 AND objsubid = 2 AND mode = 'ShareLock' AND granted";
+pub const LOADS: &str = "SELECT pg_catalog.array_agg(l.pid), pg_catalog.array_agg(l.objid::pg_catalog.int8) \
+     FROM pg_catalog.pg_locks l \
+     WHERE l.locktype OPERATOR(pg_catalog.=) 'object' AND l.classid OPERATOR(pg_catalog.=) '3079'::pg_catalog.oid \
+       AND l.objsubid OPERATOR(pg_catalog.=) '2'::pg_catalog.int2 AND l.mode OPERATOR(pg_catalog.=) 'ShareLock' AND l.granted";
 
 /// Waits until a load may write to the catalogue that this table stands for.
 pub fn catalogue(table: pg_sys::Oid, share: Share) {

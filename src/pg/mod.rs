@@ -3,46 +3,50 @@
 //! - [`argument`]: a function's document, detoasted once;
 //! - [`background`]: dynamic background workers;
 //! - [`batch`]: rows in a tuplestore that a statement reads as a table;
+//! - [`bulk`]: rows written as COPY writes them;
 //! - [`caller`]: the calling session, its users and settings;
 //! - [`encoding`]: the database's encoding and UTF-8;
 //! - [`error`]: a server error as a value, and back;
+//! - [`expression`]: what an expression of a table may do;
 //! - [`guc`]: the prefix of settings;
 //! - [`interrupt`]: cancel and termination;
 //! - [`kept`]: statements that outlive their call;
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
-//! - [`pages`]: rows laid into a table's pages, and its indexes' entries;
-//! - [`parameter`]: a document that is a parameter, not copied into the plan;
 //! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`queue`]: shared memory and the queues in it;
 //! - [`relation`]: tables found by name and locked;
-//! - [`role`]: the user and the replication role that a statement runs under;
+//! - [`relcache`]: what the server knows of a locked table;
+//! - [`role`]: the user that a statement runs under;
 //! - [`spi`]: plans and their results;
 //! - [`subtransaction`]: work that is undone when it fails;
 //! - [`threads`]: the rayon pool of a call;
+//! - [`toast`]: a text that is fetched while it is read;
 //! - [`transaction`]: begun, prepared and committed;
 //! - [`wal`]: the log, written while the load goes on;
 //! - [`xact`]: what became of a transaction.
 //!
-//! Everything here but [`threads`] runs on the backend's only Postgres thread. A wrapper owns one resource, and its
+//! Everything here but [`threads`], and [`toast`]'s waiting for what has been fetched, runs on the backend's only
+//! Postgres thread. A wrapper owns one resource, and its
 //! `Drop` does not call into Postgres while panicking: the transaction's abort cleans up then.
 
 pub mod argument;
 pub mod background;
 pub mod batch;
+pub mod bulk;
 pub mod caller;
 pub mod encoding;
 pub mod error;
+pub mod expression;
 pub mod guc;
 pub mod interrupt;
 pub mod kept;
 pub mod lock;
 pub mod log;
-pub mod pages;
-pub mod parameter;
 pub mod progress;
 pub mod queue;
 pub mod relation;
+pub mod relcache;
 pub mod role;
 pub mod spi;
 pub mod subtransaction;

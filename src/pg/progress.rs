@@ -9,20 +9,25 @@ pub struct Progress {
     bytes_total: u64,
     bytes: u64,
     tuples: u64,
+    /// What the view shows of them: it does not go back when rows are undone, to be written in another way.
+    shown: u64,
     excluded: u64,
 }
 
 impl Progress {
     pub fn start(relation: pg_sys::Oid, bytes_total: u64) -> Self {
-        let progress = Progress { relation, bytes_total, bytes: 0, tuples: 0, excluded: 0 };
+        let progress = Progress { bytes_total, ..Progress::of(relation) };
         progress.resume();
         progress
     }
 
     /// No row: another session has it.
     pub fn none() -> Self {
-        let relation = pg_sys::InvalidOid;
-        Progress { relation, bytes_total: 0, bytes: 0, tuples: 0, excluded: 0 }
+        Progress::of(pg_sys::InvalidOid)
+    }
+
+    fn of(relation: pg_sys::Oid) -> Self {
+        Progress { relation, bytes_total: 0, bytes: 0, tuples: 0, shown: 0, excluded: 0 }
     }
 
     pub fn resume(&self) {
@@ -36,7 +41,7 @@ impl Progress {
         self.set(pg_sys::PROGRESS_COPY_TYPE, u64::from(pg_sys::PROGRESS_COPY_TYPE_CALLBACK));
         self.set(pg_sys::PROGRESS_COPY_BYTES_TOTAL, self.bytes_total);
         self.set(pg_sys::PROGRESS_COPY_BYTES_PROCESSED, self.bytes);
-        self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
+        self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.shown);
         self.set(pg_sys::PROGRESS_COPY_TUPLES_EXCLUDED, self.excluded);
     }
 
@@ -48,7 +53,8 @@ impl Progress {
 
     pub fn tuples(&mut self, more: u64) {
         self.tuples += more;
-        self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.tuples);
+        self.shown = self.shown.max(self.tuples);
+        self.set(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED, self.shown);
     }
 
     pub fn written(&self) -> u64 {

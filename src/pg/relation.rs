@@ -1,42 +1,155 @@
-//! Tables found as any unqualified name is found, and locked in the same step.
+//! Tables found as any unqualified name is found, and locked in the same step by who may.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_void};
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::record::Column;
 
 /// What a load needs of a table while it runs.
 #[derive(Clone, Copy)]
 pub enum Lock {
     /// As INSERT takes: no trigger, index or constraint comes or goes until the transaction ends.
     Insert,
-    /// As SELECT FOR KEY SHARE takes.
-    Share,
+    /// As SELECT takes.
+    Read,
     /// None: the table may be gone a moment later.
     No,
 }
 
-/// The table's OID, or none where the search_path has no such table. The lock is held to the transaction's end.
+/// The table's OID, or none where the search_path has no such table. The lock is held to the transaction's end; who lacks
+/// the privilege that goes with it gets an error before it.
 pub fn find(name: &str, lock: Lock) -> Option<pg_sys::Oid> {
     let name = CString::new(name).ok()?;
-    let lock = match lock {
-        Lock::Insert => pg_sys::RowExclusiveLock,
-        Lock::Share => pg_sys::RowShareLock,
-        Lock::No => pg_sys::NoLock,
+    let (lock, mut privilege) = match lock {
+        Lock::Insert => (pg_sys::RowExclusiveLock, pg_sys::ACL_INSERT),
+        Lock::Read => (pg_sys::AccessShareLock, pg_sys::ACL_SELECT),
+        Lock::No => (pg_sys::NoLock, 0),
     };
-    // SAFETY: the RangeVar and its copy of the name live in the current memory context, longer than the call.
+    let check: pg_sys::RangeVarGetRelidCallback =
+        if privilege == 0 { None } else { Some(check_before_lock) };
+    // SAFETY: the RangeVar and its copy of the name live in the current memory context, longer than the call, and so
+    // does the callback's argument.
     let oid = unsafe {
         let name = pg_sys::pstrdup(name.as_ptr());
         let range = pg_sys::makeRangeVar(std::ptr::null_mut(), name, -1);
         let flags = pg_sys::RVROption::RVR_MISSING_OK;
-        pg_sys::RangeVarGetRelidExtended(
-            range,
-            lock as pg_sys::LOCKMODE,
-            flags,
-            None,
-            std::ptr::null_mut(),
-        )
+        let lock = lock as pg_sys::LOCKMODE;
+        pg_sys::RangeVarGetRelidExtended(range, lock, flags, check, (&raw mut privilege).cast())
     };
     (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+/// Called before the lock is taken, and again if the name stands for another table by then.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn check_before_lock(
+    range: *const pg_sys::RangeVar,
+    oid: pg_sys::Oid,
+    _old: pg_sys::Oid,
+    privilege: *mut c_void,
+) {
+    // SAFETY: the server passes its own range variable, whose name ends with NUL, and the argument of `find`.
+    unsafe {
+        if oid != pg_sys::InvalidOid && !may_somewhere(oid, *privilege.cast::<u32>()) {
+            let name = CStr::from_ptr((*range).relname).to_string_lossy();
+            pgrx::ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for table {name}")
+            );
+        }
+    }
+}
+
+/// Whether the current user has a privilege on the table or on any of its columns.
+fn may_somewhere(table: pg_sys::Oid, privilege: u32) -> bool {
+    let ok = pg_sys::AclResult::ACLCHECK_OK;
+    // SAFETY: looks at the system cache; a table that is gone gives no privilege.
+    unsafe {
+        let user = pg_sys::GetUserId();
+        let any = pg_sys::AclMaskHow::ACLMASK_ANY;
+        pg_sys::pg_class_aclcheck(table, user, privilege as pg_sys::AclMode) == ok
+            || pg_sys::pg_attribute_aclcheck_all(table, user, privilege as pg_sys::AclMode, any)
+                == ok
+    }
+}
+
+/// A privilege on a column, or on its table.
+#[derive(Clone, Copy)]
+pub enum Privilege {
+    Insert,
+    Select,
+    Update,
+}
+
+/// Whether the current user has a privilege on each of these columns. One that the table lacks is not looked at.
+pub fn may<'c>(
+    table: pg_sys::Oid,
+    privilege: Privilege,
+    columns: impl IntoIterator<Item = &'c Column>,
+) -> bool {
+    let mode = match privilege {
+        Privilege::Insert => pg_sys::ACL_INSERT,
+        Privilege::Select => pg_sys::ACL_SELECT,
+        Privilege::Update => pg_sys::ACL_UPDATE,
+    } as pg_sys::AclMode;
+    let ok = pg_sys::AclResult::ACLCHECK_OK;
+    // SAFETY: as in `may_somewhere`; the names are NUL-terminated strings.
+    unsafe {
+        let user = pg_sys::GetUserId();
+        pg_sys::pg_class_aclcheck(table, user, mode) == ok
+            || columns.into_iter().all(|column| {
+                let name = CString::new(column.name).unwrap_or_default();
+                let number = pg_sys::get_attnum(table, name.as_ptr());
+                number == pg_sys::InvalidAttrNumber as i16
+                    || pg_sys::pg_attribute_aclcheck(table, number, user, mode) == ok
+            })
+    }
+}
+
+/// The table's name, qualified and quoted, in the database's encoding; none where it is gone.
+pub fn qualified_name(table: pg_sys::Oid) -> Option<Vec<u8>> {
+    // SAFETY: the look-ups give copies, or null pointers where there is nothing of that OID.
+    unsafe {
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
+        let name = pg_sys::get_rel_name(table);
+        if schema.is_null() || name.is_null() {
+            return None;
+        }
+        let quoted = pg_sys::quote_qualified_identifier(schema, name);
+        Some(CStr::from_ptr(quoted).to_bytes().to_vec())
+    }
+}
+
+/// A column's name, in the database's encoding; none where it is gone.
+pub fn column_name(table: pg_sys::Oid, number: i16) -> Option<Vec<u8>> {
+    // SAFETY: gives a copy, or a null pointer where there is no such column.
+    unsafe {
+        let name = pg_sys::get_attname(table, number, true);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+    }
+}
+
+/// A constraint's name, in the database's encoding.
+pub fn constraint_name(constraint: u32) -> Option<Vec<u8>> {
+    // SAFETY: gives a copy, or a null pointer where there is nothing of that OID.
+    unsafe {
+        let name = pg_sys::get_constraint_name(pg_sys::Oid::from(constraint));
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+    }
+}
+
+/// A name quoted as an identifier of SQL, where it must be.
+pub fn quoted(name: &[u8]) -> Vec<u8> {
+    let name = CString::new(name).unwrap_or_default();
+    // SAFETY: the result is the argument itself or a copy in the current memory context.
+    unsafe { CStr::from_ptr(pg_sys::quote_identifier(name.as_ptr())).to_bytes().to_vec() }
+}
+
+/// Locks a table as the check of a foreign key does.
+pub fn lock_for_check(table: pg_sys::Oid) {
+    // SAFETY: a table that is gone is locked for nothing; whoever opens it then gets the server's error.
+    unsafe { pg_sys::LockRelationOid(table, pg_sys::RowShareLock as pg_sys::LOCKMODE) };
 }
 
 /// Raises the server's error where the transaction is read-only.
@@ -52,9 +165,35 @@ pub fn reads_committed() -> bool {
     unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
 }
 
-/// Whether an extension wants to hear of the permissions that each statement asks for.
-pub fn permissions_are_watched() -> bool {
-    // SAFETY: reads a variable of the backend.
-    let hook = unsafe { pg_sys::ExecutorCheckPerms_hook };
-    hook.is_some()
+/// The schema in which tables are made, and its name; none where the search_path has none.
+pub fn current_schema() -> Option<(pg_sys::Oid, Vec<u8>)> {
+    // SAFETY: the list is a copy; the name is a copy, or a null pointer where the schema is gone.
+    unsafe {
+        let path = pgrx::PgList::<pg_sys::Oid>::from_pg(pg_sys::fetch_search_path(false));
+        let schema = path.get_oid(0)?;
+        let name = pg_sys::get_namespace_name(schema);
+        (!name.is_null()).then(|| (schema, CStr::from_ptr(name).to_bytes().to_vec()))
+    }
+}
+
+/// Whether a schema has a relation of this name.
+pub fn is_in(schema: pg_sys::Oid, name: &str) -> bool {
+    let name = CString::new(name).unwrap_or_default();
+    // SAFETY: looks at the system cache.
+    unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema) != pg_sys::InvalidOid }
+}
+
+/// Whether the current user may make tables in a schema.
+pub fn may_create_in(schema: pg_sys::Oid) -> bool {
+    let mode = pg_sys::ACL_CREATE as pg_sys::AclMode;
+    // SAFETY: looks at the system cache.
+    let result = unsafe {
+        let user = pg_sys::GetUserId();
+        #[cfg(feature = "pg15")]
+        let result = pg_sys::pg_namespace_aclcheck(schema, user, mode);
+        #[cfg(not(feature = "pg15"))]
+        let result = pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, schema, user, mode);
+        result
+    };
+    result == pg_sys::AclResult::ACLCHECK_OK
 }

@@ -1,5 +1,5 @@
-//! Under whom, and with which replication role, a statement runs. Each guard restores what it found, also when an
-//! error unwinds past it; the transaction's abort would restore the user in any case.
+//! Under whom a statement runs. The guard restores what it found, also when an error unwinds past it; the transaction's
+//! abort would restore the user in any case.
 
 use pgrx::pg_sys;
 
@@ -21,27 +21,5 @@ pub fn as_owner<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
         pg_sys::SetUserIdAndSecContext(owner, found.1 | flags as i32);
     }
     let _restore = found;
-    work()
-}
-
-/// Runs `work` with `session_replication_role` = replica: no foreign key is checked row by row.
-///
-/// The server's variable is set directly. Going through the setting's machinery would reset the session's plan cache
-/// twice a batch; the variable is read where a row's triggers are queued, and nowhere in a plan of a table without
-/// rules.
-pub fn as_replica<T>(work: impl FnOnce() -> T) -> T {
-    struct Restore(i32);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            // SAFETY: sets a variable of the backend to what it was.
-            unsafe { pg_sys::SessionReplicationRole = self.0 };
-        }
-    }
-    // SAFETY: one thread reads and writes the variable.
-    let _restore = unsafe {
-        let found = pg_sys::SessionReplicationRole;
-        pg_sys::SessionReplicationRole = pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32;
-        Restore(found)
-    };
     work()
 }

@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::ptr;
 
-use pgrx::{FromDatum, pg_sys};
+use pgrx::{FromDatum, PgList, pg_sys};
 
 /// An open connection.
 pub struct Spi(());
@@ -29,8 +29,9 @@ pub struct Plan<'spi> {
 }
 
 impl Spi {
-    pub fn prepare(&self, sql: &str) -> Plan<'_> {
-        let source = c_string(sql);
+    /// `sql` is in the database's encoding: names in it may have any of its characters.
+    pub fn prepare(&self, sql: &(impl AsRef<[u8]> + ?Sized)) -> Plan<'_> {
+        let source = c_string(sql.as_ref());
         // SAFETY: the source outlives the call, which copies it; there are no parameters.
         let plan = unsafe { pg_sys::SPI_prepare(source.as_ptr(), 0, ptr::null_mut()) };
         if plan.is_null() {
@@ -47,18 +48,41 @@ impl Spi {
 
     /// Runs one or more statements.
     pub fn run(&self, sql: &str) {
-        let source = c_string(sql);
+        let source = c_string(sql.as_bytes());
         // SAFETY: as in `prepare`.
         check(unsafe { pg_sys::SPI_execute(source.as_ptr(), false, 0) }, "SPI_execute");
     }
 
     /// The first row of a query's result, handed to `read`.
-    pub fn row<T>(&self, sql: &str, read: impl FnOnce(&Row) -> T) -> Option<T> {
+    pub fn row<T>(
+        &self,
+        sql: &(impl AsRef<[u8]> + ?Sized),
+        read: impl FnOnce(&Row) -> T,
+    ) -> Option<T> {
         self.prepare(sql).row(read)
     }
 }
 
 impl Plan<'_> {
+    /// Whether the server plans the statement, an INSERT, as one that writes to this table and nothing else: no rule has
+    /// rewritten it, and no extension has put a node of its own on top.
+    pub fn only_inserts_into(&self, table: pg_sys::Oid) -> bool {
+        // SAFETY: the plan is a prepared statement's; it is released behind the look. Nodes are cast after their tags
+        // are read.
+        unsafe {
+            let cached = pg_sys::SPI_plan_get_cached_plan(self.plan);
+            if cached.is_null() {
+                return false;
+            }
+            let list = PgList::<pg_sys::PlannedStmt>::from_pg((*cached).stmt_list);
+            let only = list.get_ptr(0).filter(|_| list.len() == 1);
+            let answer = only.is_some_and(|statement| is_insert_into(statement, table));
+            // A plan that is not kept has no owner.
+            pg_sys::ReleaseCachedPlan(cached, ptr::null_mut());
+            answer
+        }
+    }
+
     pub fn pointer(&self) -> pg_sys::SPIPlanPtr {
         self.plan
     }
@@ -106,6 +130,25 @@ impl Plan<'_> {
     }
 }
 
+/// SAFETY: `statement` is a planned one.
+unsafe fn is_insert_into(statement: *mut pg_sys::PlannedStmt, table: pg_sys::Oid) -> bool {
+    // SAFETY: the caller's promise; result relations are numbers of the range table, from 1.
+    unsafe {
+        let plan = (*statement).planTree;
+        if (*statement).commandType != pg_sys::CmdType::CMD_INSERT
+            || (*plan).type_ != pg_sys::NodeTag::T_ModifyTable
+        {
+            return false;
+        }
+        let plan = plan.cast::<pg_sys::ModifyTable>();
+        let relations = PgList::<std::ffi::c_int>::from_pg((*plan).resultRelations);
+        let number = relations.get_int(0).filter(|_| relations.len() == 1);
+        let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*statement).rtable);
+        let entry = number.and_then(|number| tables.get_ptr(number as usize - 1));
+        entry.is_some_and(|entry| (*entry).relid == table)
+    }
+}
+
 /// One row of a result.
 pub struct Row {
     tuple: pg_sys::HeapTuple,
@@ -127,7 +170,7 @@ impl Row {
     }
 }
 
-fn c_string(sql: &str) -> CString {
+fn c_string(sql: &[u8]) -> CString {
     // The statements of this program hold identifiers, which have no NUL, and its own text.
     CString::new(sql).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The transactions of a session of its own: begun, prepared, committed.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::pg_sys;
 
@@ -66,6 +66,26 @@ pub fn finish_prepared_here(gid: &str, commit: bool) {
     unsafe {
         pg_sys::ffi::pg_guard_ffi_boundary(|| FinishPreparedTransaction(gid.as_ptr(), commit));
     }
+}
+
+/// Raises the server's error for a statement that must not run in a transaction block, or in a function; else the
+/// server commits when the statement is done, before the next one of a pipeline.
+pub fn prevent_in_block(nested: bool, statement: &CStr) {
+    // SAFETY: the name is a NUL-terminated string.
+    unsafe { pg_sys::PreventInTransactionBlock(!nested, statement.as_ptr()) };
+}
+
+/// Has the server commit when the client's statement is done, before the next one of a pipeline: what parallel sessions
+/// have committed is not rolled back with it.
+pub fn commit_at_once() {
+    // SAFETY: a flag of the running transaction, as PreventInTransactionBlock() sets it.
+    unsafe { pg_sys::MyXactFlags |= pg_sys::XACT_FLAGS_NEEDIMMEDIATECOMMIT as i32 };
+}
+
+/// Whether an id, with its epoch, has been given to a transaction.
+pub fn exists(id: u64) -> bool {
+    // SAFETY: reads a counter of shared memory.
+    id < unsafe { pg_sys::ReadNextFullTransactionId() }.value
 }
 
 /// Runs `work` in a transaction of its own.

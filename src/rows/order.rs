@@ -26,6 +26,34 @@ pub struct Duplicate {
     pub kept: u32,
 }
 
+/// Takes those of the duplicates out whose turn it is: the record that had their key has been set aside. At most one of
+/// a key; `duplicates` are by ordinal, and stay so.
+pub fn superseded(
+    duplicates: &mut Vec<Duplicate>,
+    is_set_aside: impl Fn(u32) -> bool,
+) -> Vec<RowRef> {
+    let mut next = vec![];
+    // What stood behind a record that was set aside stands behind its successor now.
+    let mut successors: HashMap<u32, u32, RandomState> = HashMap::default();
+    duplicates.retain_mut(|duplicate| {
+        if !is_set_aside(duplicate.kept) {
+            return true;
+        }
+        match successors.entry(duplicate.kept) {
+            Entry::Occupied(successor) => {
+                duplicate.kept = *successor.get();
+                true
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(duplicate.row.ordinal);
+                next.push(duplicate.row);
+                false
+            }
+        }
+    });
+    next
+}
+
 /// Rows in the order of writing, each key once, their families, and those left out, by ordinal.
 pub struct Order {
     pub write: Vec<RowRef>,
@@ -79,6 +107,12 @@ impl Rows<'_> {
         let firsts = (0..placed.len()).filter(starts).collect();
         let families = Family::between(firsts, placed.len());
         Order { write: placed.iter().map(|placed| placed.row).collect(), families, duplicates }
+    }
+
+    /// Some rows in the order of writing.
+    pub fn sorted(&self, mut rows: Vec<RowRef>) -> Vec<RowRef> {
+        rows.sort_unstable_by(|a, b| self.order_key(*a).cmp(self.order_key(*b)));
+        rows
     }
 
     /// Numbers the distinct parents of some rows.

@@ -19,10 +19,11 @@ use crate::report::{Counts, Failure};
 use crate::rows::{Rows, Slice};
 use crate::tuple::Formed;
 use crate::write::Refusals;
+use crate::write::insert::Method;
 use crate::write::rejects::Rejects;
 
-/// What the server says of a transaction that cannot be prepared.
-const NOT_SUPPORTED: &str = "0A000";
+/// The class of errors that somebody's cancel or shutdown has (operator intervention).
+const INTERVENTION: &str = "57";
 
 const DEADLOCK: &str = "40P01";
 
@@ -33,6 +34,8 @@ pub struct Work<'l, 'r> {
     pub start: &'l dyn Fn(usize) -> Start,
     pub rows: &'l Rows<'static>,
     pub rejects: &'l mut Rejects<'r>,
+    /// Whether a record that was set aside has another one of its key, which has its turn now.
+    pub is_lost: &'l mut dyn FnMut(&Rejects<'r>) -> bool,
     pub progress: &'l mut Progress,
 }
 
@@ -40,6 +43,7 @@ pub struct Work<'l, 'r> {
 pub struct Written {
     pub counts: Counts,
     pub foreign_key_check: String,
+    pub method: Method,
 }
 
 impl Team {
@@ -63,8 +67,7 @@ impl Team {
             }
             Err(_) => self.abort(),
         }
-        let (counts, foreign_key_check) = outcome?;
-        Ok(Written { counts, foreign_key_check })
+        outcome
     }
 
     fn write_and_commit(
@@ -72,7 +75,7 @@ impl Team {
         work: &mut Work<'_, '_>,
         parts: &[Part],
         load_id: uuid::Uuid,
-    ) -> Result<(Counts, String), Alone> {
+    ) -> Result<Written, Alone> {
         for member in &mut self.members {
             let start = (work.start)(member.session);
             member.pending = Some(to_bytes(&ToSession::Start(Box::new(start))));
@@ -80,19 +83,25 @@ impl Team {
         self.lock(work)?;
         let dones = self.feed(work, parts)?;
         work.rejects.raise()?;
+        if (work.is_lost)(work.rejects) {
+            return Err(Alone::Reason("a record was refused whose key others have too".into()));
+        }
         fault::point("written", fault::LEADER);
         self.store(work)?;
         self.prepare(work, load_id, dones[0].transaction)?;
         self.commit(work, load_id, &dones)?;
         let counts = dones.iter().fold(Counts::default(), |all, done| all + done.counts);
-        Ok((counts, dones[0].foreign_key_check.clone()))
+        let method = dones.iter().map(|done| &done.method).fold(Method::None, Method::and);
+        Ok(Written { counts, foreign_key_check: dones[0].foreign_key_check.clone(), method })
     }
 
     /// All sessions lock their tables, or the load is none of theirs: one that waited for a lock would wait with the
     /// others' locks held, and before whoever waits for those.
     fn lock(&mut self, work: &mut Work<'_, '_>) -> Result<(), Alone> {
         self.tell_all(&ToSession::Lock(work.plan.relations.clone()));
-        self.hear_all(work, |state| matches!(state, State::Locked(_)))?;
+        // One that may not connect, or cannot start for another reason, ends before it says anything.
+        let locked = self.hear_all(work, |state| matches!(state, State::Locked(_)));
+        locked.map_err(|failure| could_not("start", failure))?;
         if self.members.iter().any(|member| matches!(member.state, State::Locked(false))) {
             return Err(Alone::Reason("somebody has locked a table, or waits to".into()));
         }
@@ -166,11 +175,10 @@ impl Team {
             member.tell(&ToSession::Prepare(gid));
         }
         match self.hear_all(work, |state| matches!(state, State::Prepared)) {
-            // Such as one whose trigger has called NOTIFY.
-            Err(Alone::Failure(failure)) if failure.sqlstate() == NOT_SUPPORTED => {
-                let message =
-                    String::from_utf8_lossy(&ServerError::from(*failure).message).into_owned();
-                return Err(Alone::Reason(message));
+            // Such as one whose trigger has called NOTIFY, or for which there is no room any more. Somebody's word to
+            // end is another matter.
+            Err(Alone::Failure(failure)) if !failure.sqlstate().starts_with(INTERVENTION) => {
+                return Err(could_not("prepare its transaction", Alone::Failure(failure)));
             }
             outcome => outcome?,
         }
@@ -230,6 +238,18 @@ impl Team {
             return Ok(());
         }
         Err(Failure::in_part(session + 1, error).into())
+    }
+}
+
+/// Nothing is written yet: the caller's session does it.
+fn could_not(what: &str, failure: Alone) -> Alone {
+    match failure {
+        Alone::Failure(failure) => {
+            let message = ServerError::from(*failure).message;
+            let message = String::from_utf8_lossy(&message);
+            Alone::Reason(format!("a parallel session could not {what}: {message}"))
+        }
+        reason => reason,
     }
 }
 

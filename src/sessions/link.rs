@@ -39,14 +39,14 @@ pub struct Link {
     refused: u64,
     /// How many batches have come.
     pub batch: u64,
-    /// Rows are being laid into the table's pages: which of them the server refuses is not known.
-    pub laying: bool,
+    /// Rows are being written in bulk: which of them the server refuses is not known.
+    pub in_bulk: bool,
 }
 
 impl Link {
     pub fn new(sender: Sender, segment: Segment, session: usize) -> Self {
         let on_error = OnError::Stop;
-        Link { sender, segment, session, on_error, refused: 0, batch: 0, laying: false }
+        Link { sender, segment, session, on_error, refused: 0, batch: 0, in_bulk: false }
     }
 
     /// Tells the leader, after the notices that came before.

@@ -11,7 +11,7 @@ use crate::pg::log::Notice;
 use crate::report::Counts;
 use crate::rows::Slice;
 use crate::tuple::Formed;
-use crate::write::insert::Known;
+use crate::write::insert::{Known, Method};
 
 /// Rows that are received lie in the message.
 #[derive(Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub enum ToSession<'m> {
 #[derive(Serialize, Deserialize)]
 pub struct Start {
     pub identity: Identity,
-    /// What the caller has sent, for pg_stat_activity.
+    /// The beginning of what the caller has sent, for pg_stat_activity.
     #[serde(with = "serde_bytes")]
     pub query: Vec<u8>,
     pub load_id: Uuid,
@@ -100,6 +100,7 @@ pub struct Done {
     pub transaction: u64,
     /// As `last_load()` has it.
     pub foreign_key_check: String,
+    pub method: Method,
 }
 
 /// Bytes of a message, in the room of an earlier one. Of memory there is enough, and nothing else can fail.

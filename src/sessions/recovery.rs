@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use crate::pg::spi::Spi;
-use crate::pg::{lock, transaction, xact};
+use crate::pg::{encoding, lock, subtransaction, transaction, xact};
 
 const PREFIX: &str = "pg_opus:";
 
@@ -16,7 +16,7 @@ pub enum Status {
     Committed,
     Aborted,
     InProgress,
-    /// Too old, or the name is not of this form.
+    /// Too old or still to come, or the name is not of this form.
     Unknown,
 }
 
@@ -41,7 +41,9 @@ fn parts(gid: &str) -> Option<(Uuid, usize, u64)> {
 
 /// What became of session 0's transaction, by the name of another's. In a transaction.
 pub fn status(gid: &str) -> Status {
-    let Some((.., first)) = parts(gid) else { return Status::Unknown };
+    let Some((.., first)) = parts(gid).filter(|(.., first)| transaction::exists(*first)) else {
+        return Status::Unknown;
+    };
     match xact::status(first).as_deref() {
         Some("committed") => Status::Committed,
         Some("aborted") => Status::Aborted,
@@ -50,35 +52,53 @@ pub fn status(gid: &str) -> Status {
     }
 }
 
-/// Commits or rolls back what loads without a leader have left in this database; how many transactions.
+/// Commits or rolls back what loads of the current user have left in this database without a leader; how many
+/// transactions. One that cannot be finished is a WARNING. Only in a transaction that has written nothing.
 pub fn resolve(spi: &Spi) -> u64 {
+    // Names are bytes of any encoding; those of a load are ASCII.
     let sql = format!(
-        "SELECT array_agg(gid::text ORDER BY gid)::text[] FROM pg_catalog.pg_prepared_xacts
-         WHERE database = current_database() AND gid LIKE '{PREFIX}%'
-           AND (owner = current_user OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user))"
+        "SELECT pg_catalog.array_agg(p.gid ORDER BY p.gid), \
+                pg_catalog.array_agg(p.transaction::pg_catalog.text::pg_catalog.int8 ORDER BY p.gid) \
+         FROM pg_catalog.pg_prepared_xacts p \
+         WHERE p.database OPERATOR(pg_catalog.=) pg_catalog.current_database() \
+           AND p.owner OPERATOR(pg_catalog.=) current_user \
+           AND p.gid OPERATOR(pg_catalog.~) '^{PREFIX}[-0-9a-f:]+$'"
     );
-    let gids = spi.row(&sql, |row| row.get::<Vec<String>>(1)).flatten().unwrap_or_default();
-    let mut resolved = 0;
+    let found = spi.row(&sql, |row| (row.get::<Vec<String>>(1), row.get::<Vec<i64>>(2)));
+    let (gids, ids) = found.unwrap_or_default();
+    let found = gids.unwrap_or_default().into_iter().zip(ids.unwrap_or_default());
     // Session 0 comes first of each load: if it is still prepared nothing has been decided, and it is rolled back.
-    for gid in gids {
-        let Some((load_id, session, _)) = parts(&gid) else { continue };
-        if !lock::load_has_ended(lock_number(load_id)) {
-            continue;
-        }
-        // It may have come to its end before the lock was taken.
-        let there = format!("SELECT 1 FROM pg_catalog.pg_prepared_xacts WHERE gid = '{gid}'");
-        if spi.row(&there, |_| ()).is_none() {
-            continue;
-        }
-        let commit = match (session, status(&gid)) {
-            (0, _) | (_, Status::Aborted) => false,
-            (_, Status::Committed) => true,
-            (_, Status::InProgress | Status::Unknown) => continue,
-        };
-        transaction::finish_prepared_here(&gid, commit);
-        resolved += 1;
+    found.filter(|(gid, id)| finish(spi, gid, *id as u64)).count() as u64
+}
+
+/// Finishes one transaction, whose id is `id` without its epoch, if its load has ended; whether it did.
+fn finish(spi: &Spi, gid: &str, id: u64) -> bool {
+    let Some((load_id, session, first)) = parts(gid) else { return false };
+    // Session 0 decides by its own id: another one is no transaction of a load.
+    let is_own = session != 0 || first & u64::from(u32::MAX) == id;
+    if !is_own || !lock::load_has_ended(lock_number(load_id)) {
+        return false;
     }
-    resolved
+    // It may have come to its end before the lock was taken.
+    let exists = format!(
+        "SELECT 1 FROM pg_catalog.pg_prepared_xacts p WHERE p.gid OPERATOR(pg_catalog.=) '{gid}'"
+    );
+    if spi.row(&exists, |_| ()).is_none() {
+        return false;
+    }
+    let commit = match (session, status(gid)) {
+        (0, _) | (_, Status::Aborted) => false,
+        (_, Status::Committed) => true,
+        (_, Status::InProgress | Status::Unknown) => return false,
+    };
+    match subtransaction::within(|| transaction::finish_prepared_here(gid, commit)) {
+        Ok(()) => true,
+        Err(error) => {
+            let message = encoding::of_message(&error.message);
+            pgrx::warning!("prepared transaction \"{gid}\" could not be finished: {message}");
+            false
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,11 +24,11 @@ use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::report::{Failure, function_of};
 use crate::rows::{Family, Rows, Slice};
+use crate::target::{self, Target};
 use crate::write::Refusals;
 use crate::write::insert::{BATCH_ROWS, Known, Run, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects;
-use crate::write::target::{self, Target};
 
 /// How long a prepared session without a leader waits for session 0 to be decided.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ pub fn main() {
         Err(error) => error,
     };
     transaction::abort();
-    link.send(match link.laying && is_about_rows(&failure) {
+    link.send(match link.in_bulk && is_about_rows(&failure) {
         true => FromSession::Unwritable(failure),
         false => FromSession::Failed(failure),
     });
@@ -158,35 +158,39 @@ fn write<R: Row>(
     table: u32,
     all: usize,
 ) -> Result<Option<String>, Failure> {
-    let target = target::find(spi, R::TABLE, on_conflict)?;
+    let target = target::find(R::TABLE, on_conflict)?;
     if target.oid.to_u32() != table {
         return Err(Failure::replaced(R::TABLE.name));
     }
-    let check = Check::of(spi, place.resource, &target, all, false);
-    let writer = Writer { spi, target: &target, on_conflict, proved: check.as_set };
+    let check = Check::of(place.resource, &target, all, false);
+    let writer = Writer { spi, target: &target, on_conflict, proved: check.proves };
     let mut run = writer.start(BATCH_ROWS);
     let mut missing = HashSet::new();
     fault::point("started", place.session);
     loop {
         match inbox.receive() {
-            ToSession::Composers(slice) => make_composers(spi, link, slice)?,
+            ToSession::Composers(slice) => {
+                // It may run anybody's code, which must find all rows by their indexes.
+                finish_bulk(link, place, &mut run);
+                make_composers(spi, link, slice)?;
+            }
             ToSession::Parents(keys) if check.looks_up => missing.extend(check.missing(spi, keys)),
             ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
-                put(link, place, &missing, &mut run, known, rows, all).map_err(|failure| {
-                    let batch = link.batch;
-                    let (session, sessions) = (place.session + 1, place.sessions);
-                    let line = format!("batch {batch} of session {session} of {sessions}");
-                    let error = ServerError::from(failure);
-                    Failure::from(error.with_context(line.into_bytes()))
-                })?;
+                put(link, place, &check, &missing, &mut run, known, rows, all).map_err(
+                    |failure| {
+                        let batch = link.batch;
+                        let (session, sessions) = (place.session + 1, place.sessions);
+                        let line = format!("batch {batch} of session {session} of {sessions}");
+                        let error = ServerError::from(failure);
+                        Failure::from(error.with_context(line.into_bytes()))
+                    },
+                )?;
                 fault::point("inserting", place.session);
             }
             ToSession::Finish => {
-                link.laying = true;
-                run.finish_laying(place.share());
-                link.laying = false;
+                finish_bulk(link, place, &mut run);
                 // A constraint that is refused at the commit would be refused when others have committed.
                 spi.run("SET CONSTRAINTS ALL IMMEDIATE");
                 fault::point("inserted", place.session);
@@ -194,6 +198,7 @@ fn write<R: Row>(
                     counts: run.counts,
                     transaction: transaction::id(),
                     foreign_key_check: check.description.clone(),
+                    method: run.method.clone(),
                 }));
             }
             ToSession::Rejects(rejects) => {
@@ -210,6 +215,7 @@ fn write<R: Row>(
 fn put(
     link: &mut Link,
     place: &Place,
+    check: &Check,
     missing: &HashSet<String>,
     run: &mut Run<'_>,
     known: Known,
@@ -223,18 +229,21 @@ fn put(
         let families = rows.families(&write);
         let present = |family: &Family| !missing.contains(rows.parent_text(write[family.first]));
         let present: Vec<bool> = families.iter().map(present).collect();
-        write = Check::known(&rows, write, &families, &present, link)?;
+        write = check.known(&rows, write, &families, &present, link)?;
     }
-    link.laying = true;
-    let laid = match known {
-        Known::New => run.lay(&rows, &write, all, &mut Progress::none()),
+    let written = match known {
+        Known::New => {
+            link.in_bulk = true;
+            let written = run.bulk(&rows, &write, all, place.session);
+            link.in_bulk = false;
+            written
+        }
         Known::Changed | Known::Nothing => {
-            run.finish_laying(place.share());
+            finish_bulk(link, place, run);
             false
         }
     };
-    link.laying = false;
-    if !laid {
+    if !written {
         run.batch(&rows, &write, known, link, &mut Progress::none())?;
     }
     let excluded = link.count() - before;
@@ -242,14 +251,21 @@ fn put(
     Ok(())
 }
 
+/// Ends the statement that writes new rows in bulk, if one is open.
+fn finish_bulk(link: &mut Link, place: &Place, run: &mut Run<'_>) {
+    link.in_bulk = true;
+    run.finish_bulk(place.share());
+    link.in_bulk = false;
+}
+
 fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Failure> {
-    let target: Target = target::find(spi, Composer::TABLE, OnConflict::Skip)?;
+    let target: Target = target::find(Composer::TABLE, OnConflict::Skip)?;
     let rows = Rows::new(vec![slice]);
     let write = rows.all();
     let on_conflict = OnConflict::Skip;
-    let writer = Writer { spi, target: &target, on_conflict, proved: false };
-    let there = writer.look(&rows, &write);
-    writer.write(&rows, &write, there, link, &mut Progress::none()).map(|_| ())
+    let writer = Writer { spi, target: &target, on_conflict, proved: None };
+    let sorted = writer.look(&rows, &write).sort(&write);
+    writer.write(&rows, sorted, link, &mut Progress::none()).map(|_| ())
 }
 
 fn unexpected() -> Failure {

@@ -154,7 +154,8 @@ impl Team {
             }
             blockers
         };
-        for member in self.members.iter().filter(|member| matches!(member.state, State::Running)) {
+        // One that has nothing to do waits for nobody.
+        for member in &self.members {
             let Some(pid) = member.worker.pid() else { continue };
             let others = own.iter().copied().filter(|other| *other != pid);
             let stuck: Vec<i32> = others.chain([background::own_pid()]).collect();

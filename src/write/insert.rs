@@ -1,27 +1,28 @@
-//! Rows into a table, in batches: those known to be new by a plain INSERT, the others by INSERT … ON CONFLICT.
+//! Rows into a table: new ones as COPY writes them ([`super::bulk`]) or by a plain INSERT, the others by INSERT … ON
+//! CONFLICT.
 //!
-//! Into a plain table the new rows are laid as COPY lays them, all in one subtransaction. Where the server refuses one
-//! of them, it is undone, and they are inserted.
+//! The bulk insert is one statement in a subtransaction. If the server refuses one of its rows, it is undone, and the
+//! rows are inserted.
 //!
-//! Each batch of an INSERT is a subtransaction. One that fails for the sake of its rows is halved until the bad rows stand alone,
-//! in the order of the document, so that the first one found is the first one there is. One that fails for any other
-//! reason (a lock timeout, no privilege, no space) ends the load with that error.
+//! Each batch of an INSERT is a subtransaction. One that fails because of its rows is halved until the bad rows stand
+//! alone, in the order of the document, so that the first one found is the first one there is. One that fails for any
+//! other reason (a lock timeout, no privilege, no space) ends the load with that error.
 
 use super::Refusals;
-use super::plain::is_plain;
+use super::bulk;
 use super::statement::{batch_name, counted_merge, insert, merge};
-use super::target::Target;
-use super::there::{Sorted, There};
+use super::there::Sorted;
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
+use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
-use crate::pg::pages::Pages;
 use crate::pg::progress::Progress;
-use crate::pg::role::as_replica;
 use crate::pg::spi::{Plan, Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
+use crate::sessions::fault;
+use crate::target::Target;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::mem::replace;
@@ -30,16 +31,13 @@ use std::mem::replace;
 /// 100,000: 0.99 s. Smaller ones stay within work_mem and cost less to halve.
 pub const BATCH_ROWS: usize = 5_000;
 
-/// Fewer new rows are inserted sooner than it is found out whether they may be laid.
-pub const FEWEST_LAID: usize = 500;
-
 /// Writes rows into a table.
 pub struct Writer<'w> {
     pub spi: &'w Spi,
     pub target: &'w Target,
     pub on_conflict: OnConflict,
-    /// Parents have been proved: the row-by-row check is off.
-    pub proved: bool,
+    /// The foreign key whose parents are locked: a bulk insert leaves its check out.
+    pub proved: Option<u32>,
 }
 
 /// What is known of the rows of a batch.
@@ -53,56 +51,56 @@ pub enum Known {
     Nothing,
 }
 
+/// How the new rows of a load were written, for `last_load()`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Method {
+    /// There was none.
+    #[default]
+    None,
+    Bulk,
+    /// By INSERT statements, and why.
+    Insert(String),
+}
+
+impl Method {
+    /// How the rows of several sessions were written: in bulk only if all were.
+    pub fn and(self, other: &Method) -> Method {
+        match (self, other) {
+            (Method::None, other) => other.clone(),
+            (Method::Bulk, Method::Insert(_)) => other.clone(),
+            (method, _) => method,
+        }
+    }
+}
+
 impl<'w> Writer<'w> {
-    /// Writes rows, in the order given.
+    /// Writes rows, in the order given; how the new ones were written.
     pub fn write(
         &self,
         rows: &Rows,
-        write: &[RowRef],
-        there: There,
+        sorted: Sorted,
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
-    ) -> Result<Counts, Failure> {
-        let Sorted { mut new, changed, unchanged } = there.sort(write);
-        let mut run = self.start(write.len());
-        if new.iter().all(|row| refusals.matters(row.ordinal)) && self.lay(rows, &new, progress)? {
-            run.counts.inserted += new.len() as u64;
-            new.clear();
+    ) -> Result<(Counts, Method), Failure> {
+        let Sorted { mut new, changed, unchanged } = sorted;
+        let mut run = self.start(new.len().max(changed.len()));
+        let mut method = Method::None;
+        if !new.is_empty() {
+            method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
+                true => run.bulk_all(rows, &new, progress)?,
+                false => Method::Insert("a record before it is bad".into()),
+            };
+            if method == Method::Bulk {
+                run.counts.inserted += new.len() as u64;
+                new.clear();
+            }
         }
         for (write, known) in [(new, Known::New), (changed, Known::Changed)] {
             for write in write.chunks(BATCH_ROWS) {
                 run.batch(rows, write, known, refusals, progress)?;
             }
         }
-        Ok(Counts { unchanged: run.counts.unchanged + unchanged, ..run.counts })
-    }
-
-    /// Lays new rows into the table's pages: all of them or, where that cannot be, none.
-    fn lay(&self, rows: &Rows, new: &[RowRef], progress: &mut Progress) -> Result<bool, Failure> {
-        if !may_be_laid(self.spi, self.target, new.len(), self.proved) {
-            return Ok(false);
-        }
-        let before = progress.written();
-        let laid = subtransaction::within(|| {
-            let Some(mut pages) = self.open_pages() else { return false };
-            for batch in new.chunks(BATCH_ROWS) {
-                lay(&mut pages, rows, batch, progress);
-            }
-            pages.finish(0.0);
-            true
-        });
-        match laid {
-            Ok(laid) => Ok(laid),
-            Err(error) if is_about_rows(&error) => {
-                progress.take_back(before);
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn open_pages(&self) -> Option<Pages> {
-        Pages::open(self.target.oid, self.target.table.columns)
+        Ok((Counts { unchanged: run.counts.unchanged + unchanged, ..run.counts }, method))
     }
 
     /// Prepares to write batches of at most `rows` rows.
@@ -116,20 +114,16 @@ impl<'w> Writer<'w> {
             merge: OnceCell::new(),
             name,
             counts: Counts::default(),
-            laying: Laying::Undecided,
+            bulk: Bulk::Undecided,
+            method: Method::None,
         }
     }
 
     /// [`is_about_rows`] for a table that may have row security.
     fn is_about_rows(&self, error: &ServerError) -> bool {
-        self.target.refuses_rows && error.sqlstate() == INSUFFICIENT_PRIVILEGE
+        self.target.facts.row_security && error.sqlstate() == INSUFFICIENT_PRIVILEGE
             || is_about_rows(error)
     }
-}
-
-/// Whether so many new rows are laid into the pages of the table; `proved` as in [`is_plain`].
-pub fn may_be_laid(spi: &Spi, target: &Target, rows: usize, proved: bool) -> bool {
-    rows >= FEWEST_LAID && is_plain(spi, target, proved)
 }
 
 /// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's rights,
@@ -138,13 +132,6 @@ pub fn is_about_rows(error: &ServerError) -> bool {
     const NOT_ABOUT_ROWS: [&str; 12] =
         ["08", "0A", "25", "26", "40", "42", "53", "55", "57", "58", "F0", "XX"];
     !NOT_ABOUT_ROWS.contains(&&error.sqlstate()[..2])
-}
-
-/// Lays a batch of rows.
-fn lay(pages: &mut Pages, rows: &Rows, batch: &[RowRef], progress: &mut Progress) {
-    pages.lay(batch.iter().map(|row| rows.tuple(*row)));
-    wal::write_behind();
-    progress.tuples(batch.len() as u64);
 }
 
 /// The code under which row security refuses a row.
@@ -161,13 +148,14 @@ pub struct Run<'w> {
     insert: OnceCell<Plan<'w>>,
     merge: OnceCell<Plan<'w>>,
     pub counts: Counts,
-    laying: Laying,
+    bulk: Bulk,
+    pub method: Method,
 }
 
-/// Whether a session of a parallel load lays its new rows.
-enum Laying {
+/// Whether a worker of a parallel load writes its new rows in bulk.
+enum Bulk {
     Undecided,
-    Pages(Pages),
+    Open(Box<BulkInsert>),
     No,
 }
 
@@ -179,32 +167,71 @@ struct Put<'b> {
 }
 
 impl Run<'_> {
-    /// Lays a batch of new rows, where the table is plain and `all` are enough; else it is to be inserted. In no
-    /// subtransaction: an error is the end of the transaction. Before anything else is written, and at the end,
-    /// [`Run::finish_laying`] belongs behind it.
-    pub fn lay(
-        &mut self,
+    /// Writes new rows as COPY does: all of them or, where that cannot be, none.
+    fn bulk_all(
+        &self,
         rows: &Rows,
-        batch: &[RowRef],
-        all: usize,
+        new: &[RowRef],
         progress: &mut Progress,
-    ) -> bool {
-        if matches!(self.laying, Laying::Undecided) {
-            let Writer { spi, target, proved, .. } = self.writer;
-            let laid = may_be_laid(spi, target, all, *proved);
-            let pages = laid.then(|| self.writer.open_pages()).flatten();
-            self.laying = pages.map_or(Laying::No, Laying::Pages);
+    ) -> Result<Method, Failure> {
+        let Writer { target, proved, .. } = *self.writer;
+        if let Err(reason) = bulk::qualifies(target, new.len(), || self.insert()) {
+            return Ok(Method::Insert(reason.into()));
         }
-        let Laying::Pages(pages) = &mut self.laying else { return false };
-        lay(pages, rows, batch, progress);
+        let before = progress.written();
+        let written = subtransaction::within(|| {
+            let mut bulk = bulk::open(target, proved);
+            bulk::put(&mut bulk, rows, new, fault::LEADER, progress);
+            bulk.finish(0.0);
+        });
+        match written {
+            Ok(()) => Ok(Method::Bulk),
+            Err(error) if self.writer.is_about_rows(&error) => {
+                progress.take_back(before);
+                Ok(Method::Insert("the database refuses a row".into()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The statement for rows known to be new.
+    fn insert(&self) -> &Plan<'_> {
+        let Writer { spi, target, .. } = self.writer;
+        let sql = || insert(&target.name, &self.name, target.table.columns);
+        self.insert.get_or_init(|| spi.prepare(&sql()))
+    }
+
+    /// Writes a batch of new rows in bulk, where the table allows it and `all` are enough; else they are still to be
+    /// inserted. In no subtransaction: an error is the end of the transaction. Before anything else is written, and at
+    /// the end, comes [`Run::finish_bulk`].
+    pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], all: usize, session: usize) -> bool {
+        if matches!(self.bulk, Bulk::Undecided) {
+            let Writer { target, proved, .. } = self.writer;
+            let qualifies = bulk::qualifies(target, all, || self.insert());
+            self.bulk = match qualifies {
+                Ok(()) => {
+                    self.method = Method::Bulk;
+                    Bulk::Open(Box::new(bulk::open(target, *proved)))
+                }
+                Err(reason) => {
+                    self.method = Method::Insert(reason.into());
+                    Bulk::No
+                }
+            };
+        }
+        let Bulk::Open(bulk) = &mut self.bulk else { return false };
+        bulk::put(bulk, rows, batch, session, &mut Progress::none());
         self.counts.inserted += batch.len() as u64;
         true
     }
 
-    /// The rows that have been laid can be found from here on. For `share` see [`Pages::finish`].
-    pub fn finish_laying(&mut self, share: f64) {
-        if let Laying::Pages(pages) = replace(&mut self.laying, Laying::No) {
-            pages.finish(share);
+    /// Ends the statement of the rows that have been written in bulk; other rows may open another one. For `share` see
+    /// [`BulkInsert::finish`].
+    pub fn finish_bulk(&mut self, share: f64) {
+        if let Bulk::Open(_) = self.bulk
+            && let Bulk::Open(bulk) = replace(&mut self.bulk, Bulk::Undecided)
+        {
+            bulk.finish(share);
         }
     }
 
@@ -234,6 +261,7 @@ impl Run<'_> {
             let write: Vec<_> = write.iter().copied().filter(matter).collect();
             return if write.is_empty() { Ok(()) } else { self.put(put, &write, known) };
         }
+        interrupt::check();
         self.batch.fill(write.iter().map(|row| put.rows.tuple(*row)));
         let error = match self.execute(put.rows, write, known) {
             Ok(Written { written, inserted }) => {
@@ -267,20 +295,14 @@ impl Run<'_> {
     }
 
     fn execute(&self, rows: &Rows, write: &[RowRef], known: Known) -> Result<Written, ServerError> {
-        let Writer { spi, target, on_conflict, proved } = *self.writer;
+        let Writer { spi, target, on_conflict, .. } = *self.writer;
         let (table, columns) = (&target.name, target.table.columns);
         if known == Known::New || !self.merges() {
-            let insert =
-                self.insert.get_or_init(|| spi.prepare(&insert(table, &self.name, columns)));
-            // New rows have parents that are proved; nothing refers to them yet.
-            let written = subtransaction::within(|| match proved {
-                true => as_replica(|| insert.execute()),
-                false => insert.execute(),
-            })?;
+            let insert = self.insert();
+            let written = subtransaction::within(|| insert.execute())?;
             return Ok(Written { written, inserted: written });
         }
-        // Rows that change run the server's own checks: other tables may refer to them.
-        if on_conflict == OnConflict::Update && target.ordinary {
+        if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
             let merge =
                 self.merge.get_or_init(|| spi.prepare(&counted_merge(table, &self.name, columns)));
             let count = |row: &Row, column| row.get::<i64>(column).unwrap_or_default() as u64;

@@ -1,23 +1,21 @@
 //! Rows → tables, through SPI, in the caller's session: steps 4 and 5 of a load.
 //!
-//! - [`target`]: what the catalog says of the table;
 //! - [`statement`]: the SQL, all of it;
 //! - [`there`]: the rows that are there already;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
-//! - [`plain`]: tables into whose pages rows may be laid;
+//! - [`bulk`]: new rows, written as COPY writes them;
 //! - [`rejects`]: records set aside.
 
 use crate::error::Fault;
 use crate::pg::error::ServerError;
 use crate::report::Failure;
 
+pub mod bulk;
 pub mod insert;
 pub mod parents;
-pub mod plain;
 pub mod rejects;
 pub mod statement;
-pub mod target;
 pub mod there;
 
 /// What becomes of rows that cannot be written, known by the ordinals of their records.

@@ -1,35 +1,36 @@
 //! The works' composers, proved as a set.
 //!
 //! A foreign key checked row by row is the largest cost of loading works. Where nothing but the check itself can tell
-//! the difference, the distinct composers are locked `FOR KEY SHARE` once, as the check would lock them, and the rows
-//! are inserted with the check off. The locks are held to the end of the transaction, so no composer can be deleted or
-//! change its key before the works are there for others to see: the guarantee is that of the check.
+//! the difference, the distinct composers are locked `FOR KEY SHARE` once, as the check would lock them, and the check
+//! is left out of the bulk insert ([`crate::pg::bulk`]). The locks are held to the end of the transaction, so no
+//! composer can be deleted or change its key before the works are there for others to see: the guarantee is that of the
+//! check.
 //!
-//! The conditions: the table is an ordinary one with exactly the expected foreign key, not deferrable; no trigger of a
-//! user's, no rule and no function of a user's (in a default, a check, an index, a policy or a type), which would run
-//! unchecked or see something else; READ COMMITTED, in which each statement sees what has been committed; and enough
-//! rows to be worth the look-up. Only new rows are inserted so: to those that change, other tables may refer.
+//! The conditions are [`crate::target::rules::set_based_key`], READ COMMITTED, in which each statement sees what has
+//! been committed, and enough rows to be worth the look-up. Rows that are written by INSERT are always checked by the
+//! server.
 
 use std::collections::HashSet;
 
 use pgrx::pg_sys;
 
 use super::Refusals;
-use super::statement::{batch_name, parents};
-use super::target::Target;
+use super::statement::{TableName, batch_name, parents};
 use crate::document::find::Resource;
 use crate::error::Fault;
 use crate::pg::batch::Batch;
-use crate::pg::encoding;
-use crate::pg::kept::ask;
-use crate::pg::relation;
 use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
-use crate::record::{Column, ColumnType, Sink};
+use crate::pg::{encoding, relation, relcache};
+use crate::record::composer::Composer;
+use crate::record::{Column, ColumnType, Row, Sink};
 use crate::report::Failure;
 use crate::rows::{Family, RowRef, Rows};
 use crate::settings;
+use crate::target::facts::{ForeignKeyFacts, TEXT_EQUAL, TableFacts, Timing};
+use crate::target::{Target, rules};
 use crate::tuple::Tuples;
+use crate::write::bulk;
 
 /// Below this many rows the row-by-row check costs less than a look-up of all parents.
 const FEWEST_ROWS: usize = 500;
@@ -37,94 +38,94 @@ const FEWEST_ROWS: usize = 500;
 /// So few parents are looked up one by one. Measured with 28,000 composers: 300 take 0.5 ms, all of them read 6 ms.
 const FEW_PARENTS: usize = 1000;
 
-const KEY: &str = "composer_id";
+/// The column of `works` that names the composer.
+const CHILD: &str = "composer_id";
 
 const COLUMNS: &[Column] =
-    &[Column::new("place", ColumnType::Int4), Column::new(KEY, ColumnType::Text)];
+    &[Column::new("place", ColumnType::Int4), Column::new("key", ColumnType::Text)];
 
 /// How a load makes sure that each work has its composer.
 pub struct Check {
     /// Parents are looked up before anything is written; else the server alone finds out who is missing.
     pub looks_up: bool,
-    /// They are locked, and the rows are not checked one by one.
-    pub as_set: bool,
+    /// A row whose parent is not found is refused here; else that is left to the server.
+    decides: bool,
+    /// The foreign key whose parents are locked: a bulk insert leaves its check out.
+    pub proves: Option<u32>,
     /// What `last_load()` says of it.
     pub description: String,
-    composers: Option<Composers>,
+    /// The name of the constraint that binds works to their composers.
+    pub constraint: Option<Vec<u8>>,
+    parents: Option<Parents>,
 }
 
 /// The table that the works refer to.
-struct Composers {
-    name: String,
-    owner: pg_sys::Oid,
-    /// The foreign key refers to this table: the look-up stands for the check, which runs as the owner. Otherwise it is
-    /// the caller's own.
-    referenced: bool,
+struct Parents {
+    name: TableName,
+    /// The column that they refer to, quoted.
+    column: Vec<u8>,
+    /// The look-up stands for the check of a foreign key, and runs as the owner of the table, as the check does.
+    owner: Option<pg_sys::Oid>,
 }
 
 impl Check {
-    /// There is nothing to check.
-    fn none(description: &str) -> Self {
-        Check { looks_up: false, as_set: false, description: description.into(), composers: None }
-    }
-
-    /// Composers have no parents.
-    fn composers() -> Self {
-        Check::none("none: composers has no foreign key")
-    }
-
-    /// For a table of either kind; the other arguments as those of [`Check::decide`].
-    pub fn of(spi: &Spi, resource: Resource, table: &Target, rows: usize, create: bool) -> Self {
-        match resource {
-            Resource::Composers => Check::composers(),
-            Resource::Works => Check::decide(spi, table, rows, create),
-        }
-    }
-
-    /// Decides for `works`, of which `rows` are to be written; composers are made where `create` says so.
-    fn decide(spi: &Spi, works: &Target, rows: usize, create: bool) -> Self {
-        let facts = facts(spi, works);
-        if facts.foreign_keys == 0 {
-            let mut check = Check::none("none: works has no foreign key to composers");
-            check.composers = facts.composers.filter(|_| create);
-            check.looks_up = check.composers.is_some();
-            return check;
-        }
-        let alone = [
-            (!facts.ordinary, "works is not an ordinary table"),
-            (facts.foreign_keys > 1, "works has several foreign keys"),
-            (!facts.expected, "the foreign key of works is not the expected one"),
-            (facts.triggers, "works has a trigger"),
-            (facts.rules, "works has a rule"),
-            (facts.functions, "works calls functions that are not built in"),
-            (facts.deferrable, "the foreign key of works is deferrable"),
-        ];
-        let by_server = [
-            (!settings::set_based_foreign_keys(), "pg_opus.set_based_foreign_keys is off"),
-            (!relation::reads_committed(), "the isolation level is not read committed"),
-            (rows < FEWEST_ROWS, "too few rows"),
-        ];
-        let reason = |reasons: &[(bool, &'static str)]| {
-            reasons.iter().find(|(holds, _)| *holds).map(|(_, reason)| *reason)
-        };
-        // A trigger may change a row's composer, and a deferred check lets it come later: then only the server knows
-        // which one must be there, and when.
-        let unknown = reason(&alone);
-        let row_by_row = unknown.or_else(|| reason(&by_server));
+    /// There is nothing to look up.
+    fn none(description: String) -> Self {
         Check {
-            looks_up: (unknown.is_none() && rows >= FEWEST_ROWS) || create,
-            as_set: row_by_row.is_none(),
-            description: match row_by_row {
+            looks_up: false,
+            decides: true,
+            proves: None,
+            description,
+            constraint: None,
+            parents: None,
+        }
+    }
+
+    /// For a table of either kind, of which `rows` are to be written; composers are made where `create` says so.
+    pub fn of(resource: Resource, target: &Target, rows: usize, create: bool) -> Self {
+        let facts = &target.facts;
+        let name = target.table.name;
+        let enforced = || facts.foreign_keys.iter().filter(|key| is_checked(facts, key));
+        let key = (resource == Resource::Works)
+            .then(|| facts.column(CHILD))
+            .flatten()
+            .and_then(|child| enforced().find(|key| key.columns == [child]));
+        let Some(key) = key else {
+            let mut check = Check::none(match (resource, enforced().next()) {
+                (_, None) => format!("none: {name} has no foreign key"),
+                (Resource::Works, Some(_)) => "row by row: no foreign key on composer_id".into(),
+                (Resource::Composers, Some(_)) => {
+                    "row by row: composers has no parents here".into()
+                }
+            });
+            if resource == Resource::Works && create {
+                check.parents = Parents::by_name();
+                check.looks_up = check.parents.is_some();
+            }
+            return check;
+        };
+        relation::lock_for_check(pg_sys::Oid::from(key.references));
+        let (parents, ordinary) = Parents::of_key(key);
+        let provable = rules::set_based_key(facts, target.table.columns, key, ordinary);
+        let reason = provable.err().or(by_setting(rows)).or(bulk::allows(target, rows).err());
+        Check {
+            // A trigger may change a row's composer, and a deferred check lets it come later: then only the server
+            // knows which one must be there, and when.
+            looks_up: create || (rows >= FEWEST_ROWS && is_known_before(facts, key)),
+            decides: is_known_before(facts, key),
+            proves: reason.is_none().then_some(key.constraint),
+            description: match reason {
                 Some(reason) => format!("row by row: {reason}"),
                 None => "as a set".into(),
             },
-            composers: facts.composers,
+            constraint: relation::constraint_name(key.constraint),
+            parents,
         }
     }
 
     /// The same look-up, with nothing locked.
     pub fn unlocked(self) -> Self {
-        Check { as_set: false, ..self }
+        Check { proves: None, ..self }
     }
 
     /// Which of the families have their parent there.
@@ -147,13 +148,14 @@ impl Check {
 
     /// Those of the rows whose family has its parent; the others are refused.
     pub fn known(
+        &self,
         rows: &Rows,
         write: Vec<RowRef>,
         families: &[Family],
         present: &[bool],
         refusals: &mut dyn Refusals,
     ) -> Result<Vec<RowRef>, Failure> {
-        if !present.contains(&false) {
+        if !self.decides || !present.contains(&false) {
             return Ok(write);
         }
         let mut known = vec![];
@@ -171,7 +173,7 @@ impl Check {
         Ok(known)
     }
 
-    /// Which of the distinct `keys` are there, by their places; with [`Check::as_set`] those are then locked.
+    /// Which of the distinct `keys` are there, by their places; those that [`Check::proves`] needs are then locked.
     ///
     /// Those that seem to be missing are looked up once more: a look-up that has waited for another transaction sees
     /// only now what that one has committed.
@@ -192,9 +194,9 @@ impl Check {
 
     /// The places of the `keys` that are there.
     fn look_up(&self, spi: &Spi, keys: &[&str]) -> Vec<i32> {
-        let Some(composers) = &self.composers else { return vec![] };
-        let name = batch_name("parents");
-        let mut batch = Batch::register(spi, &name, COLUMNS, keys.len());
+        let Some(Parents { name, column, owner }) = &self.parents else { return vec![] };
+        let batch_name = batch_name("parents");
+        let mut batch = Batch::register(spi, &batch_name, COLUMNS, keys.len());
         let mut tuples = Tuples::new(encoding::encode());
         for (place, key) in (0i32..).zip(keys) {
             // A key that the encoding lacks has no tuple: such rows have been set aside before.
@@ -204,82 +206,63 @@ impl Check {
             });
         }
         batch.fill(tuples.formed().iter());
-        let sql = parents(&composers.name, &name, KEY, self.as_set, keys.len() < FEW_PARENTS);
+        let few = keys.len() < FEW_PARENTS;
+        let sql = parents(name, &batch_name, column, self.proves.is_some(), few);
         let run = || spi.row(&sql, |row| row.get::<Vec<i32>>(1));
-        let places = match composers.referenced {
-            true => as_owner(composers.owner, run),
-            false => run(),
+        let places = match owner {
+            Some(owner) => as_owner(*owner, run),
+            None => run(),
         };
         places.flatten().unwrap_or_default()
     }
 }
 
-struct Facts {
-    ordinary: bool,
-    /// Those that are enforced.
-    foreign_keys: i64,
-    expected: bool,
-    deferrable: bool,
-    triggers: bool,
-    rules: bool,
-    functions: bool,
-    composers: Option<Composers>,
+/// Whether the server checks a foreign key for new rows, under the session's replication role.
+fn is_checked(table: &TableFacts, key: &ForeignKeyFacts) -> bool {
+    key.enforced && table.check_trigger(key.constraint).is_some_and(|trigger| trigger.fires)
 }
 
-fn facts(spi: &Spi, works: &Target) -> Facts {
-    let oid = works.oid.to_u32();
-    let composers =
-        relation::find("composers", relation::Lock::Share).unwrap_or(pg_sys::InvalidOid);
-    // to_jsonb: conenforced came with version 18.
-    let sql = format!(
-        "WITH foreign_keys AS (
-             SELECT f.* FROM pg_constraint f WHERE f.conrelid = {oid} AND f.contype = 'f'
-                AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)),
-         key AS (SELECT a.attrelid, a.attnum FROM pg_attribute a
-                 WHERE a.attrelid IN ({oid}, {composers}) AND a.attname = '{KEY}' AND a.atttypid = 'text'::regtype)
-         SELECT (SELECT c.relkind = 'r' AND NOT c.relispartition FROM pg_class c WHERE c.oid = {oid})::boolean,
-                (SELECT count(*) FROM foreign_keys)::bigint,
-                EXISTS (SELECT FROM foreign_keys f
-                        JOIN key child ON child.attrelid = f.conrelid AND f.conkey = ARRAY[child.attnum]
-                        JOIN key parent ON parent.attrelid = f.confrelid AND f.confkey = ARRAY[parent.attnum]
-                        JOIN pg_class c ON c.oid = f.confrelid AND c.relkind = 'r')::boolean,
-                coalesce((SELECT bool_or(f.condeferrable) FROM foreign_keys f), false)::boolean,
-                EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal)::boolean,
-                EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = {oid})::boolean,
-                EXISTS (SELECT FROM pg_depend d
-                        WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
-                          AND (d.classid, d.objid) IN (
-                              SELECT 'pg_class'::regclass, {oid}::oid
-                              UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = {oid}
-                              UNION ALL SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE a.adrelid = {oid}
-                              UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = {oid}
-                              UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = {oid})
-                       )::boolean,
-                (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
-                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {composers})::text,
-                (SELECT c.relowner FROM pg_class c WHERE c.oid = {composers})::oid",
-        composers = composers.to_u32()
-    );
-    let facts = ask(spi, &sql, |row| Facts {
-        ordinary: row.get(1).unwrap_or_default(),
-        foreign_keys: row.get(2).unwrap_or_default(),
-        expected: row.get(3).unwrap_or_default(),
-        deferrable: row.get(4).unwrap_or_default(),
-        triggers: row.get(5).unwrap_or_default(),
-        rules: row.get(6).unwrap_or_default(),
-        functions: row.get(7).unwrap_or_default(),
-        composers: row.get::<String>(8).zip(row.get::<pg_sys::Oid>(9)).map(|(name, owner)| {
-            Composers { name, owner, referenced: row.get(3).unwrap_or_default() }
-        }),
-    });
-    facts.unwrap_or(Facts {
-        ordinary: false,
-        foreign_keys: 1,
-        expected: false,
-        deferrable: false,
-        triggers: false,
-        rules: false,
-        functions: false,
-        composers: None,
-    })
+/// Whether the parent of a row can be told before the row is written.
+fn is_known_before(table: &TableFacts, key: &ForeignKeyFacts) -> bool {
+    let changes = |trigger: &crate::target::facts::TriggerFacts| {
+        trigger.on_insert && trigger.timing != Timing::After
+    };
+    table.is_ordinary()
+        && !table.insert_rules
+        && key.operators == [TEXT_EQUAL]
+        && !table.triggers.iter().any(changes)
+        && table.check_trigger(key.constraint).is_some_and(|trigger| !trigger.deferrable)
+}
+
+fn by_setting(rows: usize) -> Option<&'static str> {
+    let reasons = [
+        (!settings::set_based_foreign_keys(), "pg_opus.set_based_foreign_keys is off"),
+        (!relation::reads_committed(), "the isolation level is not read committed"),
+        (rows < FEWEST_ROWS, "too few rows"),
+    ];
+    reasons.iter().find(|(holds, _)| *holds).map(|(_, reason)| *reason)
+}
+
+impl Parents {
+    /// Those of a foreign key, and whether their table is an ordinary one. It is locked.
+    fn of_key(key: &ForeignKeyFacts) -> (Option<Self>, bool) {
+        let oid = pg_sys::Oid::from(key.references);
+        let (ordinary, owner) = relcache::ordinary_and_owner(oid);
+        let column = key.referenced_columns.first();
+        let column = column.and_then(|column| relation::column_name(oid, *column));
+        let parents = relation::qualified_name(oid).zip(column).map(|(name, column)| Parents {
+            name: TableName { name, ordinary },
+            column: relation::quoted(&column),
+            owner: Some(owner),
+        });
+        (parents, ordinary)
+    }
+
+    /// The table `composers` of the search_path, for works that no foreign key binds to it: the caller reads it.
+    fn by_name() -> Option<Self> {
+        let oid = relation::find(Composer::TABLE.name, relation::Lock::Read)?;
+        let (ordinary, _) = relcache::ordinary_and_owner(oid);
+        let name = TableName { name: relation::qualified_name(oid)?, ordinary };
+        Some(Parents { name, column: Composer::TABLE.key().into(), owner: None })
+    }
 }

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::Refusals;
 use super::statement::batch_name;
-use super::target::{REJECTED_RECORDS, create_table};
 use crate::document::Image;
 use crate::error::{Fault, LoadError};
 use crate::options::{OnError, Options};
@@ -19,6 +18,7 @@ use crate::pg::subtransaction;
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
+use crate::target::create::{REJECTED_RECORDS, create_table};
 use crate::tuple::{Formed, Former, Tuples};
 
 const TABLE: &str = REJECTED_RECORDS;
@@ -49,11 +49,23 @@ pub struct Rejects<'a> {
     limit: u64,
     rejects: Vec<Reject>,
     ordinals: HashSet<u32>,
+    /// The constraint that binds works to their composers.
+    parent_key: Option<Vec<u8>>,
     /// Under `stop`: the lowest bad record so far, and what is wrong with it.
     stop: Option<(u32, Failure)>,
 }
 
 impl<'a> Rejects<'a> {
+    /// Names the constraint whose violation means that a composer is missing.
+    pub fn parent_key(&mut self, constraint: Option<Vec<u8>>) {
+        self.parent_key = constraint;
+    }
+
+    /// Whether a record has been set aside.
+    pub fn contains(&self, ordinal: u32) -> bool {
+        self.ordinals.contains(&ordinal)
+    }
+
     pub fn new(function: &'static str, places: &'a dyn Places, options: &Options) -> Self {
         let limit = options.reject_limit.unwrap_or(u64::MAX);
         Rejects {
@@ -63,6 +75,7 @@ impl<'a> Rejects<'a> {
             limit,
             rejects: vec![],
             ordinals: HashSet::new(),
+            parent_key: None,
             stop: None,
         }
     }
@@ -170,22 +183,28 @@ pub fn store(spi: &Spi, load_id: Uuid, kind: &str, rejects: &[Formed]) -> Result
     if rejects.is_empty() {
         return Ok(());
     }
-    if relation::find(TABLE, Lock::Insert).is_none() {
-        create_table(spi, TABLE);
-        pgrx::notice!("table {TABLE} created");
-    }
+    let find = || relation::find(TABLE, Lock::Insert).and_then(relation::qualified_name);
+    let table = match find() {
+        Some(table) => table,
+        None => {
+            create_table(spi, TABLE);
+            pgrx::notice!("table {TABLE} created");
+            find().unwrap_or_default()
+        }
+    };
     let mut batch = Batch::register(spi, &batch_name(TABLE), COLUMNS, BATCH);
     let insert = |record: &str| {
-        format!(
-            "INSERT INTO {TABLE} (load_id, kind, ordinal, path, sqlstate, reason, record)
-             SELECT '{load_id}'::uuid, '{kind}', ordinal, path, sqlstate, reason, {record} FROM {}",
+        let rest = format!(
+            " (load_id, kind, ordinal, path, sqlstate, reason, record) \
+             SELECT '{load_id}'::pg_catalog.uuid, '{kind}', ordinal, path, sqlstate, reason, {record} FROM {}",
             batch_name(TABLE)
-        )
+        );
+        [b"INSERT INTO ", &*table, rest.as_bytes()].concat()
     };
     let parsed = spi.prepare(&insert(
-        "CASE WHEN malformed THEN to_jsonb(source) ELSE coalesce(container, source::jsonb) END",
+        "CASE WHEN malformed THEN pg_catalog.to_jsonb(source) ELSE coalesce(container, source::pg_catalog.jsonb) END",
     ));
-    let quoted = spi.prepare(&insert("coalesce(container, to_jsonb(source))"));
+    let quoted = spi.prepare(&insert("coalesce(container, pg_catalog.to_jsonb(source))"));
     for rejects in rejects {
         // A record may be good JSON for this program and too much for jsonb, such as a number of 200,000 digits:
         // then each of the batch is kept as it can be.
@@ -219,7 +238,8 @@ impl Refusals for Rejects<'_> {
     }
 
     fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
-        if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
+        let of_parent = self.parent_key.is_some() && error.constraint == self.parent_key;
+        if of_parent && error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
             error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
         }
         if self.on_error == OnError::Stop {

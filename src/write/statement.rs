@@ -1,7 +1,27 @@
-//! PURE. The SQL of a load. Table names come quoted and qualified; batches are named relations of the connection.
+//! PURE. The SQL of a load. Table names come quoted and qualified, as bytes of the database's encoding; batches are
+//! named relations of the connection, which no table hides.
+//!
+//! Nothing in a statement is left to the caller's search_path: functions, operators and types are the server's own.
 
 use crate::options::OnConflict;
 use crate::record::{Column, ORDINAL};
+
+/// A table as a statement names it.
+#[derive(Clone, Debug)]
+pub struct TableName {
+    /// Quoted and qualified.
+    pub name: Vec<u8>,
+    /// An ordinary table, whose children are not part of it for an INSERT either.
+    pub ordinary: bool,
+}
+
+impl TableName {
+    /// For a FROM clause.
+    fn from(&self) -> Vec<u8> {
+        let only: &[u8] = if self.ordinary { b"ONLY " } else { b"" };
+        [only, &self.name].concat()
+    }
+}
 
 /// Name of the batch of rows for a table.
 pub fn batch_name(table: &str) -> String {
@@ -13,13 +33,19 @@ fn list(columns: &[Column], each: impl Fn(&str) -> String, between: &str) -> Str
 }
 
 /// Rows known to be new.
-pub fn insert(table: &str, batch: &str, columns: &[Column]) -> String {
+pub fn insert(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
     let names = list(columns, str::to_owned, ", ");
-    format!("INSERT INTO {table} ({names}) SELECT {names} FROM {batch}")
+    let rest = format!(" ({names}) SELECT {names} FROM {batch}");
+    [b"INSERT INTO ", &*table.name, rest.as_bytes()].concat()
 }
 
 /// Rows that may be there. What the record has no value for stays; a row that would not change is not touched.
-pub fn merge(table: &str, batch: &str, columns: &[Column], on_conflict: OnConflict) -> String {
+pub fn merge(
+    table: &TableName,
+    batch: &str,
+    columns: &[Column],
+    on_conflict: OnConflict,
+) -> Vec<u8> {
     let names = list(columns, str::to_owned, ", ");
     let (key, rest) = (columns[0].name, &columns[1..]);
     let action = match on_conflict {
@@ -29,79 +55,109 @@ pub fn merge(table: &str, batch: &str, columns: &[Column], on_conflict: OnConfli
         }
         OnConflict::Skip | OnConflict::Error => "NOTHING".into(),
     };
-    format!(
-        "INSERT INTO {table} AS old ({names}) SELECT {names} FROM {batch} \
-         ON CONFLICT ({key}) DO {action}"
-    )
+    let rest =
+        format!(" AS old ({names}) SELECT {names} FROM {batch} ON CONFLICT ({key}) DO {action}");
+    [b"INSERT INTO ", &*table.name, rest.as_bytes()].concat()
 }
 
 /// [`merge`] for an update, counting what it did: rows written, and those of them that were inserted. A row that the
 /// statement has locked to update it has an xmax, a new one has none; tables with partitions do not show it.
-pub fn counted_merge(table: &str, batch: &str, columns: &[Column]) -> String {
+pub fn counted_merge(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
     let merge = merge(table, batch, columns, OnConflict::Update);
-    format!(
-        "WITH written AS ({merge} RETURNING old.xmax = 0 AS inserted) \
-         SELECT count(*)::bigint, count(*) FILTER (WHERE inserted)::bigint FROM written"
-    )
+    let returning = format!(
+        " RETURNING {IS_NEW} AS inserted) SELECT pg_catalog.count(*), \
+         pg_catalog.count(*) FILTER (WHERE inserted) FROM written"
+    );
+    [b"WITH written AS (", &*merge, returning.as_bytes()].concat()
 }
 
 /// Rows that may be there, telling of each row written whether it is new ([`counted_merge`]).
 pub fn listed_merge(
-    table: &str,
+    table: &TableName,
     batch: &str,
     columns: &[Column],
     on_conflict: OnConflict,
-) -> String {
-    match on_conflict {
-        OnConflict::Update => {
-            format!(
-                "{} RETURNING (old.xmax = 0)::boolean",
-                merge(table, batch, columns, on_conflict)
-            )
-        }
-        OnConflict::Skip => format!("{} RETURNING true", merge(table, batch, columns, on_conflict)),
-        OnConflict::Error => format!("{} RETURNING true", insert(table, batch, columns)),
-    }
+) -> Vec<u8> {
+    let (statement, is_new) = match on_conflict {
+        OnConflict::Update => (merge(table, batch, columns, on_conflict), IS_NEW),
+        OnConflict::Skip => (merge(table, batch, columns, on_conflict), "true"),
+        OnConflict::Error => (insert(table, batch, columns), "true"),
+    };
+    [&*statement, b" RETURNING ", is_new.as_bytes()].concat()
 }
+
+/// Whether the row `old` of an INSERT is new.
+const IS_NEW: &str = "(old.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid)";
 
 /// Whether a new row would change the old one.
 fn differs(columns: &[Column], new: &str) -> String {
-    list(
-        columns,
-        |c| format!("({new}.{c} IS NOT NULL AND {new}.{c} IS DISTINCT FROM old.{c})"),
-        " OR ",
-    )
+    let differs = |c: &str| {
+        format!(
+            "({new}.{c} IS NOT NULL AND ({new}.{c} OPERATOR(pg_catalog.=) old.{c}) IS NOT TRUE)"
+        )
+    };
+    list(columns, differs, " OR ")
 }
 
 /// Which rows of the batch are there: two arrays of their ordinals, those that would change and those that would not.
-pub fn compare(table: &str, batch: &str, columns: &[Column], on_conflict: OnConflict) -> String {
+pub fn compare(
+    table: &TableName,
+    batch: &str,
+    columns: &[Column],
+    on_conflict: OnConflict,
+) -> Vec<u8> {
     let (key, ordinal) = (columns[0].name, ORDINAL.name);
     let differs = match on_conflict {
         OnConflict::Update => differs(&columns[1..], "new"),
         OnConflict::Skip | OnConflict::Error => "false".into(),
     };
-    format!(
-        "SELECT array_agg(ordinal) FILTER (WHERE differs), array_agg(ordinal) FILTER (WHERE NOT differs) \
-         FROM (SELECT new.{ordinal} AS ordinal, {differs} AS differs FROM {batch} new \
-               JOIN {table} old ON old.{key} = new.{key}) there"
-    )
+    let select = format!(
+        "SELECT pg_catalog.array_agg(ordinal) FILTER (WHERE differs), \
+         pg_catalog.array_agg(ordinal) FILTER (WHERE NOT differs) \
+         FROM (SELECT new.{ordinal} AS ordinal, {differs} AS differs FROM {batch} new JOIN "
+    );
+    let on = format!(" old ON old.{key} OPERATOR(pg_catalog.=) new.{key}) there");
+    [select.as_bytes(), &table.from(), on.as_bytes()].concat()
 }
 
 /// Which parents of the batch are there: an array of their places; with `lock`, they are locked against deletion and
 /// change of key; `one_by_one` they are looked up by their index, where the planner would read all of them for a few.
-/// Run as the owner of the parents' table, so nothing is left to the search_path.
-pub fn parents(table: &str, batch: &str, key: &str, lock: bool, one_by_one: bool) -> String {
-    let lock = if lock { "FOR KEY SHARE OF parent" } else { "" };
-    if one_by_one {
-        return format!(
-            "SELECT pg_catalog.array_agg(child.place) FROM {batch} child, LATERAL (SELECT FROM ONLY {table} parent \
-             WHERE parent.{key} OPERATOR(pg_catalog.=) child.{key} OFFSET 0 {lock}) there"
-        );
-    }
-    format!(
-        "SELECT pg_catalog.array_agg(place) FROM (SELECT child.place FROM {batch} child \
-         JOIN ONLY {table} parent ON parent.{key} OPERATOR(pg_catalog.=) child.{key} {lock}) there"
-    )
+/// `key` is the parents' column, quoted; the batch has the keys in `key` and their places in `place`.
+pub fn parents(
+    table: &TableName,
+    batch: &str,
+    key: &[u8],
+    lock: bool,
+    one_by_one: bool,
+) -> Vec<u8> {
+    let lock: &[u8] = if lock { b" FOR KEY SHARE OF parent" } else { b"" };
+    let table = table.from();
+    let equal = [b" parent.", key, b" OPERATOR(pg_catalog.=) child.key"].concat();
+    let batch = batch.as_bytes();
+    let parts: &[&[u8]] = match one_by_one {
+        true => &[
+            b"SELECT pg_catalog.array_agg(child.place) FROM ",
+            batch,
+            b" child, LATERAL (SELECT FROM ",
+            &table,
+            b" parent WHERE",
+            &equal,
+            b" OFFSET 0",
+            lock,
+            b") there",
+        ],
+        false => &[
+            b"SELECT pg_catalog.array_agg(place) FROM (SELECT child.place FROM ",
+            batch,
+            b" child JOIN ",
+            &table,
+            b" parent ON",
+            &equal,
+            lock,
+            b") there",
+        ],
+    };
+    parts.concat()
 }
 
 #[cfg(test)]
@@ -115,16 +171,38 @@ mod tests {
         Column::new("b", ColumnType::Date),
     ];
 
+    fn table(ordinary: bool) -> TableName {
+        TableName { name: b"s.t".to_vec(), ordinary }
+    }
+
+    fn text(sql: Vec<u8>) -> String {
+        String::from_utf8(sql).unwrap()
+    }
+
     #[test]
     fn statements_name_all_columns() {
         assert_eq!(
-            insert("s.t", "batch", COLUMNS),
+            text(insert(&table(true), "batch", COLUMNS)),
             "INSERT INTO s.t (id, a, b) SELECT id, a, b FROM batch"
         );
-        let skip = merge("s.t", "batch", COLUMNS, OnConflict::Skip);
+        let skip = text(merge(&table(true), "batch", COLUMNS, OnConflict::Skip));
         assert!(skip.ends_with("ON CONFLICT (id) DO NOTHING"), "{skip}");
-        let update = merge("s.t", "batch", COLUMNS, OnConflict::Update);
+        let update = text(merge(&table(true), "batch", COLUMNS, OnConflict::Update));
         assert!(update.contains("SET a = coalesce(excluded.a, old.a), b = "), "{update}");
         assert!(!update.contains("id = "), "{update}");
+    }
+
+    #[test]
+    fn children_are_read_only_where_they_are_written() {
+        let of = |ordinary| text(compare(&table(ordinary), "batch", COLUMNS, OnConflict::Skip));
+        assert!(of(true).contains("JOIN ONLY s.t old"));
+        assert!(of(false).contains("JOIN s.t old"));
+    }
+
+    #[test]
+    fn a_name_is_kept_as_it_is() {
+        let name = TableName { name: b"\"caf\xe9\".t".to_vec(), ordinary: true };
+        let sql = insert(&name, "batch", COLUMNS);
+        assert!(sql.windows(6).any(|bytes| bytes == b"\"caf\xe9\""));
     }
 }

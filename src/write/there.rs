@@ -68,7 +68,7 @@ impl Writer<'_> {
     /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
     /// written in the slower way.
     pub fn look(&self, rows: &Rows, write: &[RowRef]) -> There {
-        if self.target.empty { There::default() } else { self.compare(rows, write) }
+        if self.target.is_empty() { There::default() } else { self.compare(rows, write) }
     }
 
     /// The same of a table that may not be empty any more.

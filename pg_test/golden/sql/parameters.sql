@@ -1,4 +1,4 @@
--- A document that is a parameter: planned for the parameter, it is not copied into the plan.
+-- A document that is a parameter, of statements of all kinds.
 CREATE SCHEMA parameters;
 SET search_path = parameters, public;
 SELECT create_catalogue();
@@ -7,13 +7,9 @@ SELECT create_catalogue();
 \set work '[{"id":"w","type":"2","intvals":{"composer":"A","worktitle":"T","pageid":1}}]'
 SET plan_cache_mode = force_custom_plan;
 
--- The plan has the parameter where the statement is the call, its arguments named or not.
 PREPARE composers(text) AS SELECT load_composers($1);
 PREPARE composers_jsonb(jsonb) AS SELECT load_composers($1, workers => 0);
 PREPARE works(text, text) AS SELECT load_works($1, $2, create_composers => true) AS written;
-EXPLAIN (VERBOSE, COSTS OFF) EXECUTE composers(:'a');
-EXPLAIN (VERBOSE, COSTS OFF) EXECUTE composers_jsonb(:'a');
-EXPLAIN (VERBOSE, COSTS OFF) EXECUTE works(:'work', 'skip');
 EXECUTE composers(:'a');
 EXECUTE composers(:'b');
 EXECUTE composers(NULL);
@@ -25,7 +21,7 @@ EXECUTE works(:'work', 'update');
 EXECUTE works(:'work', 'error');
 SELECT composer_id FROM composers ORDER BY 1;
 
--- Everywhere else it is the constant that the planner makes of it, which others may share.
+-- The planner makes a constant of it, which others may share.
 PREPARE beside(text) AS SELECT load_composers($1), length($1);
 PREPARE limited(text) AS SELECT load_composers($1) LIMIT length($1);
 PREPARE condition(text) AS SELECT load_composers($1) WHERE $1 <> '';
@@ -33,7 +29,6 @@ PREPARE rows(text) AS SELECT load_composers($1) FROM generate_series(1, 2);
 PREPARE other(text) AS SELECT load_composers($1 || '');
 PREPARE inner_call(text) AS SELECT load_composers($1, workers => load_composers($1)::int);
 PREPARE with_other(text) AS WITH other AS (SELECT load_composers($1)) SELECT load_composers($1) FROM other;
-EXPLAIN (VERBOSE, COSTS OFF) EXECUTE beside(:'a');
 EXECUTE beside(:'a');
 EXECUTE limited(:'a');
 EXECUTE condition(:'a');
@@ -64,6 +59,3 @@ BEGIN EXECUTE 'SELECT load_composers($1)' INTO loaded USING document; RETURN loa
 SELECT through_cursor('[{"id":"Category:D"}]'), through_execute('[{"id":"Category:E"}]');
 SELECT through_cursor('[{"id":"Category:D"}]'), through_execute('[{"id":"Category:E"}]');
 SELECT count(*) FROM composers;
-
--- The support function is the planner's alone.
-SELECT load_support(NULL);

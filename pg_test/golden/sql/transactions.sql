@@ -141,7 +141,7 @@ CLOSE c;
 COMMIT;
 SELECT string_agg(composer_id, ' ' ORDER BY composer_id) FROM composers;
 
--- After errors the session goes on, and last_load() still tells of the last load that came to its end.
+-- After errors the session goes on; after a load that failed there is no last load to tell of.
 SELECT load_composers(:'bad');
 SELECT load_composers('no JSON');
 SELECT 1 / 0;

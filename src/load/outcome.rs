@@ -1,0 +1,123 @@
+//! What the writing of a load came to, and what all ways of writing share.
+
+use crate::error::Fault;
+use crate::options::{OnConflict, Options};
+use crate::pg::lock::{self, Share};
+use crate::pg::{encoding, relation};
+use crate::prepare::{Loadable, Places, Prepared};
+use crate::record::Row;
+use crate::record::composer::Composer;
+use crate::report::{Counts, Failure, function_of};
+use crate::rows::order::Duplicate;
+use crate::rows::{Rows, Slice};
+use crate::target::Target;
+use crate::write::Refusals;
+use crate::write::insert::Method;
+use crate::write::rejects::Rejects;
+use crate::write::there::There;
+
+/// What the writing came to, in whatever sessions.
+pub struct Outcome {
+    pub counts: Counts,
+    pub sessions: i32,
+    pub sessions_reason: String,
+    pub foreign_key_check: String,
+    pub write_method: String,
+}
+
+/// Why the caller's session writes, and what is known of the rows by then.
+pub struct FellBack {
+    pub reason: String,
+    pub there: Option<There>,
+}
+
+/// What `last_load()` says of how new rows were written, and of how their parents were checked: by the server, unless
+/// they were written in bulk.
+pub fn describe(method: &Method, proved: bool, check: String) -> (String, String) {
+    match method {
+        Method::None => ("none: no row is new".into(), check),
+        Method::Bulk => ("bulk insert".into(), check),
+        Method::Insert(reason) if proved => {
+            (format!("insert: {reason}"), "row by row: new rows were inserted".into())
+        }
+        Method::Insert(reason) => (format!("insert: {reason}"), check),
+    }
+}
+
+pub fn announce(schema: &str) {
+    pgrx::notice!("tables composers, works and rejected_records created in schema \"{schema}\"");
+}
+
+/// The tables by which loads lock each other out, in the order in which all loads take them: those that are written.
+fn catalogue(target: &Target, options: &Options) -> Vec<pgrx::pg_sys::Oid> {
+    let composers =
+        options.create_composers.then(|| relation::find(Composer::TABLE.name, relation::Lock::No));
+    let mut tables: Vec<_> = composers.flatten().into_iter().collect();
+    if !tables.contains(&target.oid) {
+        tables.push(target.oid);
+    }
+    tables
+}
+
+/// A parallel load that is under way comes first: its sessions cannot wait for this one. Whether that took a wait.
+pub fn lock_catalogue(target: &Target, options: &Options, share: Share) -> bool {
+    let mut waited = false;
+    for table in catalogue(target, options) {
+        if !lock::catalogue_at_once(table, share) {
+            lock::catalogue(table, share);
+            waited = true;
+        }
+    }
+    waited
+}
+
+/// The same for one load alone, where that takes no wait; whether it did.
+pub fn try_lock_catalogue(target: &Target, options: &Options) -> bool {
+    let tables = catalogue(target, options);
+    let mut locked = vec![];
+    for table in tables {
+        if !lock::catalogue_at_once(table, Share::Alone) {
+            locked.into_iter().for_each(|table| lock::release_catalogue(table, Share::Alone));
+            return false;
+        }
+        locked.push(table);
+    }
+    true
+}
+
+/// What is known to be wrong before anything is written.
+pub fn rejects_of<'p, 'a, R: Loadable<'a>>(
+    prepared: &'p Prepared<'a>,
+    options: &Options,
+) -> Result<Rejects<'p>, Failure> {
+    let (_, function) = function_of(R::RESOURCE);
+    let mut rejects = Rejects::new(function, &*prepared.places, options);
+    prepared.faults.iter().cloned().try_for_each(|fault| rejects.error(fault))?;
+    Ok(rejects)
+}
+
+/// Records whose key another record of the document has: with `error` they are refused, else counted.
+pub fn set_duplicates_aside<'a, R: Loadable<'a>>(
+    rows: &Rows,
+    duplicates: &[Duplicate],
+    on_conflict: OnConflict,
+    rejects: &mut Rejects<'_>,
+) -> Result<u64, Failure> {
+    if on_conflict != OnConflict::Error {
+        return Ok(duplicates.len() as u64);
+    }
+    for duplicate in duplicates {
+        let key = R::key_text(rows.key(duplicate.row));
+        rejects.fault(duplicate.row.ordinal, Fault::Duplicate { key, first: duplicate.kept })?;
+    }
+    Ok(0)
+}
+
+/// The composers that works name, each told by the ordinal of the first of its works.
+pub fn named_composers(places: &dyn Places, firsts: &[u32]) -> Rows<'static> {
+    let slices = firsts.iter().map(|&first| {
+        let composer = places.composer(first);
+        Slice::form([composer], first as usize, encoding::encode())
+    });
+    Rows::new(slices.collect())
+}

@@ -1,0 +1,348 @@
+//! What the server knows of a locked table: read from its own caches, so current in every isolation level, and with no
+//! name that a search_path could lead elsewhere.
+
+use std::ffi::CStr;
+
+use pgrx::{PgList, pg_sys};
+
+use super::expression;
+use crate::target::facts::*;
+
+/// A relation that is open; closed when dropped. Its lock stays to the end of the transaction.
+struct Open(pg_sys::Relation);
+
+impl Open {
+    /// SAFETY: the transaction has locked the relation.
+    unsafe fn table(oid: pg_sys::Oid) -> Self {
+        // SAFETY: the caller's promise.
+        Open(unsafe { pg_sys::relation_open(oid, pg_sys::NoLock as i32) })
+    }
+
+    /// SAFETY: the transaction has locked the index's table against a change of its indexes.
+    unsafe fn index(oid: pg_sys::Oid) -> Self {
+        // SAFETY: the caller's promise; the lock is the one that a statement takes to read.
+        Open(unsafe { pg_sys::index_open(oid, pg_sys::AccessShareLock as i32) })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: opened by this wrapper, once.
+            unsafe { pg_sys::relation_close(self.0, pg_sys::NoLock as i32) };
+        }
+    }
+}
+
+/// The facts of a table that the transaction has locked.
+pub fn facts(oid: pg_sys::Oid) -> TableFacts {
+    // SAFETY: the table is locked, so its entry stays valid while it is open; what is read is copied.
+    unsafe {
+        let open = Open::table(oid);
+        let relation = open.0;
+        let class = (*relation).rd_rel;
+        let kind = match (*class).relkind as u8 {
+            pg_sys::RELKIND_RELATION => RelationKind::Table,
+            pg_sys::RELKIND_PARTITIONED_TABLE => RelationKind::PartitionedTable,
+            pg_sys::RELKIND_FOREIGN_TABLE => RelationKind::ForeignTable,
+            pg_sys::RELKIND_VIEW => RelationKind::View,
+            _ => RelationKind::Other,
+        };
+        let stored = kind == RelationKind::Table;
+        TableFacts {
+            oid: oid.to_u32(),
+            kind,
+            access_method: (*class).relam.to_u32(),
+            is_partition: (*class).relispartition,
+            row_security: row_security(oid),
+            insert_rules: has_insert_rules(relation),
+            any_rules: !(*relation).rd_rules.is_null(),
+            empty: stored
+                && pg_sys::RelationGetNumberOfBlocksInFork(
+                    relation,
+                    pg_sys::ForkNumber::MAIN_FORKNUM,
+                ) == 0,
+            columns: columns(relation),
+            checks: checks(relation),
+            triggers: triggers(relation),
+            indexes: indexes(relation),
+            foreign_keys: foreign_keys(relation),
+        }
+    }
+}
+
+/// Whether the relation is an ordinary table, and who owns it.
+pub fn ordinary_and_owner(oid: pg_sys::Oid) -> (bool, pg_sys::Oid) {
+    // SAFETY: as in `facts`.
+    unsafe {
+        let open = Open::table(oid);
+        let class = (*open.0).rd_rel;
+        ((*class).relkind as u8 == pg_sys::RELKIND_RELATION, (*class).relowner)
+    }
+}
+
+/// A table and its partitions, which are locked as for an INSERT; no others where it has none.
+pub fn family(table: pg_sys::Oid) -> Vec<u32> {
+    // SAFETY: looks at the system cache and at pg_inherits. The boundary makes a panic of an ERROR, as pgrx does for what
+    // it binds. The list is a copy.
+    unsafe {
+        if pg_sys::get_rel_relkind(table) as u8 != pg_sys::RELKIND_PARTITIONED_TABLE {
+            return vec![table.to_u32()];
+        }
+        let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+        let list = pg_sys::ffi::pg_guard_ffi_boundary(|| {
+            find_all_inheritors(table, lock, std::ptr::null_mut())
+        });
+        PgList::<pg_sys::Oid>::from_pg(list).iter_oid().map(|oid| oid.to_u32()).collect()
+    }
+}
+
+// What pgrx leaves out of pg_inherits.h.
+unsafe extern "C-unwind" {
+    fn find_all_inheritors(
+        parent: pg_sys::Oid,
+        lock: pg_sys::LOCKMODE,
+        counts: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+}
+
+/// The tables that the foreign keys of a table refer to.
+pub fn referenced(table: pg_sys::Oid) -> Vec<u32> {
+    // SAFETY: the lock is the one that a statement takes to read; it is held to the end.
+    unsafe {
+        let relation =
+            pg_sys::try_relation_open(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        if relation.is_null() {
+            return vec![];
+        }
+        let open = Open(relation);
+        foreign_keys(open.0).iter().map(|key| key.references).collect()
+    }
+}
+
+pub fn is_temporary(table: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the system cache.
+    let persistence = unsafe { pg_sys::get_rel_persistence(table) };
+    persistence as u8 == pg_sys::RELPERSISTENCE_TEMP
+}
+
+pub fn is_foreign(table: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the system cache; 0 for a table that is gone.
+    let kind = unsafe { pg_sys::get_rel_relkind(table) };
+    kind as u8 == pg_sys::RELKIND_FOREIGN_TABLE
+}
+
+/// SAFETY: the relation is locked.
+unsafe fn row_security(oid: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the relation's entry in pg_class and at the caller's rights; `true` asks for no error.
+    let state = unsafe { pg_sys::check_enable_rls(oid, pg_sys::InvalidOid, true) };
+    state == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+}
+
+/// SAFETY: the relation is open.
+unsafe fn has_insert_rules(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the rules are the relation's own.
+    unsafe {
+        let rules = (*relation).rd_rules;
+        if rules.is_null() {
+            return false;
+        }
+        let rules = std::slice::from_raw_parts((*rules).rules, (*rules).numLocks as usize);
+        rules.iter().any(|rule| (**rule).event == pg_sys::CmdType::CMD_INSERT)
+    }
+}
+
+/// SAFETY: the relation is open.
+unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
+    // SAFETY: the descriptor is the relation's own and has `natts` attributes.
+    unsafe {
+        let descriptor = (*relation).rd_att;
+        let column = |place: i32| {
+            let attribute = &*pg_sys::TupleDescAttr(descriptor, place);
+            let dropped = attribute.attisdropped;
+            let default = if dropped {
+                std::ptr::null_mut()
+            } else {
+                pg_sys::build_column_default(relation, place + 1)
+            };
+            ColumnFacts {
+                name: CStr::from_ptr(attribute.attname.data.as_ptr()).to_bytes().to_vec(),
+                type_oid: attribute.atttypid.to_u32(),
+                typmod: attribute.atttypmod,
+                dropped,
+                not_null: attribute.attnotnull,
+                generated: match attribute.attgenerated as u8 {
+                    0 => Generated::No,
+                    pg_sys::ATTRIBUTE_GENERATED_STORED => Generated::Stored,
+                    _ => Generated::Virtual,
+                },
+                identity: attribute.attidentity != 0,
+                has_missing: attribute.atthasmissing,
+                is_domain: !dropped
+                    && pg_sys::get_typtype(attribute.atttypid) as u8 == pg_sys::TYPTYPE_DOMAIN,
+                default: (!default.is_null()).then(|| expression::of_default(default)),
+            }
+        };
+        (0..(*descriptor).natts).map(column).collect()
+    }
+}
+
+/// SAFETY: the relation is open.
+unsafe fn checks(relation: pg_sys::Relation) -> Vec<Expression> {
+    // SAFETY: the constraints are those of the relation's descriptor; each has its expression as text.
+    unsafe {
+        let constraints = (*(*relation).rd_att).constr;
+        if constraints.is_null() || (*constraints).num_check == 0 {
+            return vec![];
+        }
+        let count = usize::from((*constraints).num_check);
+        let checks = std::slice::from_raw_parts((*constraints).check, count);
+        let enforced = checks.iter().filter(|check| is_enforced(check));
+        enforced.map(|check| expression::of(pg_sys::stringToNode(check.ccbin).cast())).collect()
+    }
+}
+
+#[cfg(feature = "pg18")]
+fn is_enforced(check: &pg_sys::ConstrCheck) -> bool {
+    check.ccenforced
+}
+
+#[cfg(not(feature = "pg18"))]
+fn is_enforced(_: &pg_sys::ConstrCheck) -> bool {
+    true
+}
+
+/// SAFETY: the relation is open.
+unsafe fn triggers(relation: pg_sys::Relation) -> Vec<TriggerFacts> {
+    // SAFETY: the triggers are those of the relation's entry.
+    unsafe {
+        let description = (*relation).trigdesc;
+        if description.is_null() {
+            return vec![];
+        }
+        let count = (*description).numtriggers as usize;
+        let triggers = std::slice::from_raw_parts((*description).triggers, count);
+        triggers.iter().map(trigger).collect()
+    }
+}
+
+fn trigger(trigger: &pg_sys::Trigger) -> TriggerFacts {
+    let has = |bit: u32| trigger.tgtype as u32 & bit != 0;
+    TriggerFacts {
+        function: trigger.tgfoid.to_u32(),
+        constraint: trigger.tgconstraint.to_u32(),
+        timing: match (has(pg_sys::TRIGGER_TYPE_BEFORE), has(pg_sys::TRIGGER_TYPE_INSTEAD)) {
+            (true, _) => Timing::Before,
+            (_, true) => Timing::InsteadOf,
+            _ => Timing::After,
+        },
+        for_each_row: has(pg_sys::TRIGGER_TYPE_ROW),
+        on_insert: has(pg_sys::TRIGGER_TYPE_INSERT),
+        deferrable: trigger.tgdeferrable,
+        fires: fires(trigger.tgenabled as u8),
+    }
+}
+
+/// As `TriggerEnabled()` of `trigger.c` decides.
+fn fires(enabled: u8) -> bool {
+    // SAFETY: reads a setting of the backend.
+    let role = unsafe { pg_sys::SessionReplicationRole } as u32;
+    let is_replica = role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA;
+    match enabled {
+        pg_sys::TRIGGER_FIRES_ALWAYS => true,
+        pg_sys::TRIGGER_FIRES_ON_ORIGIN => !is_replica,
+        pg_sys::TRIGGER_FIRES_ON_REPLICA => is_replica,
+        _ => false,
+    }
+}
+
+/// SAFETY: the relation is open and locked.
+unsafe fn indexes(relation: pg_sys::Relation) -> Vec<IndexFacts> {
+    // SAFETY: the list is a copy of the relation's own.
+    unsafe {
+        if (*(*relation).rd_rel).relkind as u8 != pg_sys::RELKIND_RELATION
+            && (*(*relation).rd_rel).relkind as u8 != pg_sys::RELKIND_PARTITIONED_TABLE
+        {
+            return vec![];
+        }
+        let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
+        list.iter_oid().map(|oid| index(oid)).collect()
+    }
+}
+
+/// SAFETY: the index is one of a locked table.
+unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
+    // SAFETY: the form and the operator classes are the index's own.
+    unsafe {
+        let open = Open::index(oid);
+        let relation = open.0;
+        let form = (*relation).rd_index;
+        let keys = (*form).indnkeyatts as usize;
+        let key = (*form).indkey.values.as_slice(keys).to_vec();
+        let of = |list: *mut pg_sys::List| match list.is_null() {
+            true => Expression::default(),
+            false => expression::of(list.cast()),
+        };
+        let class = (*relation).rd_rel;
+        IndexFacts {
+            oid: oid.to_u32(),
+            unique: (*form).indisunique,
+            immediate: (*form).indimmediate,
+            valid: (*form).indisvalid,
+            ready: (*form).indisready,
+            partial: !(*relation).rd_indextuple.is_null()
+                && !pg_sys::RelationGetIndexPredicate(relation).is_null(),
+            built_in: (*class).relam.to_u32() < FIRST_NORMAL_OID
+                && classes(relation, keys).iter().all(|class| *class < FIRST_NORMAL_OID),
+            key,
+            expressions: of(pg_sys::RelationGetIndexExpressions(relation))
+                .and(of(pg_sys::RelationGetIndexPredicate(relation))),
+        }
+    }
+}
+
+/// The operator families of an index's keys.
+///
+/// SAFETY: the index is open.
+unsafe fn classes(relation: pg_sys::Relation, keys: usize) -> Vec<u32> {
+    // SAFETY: an index that is open has a family for each key column; a partitioned one has no such list.
+    unsafe {
+        let families = (*relation).rd_opfamily;
+        if families.is_null() {
+            return vec![];
+        }
+        std::slice::from_raw_parts(families, keys).iter().map(|oid| oid.to_u32()).collect()
+    }
+}
+
+/// SAFETY: the relation is open.
+unsafe fn foreign_keys(relation: pg_sys::Relation) -> Vec<ForeignKeyFacts> {
+    // SAFETY: the list belongs to the relation's entry, which nothing invalidates before it is copied.
+    unsafe {
+        let list = pg_sys::RelationGetFKeyList(relation);
+        let list = PgList::<pg_sys::ForeignKeyCacheInfo>::from_pg(list);
+        let key = |key: *mut pg_sys::ForeignKeyCacheInfo| {
+            let key = &*key;
+            let count = key.nkeys as usize;
+            ForeignKeyFacts {
+                constraint: key.conoid.to_u32(),
+                references: key.confrelid.to_u32(),
+                columns: key.conkey[..count].to_vec(),
+                referenced_columns: key.confkey[..count].to_vec(),
+                operators: key.conpfeqop[..count].iter().map(|oid| oid.to_u32()).collect(),
+                enforced: key_is_enforced(key),
+            }
+        };
+        list.iter_ptr().map(key).collect()
+    }
+}
+
+#[cfg(feature = "pg18")]
+fn key_is_enforced(key: &pg_sys::ForeignKeyCacheInfo) -> bool {
+    key.conenforced
+}
+
+#[cfg(not(feature = "pg18"))]
+fn key_is_enforced(_: &pg_sys::ForeignKeyCacheInfo) -> bool {
+    true
+}

@@ -1,0 +1,179 @@
+//! PURE. What the server knows of a table, as `pg/relcache.rs` reads it from the locked table itself.
+//!
+//! Names are bytes of the database's encoding. OIDs are plain numbers. Column numbers count from 1 (`attnum`).
+
+/// OIDs below this one belong to objects that initdb made (`FirstNormalObjectId` of `transam.h`).
+pub const FIRST_NORMAL_OID: u32 = 16384;
+
+/// `RI_FKey_check_ins()`: the trigger that checks a foreign key for new rows (`pg_proc.dat`).
+pub const RI_FKEY_CHECK_INS: u32 = 1644;
+
+/// `=` of two texts (`pg_operator.dat`).
+pub const TEXT_EQUAL: u32 = 98;
+
+/// The access method `heap` (`pg_am.dat`).
+pub const HEAP: u32 = 2;
+
+/// `pg_class.relkind`, as far as an INSERT takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    Table,
+    PartitionedTable,
+    ForeignTable,
+    View,
+    /// What no INSERT takes: the server says so.
+    Other,
+}
+
+#[derive(Clone, Debug)]
+pub struct TableFacts {
+    pub oid: u32,
+    pub kind: RelationKind,
+    /// Of the table; 0 for what has no storage.
+    pub access_method: u32,
+    pub is_partition: bool,
+    /// Row security decides about the caller's rows.
+    pub row_security: bool,
+    /// Rules that rewrite an INSERT.
+    pub insert_rules: bool,
+    /// Rules of any kind: with one for UPDATE too, the server refuses ON CONFLICT.
+    pub any_rules: bool,
+    /// No block is in use yet: no row can be there.
+    pub empty: bool,
+    /// By number; dropped ones too.
+    pub columns: Vec<ColumnFacts>,
+    /// Enforced CHECK constraints.
+    pub checks: Vec<Expression>,
+    pub triggers: Vec<TriggerFacts>,
+    pub indexes: Vec<IndexFacts>,
+    pub foreign_keys: Vec<ForeignKeyFacts>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ColumnFacts {
+    pub name: Vec<u8>,
+    /// `pg_type.oid`; 0 where the column was dropped.
+    pub type_oid: u32,
+    pub typmod: i32,
+    pub dropped: bool,
+    pub not_null: bool,
+    pub generated: Generated,
+    pub identity: bool,
+    /// Rows that are shorter than the table have a value here all the same (`atthasmissing`).
+    pub has_missing: bool,
+    pub is_domain: bool,
+    /// What a row without a value gets, or how a generated column is computed.
+    pub default: Option<Expression>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generated {
+    No,
+    Stored,
+    Virtual,
+}
+
+/// An expression that the server evaluates for each row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expression {
+    /// It calls a volatile function, other than `nextval()`.
+    pub volatile: bool,
+    /// It may run statements, or code that is not the server's own.
+    pub foreign_code: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct TriggerFacts {
+    pub function: u32,
+    /// The constraint that it belongs to, or 0.
+    pub constraint: u32,
+    pub timing: Timing,
+    pub for_each_row: bool,
+    pub on_insert: bool,
+    pub deferrable: bool,
+    /// It fires under the session's replication role, and is not disabled.
+    pub fires: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    Before,
+    After,
+    InsteadOf,
+}
+
+#[derive(Clone, Debug)]
+pub struct IndexFacts {
+    pub oid: u32,
+    pub unique: bool,
+    /// Checked at once for each row, and not at the end of the statement.
+    pub immediate: bool,
+    pub valid: bool,
+    /// New rows are to be entered.
+    pub ready: bool,
+    /// It has a predicate.
+    pub partial: bool,
+    /// Key columns; 0 stands for an expression.
+    pub key: Vec<i16>,
+    /// Access method and operator classes are the server's own.
+    pub built_in: bool,
+    /// What its expressions and its predicate are.
+    pub expressions: Expression,
+}
+
+#[derive(Clone, Debug)]
+pub struct ForeignKeyFacts {
+    pub constraint: u32,
+    pub references: u32,
+    pub columns: Vec<i16>,
+    pub referenced_columns: Vec<i16>,
+    /// The operators that compare a parent's column with the child's.
+    pub operators: Vec<u32>,
+    pub enforced: bool,
+}
+
+impl Expression {
+    /// One that is both, if either is.
+    pub fn and(self, other: Expression) -> Expression {
+        Expression {
+            volatile: self.volatile || other.volatile,
+            foreign_code: self.foreign_code || other.foreign_code,
+        }
+    }
+}
+
+impl TableFacts {
+    /// An ordinary table: it has rows of its own, in a heap or another access method.
+    pub fn is_ordinary(&self) -> bool {
+        self.kind == RelationKind::Table
+    }
+
+    /// The number of a column, by its name.
+    pub fn column(&self, name: &str) -> Option<i16> {
+        let place = self.columns.iter().position(|c| !c.dropped && c.name == name.as_bytes())?;
+        i16::try_from(place + 1).ok()
+    }
+
+    /// Whether ON CONFLICT finds an index for a key of this one column.
+    pub fn has_key(&self, column: i16) -> bool {
+        self.indexes.iter().any(|index| {
+            let usable = index.unique && index.immediate && index.valid && !index.partial;
+            usable && index.key == [column]
+        })
+    }
+
+    /// The trigger that checks a foreign key for new rows.
+    pub fn check_trigger(&self, constraint: u32) -> Option<&TriggerFacts> {
+        self.triggers.iter().find(|trigger| {
+            trigger.constraint == constraint && trigger.function == RI_FKEY_CHECK_INS
+        })
+    }
+}
+
+impl TriggerFacts {
+    /// A trigger of a constraint, of the server's own making: it sees the rows that are there at the end, whatever
+    /// statements brought them.
+    pub fn is_of_constraint(&self) -> bool {
+        self.constraint != 0 && self.function < FIRST_NORMAL_OID
+    }
+}

@@ -1,0 +1,139 @@
+//! The table that a load writes to: found, locked, and judged by what it is.
+//!
+//! - [`facts`]: what the server knows of it, as plain data;
+//! - [`rules`]: what may be done to it beside the server's own INSERT, each with its proof;
+//! - [`create`]: the tables of a catalogue, made where they are missing.
+
+pub mod create;
+pub mod facts;
+pub mod rules;
+
+use pgrx::PgSqlErrorCode::*;
+use pgrx::pg_sys;
+
+use self::facts::{RelationKind, TableFacts};
+use crate::options::OnConflict;
+use crate::pg::relation::{self, Lock, Privilege, may};
+use crate::pg::relcache;
+use crate::record::Table;
+use crate::report::Failure;
+use crate::write::statement::TableName;
+
+/// A table, found and locked for writing until the end of the transaction.
+pub struct Target {
+    pub table: Table,
+    pub oid: pg_sys::Oid,
+    pub name: TableName,
+    pub facts: TableFacts,
+}
+
+/// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
+pub fn find(table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
+    let missing = || Failure::Refused {
+        code: ERRCODE_UNDEFINED_TABLE,
+        message: format!("relation \"{}\" does not exist", table.name),
+        hint: Some(
+            "Set search_path, or call create_catalogue() to make the tables that are missing."
+                .into(),
+        ),
+    };
+    let oid = relation::find(table.name, Lock::No).ok_or_else(missing)?;
+    if !is_permitted(oid, table, on_conflict) {
+        return Err(no_permission(table, on_conflict));
+    }
+    // It may be another one by now: then the privileges are looked at again.
+    let oid = relation::find(table.name, Lock::Insert).ok_or_else(missing)?;
+    if !is_permitted(oid, table, on_conflict) {
+        return Err(no_permission(table, on_conflict));
+    }
+    let target = Target::of(table, oid).ok_or_else(missing)?;
+    target.check_columns()?;
+    target.check_key(on_conflict)?;
+    Ok(target)
+}
+
+/// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict.
+fn is_permitted(oid: pg_sys::Oid, table: Table, on_conflict: OnConflict) -> bool {
+    let (all, key, rest) = (table.columns, &table.columns[..1], &table.columns[1..]);
+    may(oid, Privilege::Insert, all)
+        && match on_conflict {
+            OnConflict::Update => {
+                may(oid, Privilege::Select, all) && may(oid, Privilege::Update, rest)
+            }
+            OnConflict::Skip => may(oid, Privilege::Select, key),
+            OnConflict::Error => true,
+        }
+}
+
+fn no_permission(table: Table, on_conflict: OnConflict) -> Failure {
+    let hint = match on_conflict {
+        OnConflict::Update => "on_conflict => 'update' needs INSERT, SELECT and UPDATE.",
+        OnConflict::Skip => "on_conflict => 'skip' needs INSERT and SELECT.",
+        OnConflict::Error => "on_conflict => 'error' needs INSERT.",
+    };
+    Failure::Refused {
+        code: ERRCODE_INSUFFICIENT_PRIVILEGE,
+        message: format!("permission denied for table {}", table.name),
+        hint: Some(hint.into()),
+    }
+}
+
+impl Target {
+    /// The target that a table is which the transaction has locked; none where it is gone.
+    pub fn of(table: Table, oid: pg_sys::Oid) -> Option<Self> {
+        let name = relation::qualified_name(oid)?;
+        let facts = relcache::facts(oid);
+        let name = TableName { name, ordinary: facts.is_ordinary() };
+        Some(Target { table, oid, name, facts })
+    }
+
+    /// No row can be there: an ordinary table without a block.
+    pub fn is_empty(&self) -> bool {
+        self.facts.empty
+    }
+
+    fn check_columns(&self) -> Result<(), Failure> {
+        let is_missing = |name: &str| self.facts.column(name).is_none();
+        let missing = self.table.columns.iter().find(|column| is_missing(column.name));
+        missing.map_or(Ok(()), |column| {
+            Err(Failure::Refused {
+                code: ERRCODE_UNDEFINED_COLUMN,
+                message: format!(
+                    "column \"{}\" of relation \"{}\" does not exist",
+                    column.name, self.table.name
+                ),
+                hint: Some(
+                    "create_catalogue() makes the table with all columns that a load writes."
+                        .into(),
+                ),
+            })
+        })
+    }
+
+    fn check_key(&self, on_conflict: OnConflict) -> Result<(), Failure> {
+        let key = self.table.key();
+        let has_key = self.facts.column(key).is_some_and(|column| self.facts.has_key(column));
+        if has_key || on_conflict == OnConflict::Error {
+            return Ok(());
+        }
+        let hint = match self.facts.kind {
+            RelationKind::Table => {
+                format!("Add PRIMARY KEY ({key}), not deferrable, or set on_conflict => 'error'.")
+            }
+            RelationKind::PartitionedTable => format!(
+                "A unique constraint on ({key}) alone is possible where {key} is the partition key; else set on_conflict => 'error'."
+            ),
+            _ => "Set on_conflict => 'error': such a relation has no unique constraint.".into(),
+        };
+        Err(Failure::Refused {
+            code: ERRCODE_INVALID_COLUMN_REFERENCE,
+            message: format!("table {} has no unique constraint on ({key})", self.display()),
+            hint: Some(hint),
+        })
+    }
+
+    /// The name for a message, as UTF-8.
+    fn display(&self) -> String {
+        crate::pg::encoding::of_message(&self.name.name)
+    }
+}

@@ -1,0 +1,162 @@
+//! PURE. What may be done to a table beside the server's own INSERT. Each rule is a proof: it says yes only if the
+//! server would do no more for these rows, and else gives the reason.
+//!
+//! What the server does for a row, and who does it on the bulk path (`pg/bulk.rs`):
+//!
+//! | the server, INSERT or COPY | the bulk path |
+//! | --- | --- |
+//! | planner and rewriter: rules, views, other people's plans | refused: [`bulk_insert`], and the plan is looked at |
+//! | permissions of the statement, and hooks that hear of them | ExecCheckPermissions |
+//! | row security | refused |
+//! | BEFORE STATEMENT, AFTER STATEMENT triggers, transition tables | as COPY |
+//! | BEFORE ROW, INSTEAD OF triggers | refused, as COPY does row by row |
+//! | defaults, identity columns | build_column_default, as COPY; volatile ones refused |
+//! | casts to the columns' types, domains | refused unless the types are the same |
+//! | stored generated columns | ExecComputeStoredGenerated |
+//! | NOT NULL, CHECK | ExecConstraints, but for columns that always have a value |
+//! | the partition's bounds | ExecPartitionCheck |
+//! | the heap, TOAST, visibility, the log | heap_multi_insert |
+//! | indexes of all kinds, UNIQUE, EXCLUDE, deferrable ones | ExecInsertIndexTuples |
+//! | AFTER ROW triggers, foreign keys, rechecks of deferrable keys | ExecARInsertTriggers |
+//! | one foreign key whose parents are locked | left out: [`set_based_key`] |
+//! | the index of a uuid key | entered at the end: [`late_key`] |
+
+use super::facts::*;
+use crate::record::Column;
+
+/// Why something is not done, for `last_load()`.
+pub type Reason = &'static str;
+
+/// Whether new rows with these columns may go the way of COPY (`CIM_MULTI` of `copyfrom.c`).
+pub fn bulk_insert(table: &TableFacts, columns: &[Column], types: &[u32]) -> Result<(), Reason> {
+    let refused = [
+        (!table.is_ordinary(), "the table is not an ordinary one"),
+        (table.access_method != HEAP, "the table has another access method than heap"),
+        (table.row_security, "the table has row security"),
+        (table.insert_rules, "the table has a rule for INSERT"),
+        (table.triggers.iter().any(fires_before_a_row), "the table has a BEFORE ROW trigger"),
+        (table.checks.iter().any(|check| check.volatile), "a CHECK calls a volatile function"),
+    ];
+    if let Some((_, reason)) = refused.iter().find(|(holds, _)| *holds) {
+        return Err(reason);
+    }
+    for (column, type_oid) in columns.iter().zip(types) {
+        let Some(facts) = column_of(table, column) else { return Err("a column is missing") };
+        if facts.type_oid != *type_oid || facts.typmod >= 0 {
+            return Err("a column has another type");
+        }
+        if facts.identity || facts.generated != Generated::No {
+            return Err("a column is generated");
+        }
+    }
+    for column in others(table, columns) {
+        if column.is_domain {
+            return Err("a column of a domain has no value");
+        }
+        if column.default.is_some_and(|default| default.volatile) {
+            return Err("a default calls a volatile function");
+        }
+    }
+    Ok(())
+}
+
+/// BEFORE ROW and INSTEAD OF triggers of an INSERT: disabled ones too, as COPY asks.
+fn fires_before_a_row(trigger: &TriggerFacts) -> bool {
+    trigger.on_insert && trigger.for_each_row && trigger.timing != Timing::After
+}
+
+fn column_of<'t>(table: &'t TableFacts, column: &Column) -> Option<&'t ColumnFacts> {
+    table.columns.iter().find(|facts| !facts.dropped && facts.name == column.name.as_bytes())
+}
+
+/// The columns for which a row of `columns` has no value.
+fn others<'t>(
+    table: &'t TableFacts,
+    columns: &'t [Column],
+) -> impl Iterator<Item = &'t ColumnFacts> {
+    let written =
+        |facts: &ColumnFacts| columns.iter().any(|column| facts.name == column.name.as_bytes());
+    table.columns.iter().filter(move |facts| !facts.dropped && !written(facts))
+}
+
+/// Whether a tuple of `columns` is a tuple of the table as it stands: they come first, in this order, and a tuple that
+/// ends behind them has nulls in the rest.
+pub fn tuples_fit(table: &TableFacts, columns: &[Column]) -> bool {
+    let same = |(facts, column): (&ColumnFacts, &Column)| {
+        !facts.dropped && facts.name == column.name.as_bytes()
+    };
+    let needs_no_value = |facts: &ColumnFacts| {
+        facts.dropped
+            || facts.default.is_none()
+                && !facts.has_missing
+                && !facts.identity
+                && facts.generated == Generated::No
+    };
+    table.columns.len() >= columns.len()
+        && table.columns.iter().zip(columns).all(same)
+        && table.columns[columns.len()..].iter().all(needs_no_value)
+}
+
+/// Whether NOT NULL or CHECK constraints are to be looked at for each row. Columns marked `always` have a value.
+pub fn has_constraints(table: &TableFacts, columns: &[Column]) -> bool {
+    let always = |facts: &ColumnFacts| {
+        columns.iter().any(|column| column.always && facts.name == column.name.as_bytes())
+    };
+    let open = |facts: &ColumnFacts| !facts.dropped && facts.not_null && !always(facts);
+    !table.checks.is_empty() || table.columns.iter().any(open)
+}
+
+/// Whether the server runs nothing but its own code between a row's arrival and its last index entry: no function of a
+/// user's can look at the table, or delete what has been locked, in between.
+fn runs_own_code_only(table: &TableFacts, columns: &[Column]) -> bool {
+    let evaluated = table
+        .checks
+        .iter()
+        .copied()
+        .chain(others(table, columns).filter_map(|column| column.default))
+        .chain(table.indexes.iter().map(|index| index.expressions));
+    let before = |trigger: &TriggerFacts| trigger.on_insert && trigger.timing == Timing::Before;
+    !evaluated.fold(Expression::default(), Expression::and).foreign_code
+        && table.indexes.iter().all(|index| index.built_in)
+        && !table.triggers.iter().any(before)
+}
+
+/// The index that gets its entries when all rows are there, in its own order: that of a uuid key. Until then no row can
+/// be found by it, so nothing may look.
+pub fn late_key(table: &TableFacts, columns: &[Column], uuid: u32) -> Option<u32> {
+    let first = table.columns.first()?;
+    if !runs_own_code_only(table, columns) || !tuples_fit(table, columns) || first.type_oid != uuid
+    {
+        return None;
+    }
+    let late = table.indexes.iter().find(|index| {
+        index.unique && index.immediate && index.ready && !index.partial && index.key == [1]
+    })?;
+    Some(late.oid)
+}
+
+/// Whether a foreign key on the one column `child` may be proved as a set, and left out for new rows.
+pub fn set_based_key(
+    table: &TableFacts,
+    columns: &[Column],
+    key: &ForeignKeyFacts,
+    parent_is_ordinary: bool,
+) -> Result<(), Reason> {
+    let trigger = table.check_trigger(key.constraint);
+    let refused = [
+        (!parent_is_ordinary, "the referenced table is not an ordinary one"),
+        (key.operators != [TEXT_EQUAL], "the foreign key is not one of text"),
+        (trigger.is_none_or(|trigger| trigger.deferrable), "the foreign key is deferrable"),
+        (!runs_own_code_only(table, columns), "the table runs code that is not the server's own"),
+    ];
+    refused.iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, reason)| Err(*reason))
+}
+
+/// Whether triggers may see a few rows in a statement that is tried first, and tried again in another way if it fails:
+/// only those of constraints.
+pub fn has_user_triggers(table: &TableFacts) -> bool {
+    table.triggers.iter().any(|trigger| !trigger.is_of_constraint())
+}
+
+#[cfg(test)]
+mod tests;
