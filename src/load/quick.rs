@@ -27,7 +27,7 @@ use crate::prepare::{Document, Loadable, Prepared};
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible;
 use crate::settings;
-use crate::target::{Target, rules};
+use crate::target::{self, Target, rules};
 use crate::write::insert::is_about_rows;
 use crate::write::statement::{batch_name, insert, listed_merge};
 
@@ -83,7 +83,8 @@ pub fn load<'a, R: Loadable<'a>>(
     let Some(reason) = not_parallel(document, statement, options) else { return Ok(None) };
     // Who has no entry for the table, or may not write to it, goes the long way, which says so.
     let known = relation::find(R::TABLE.name, Lock::No).filter(|table| is_known(*table));
-    if known.is_none() {
+    let permitted = |table| target::is_permitted(table, R::TABLE, options.on_conflict);
+    if !known.is_some_and(permitted) {
         return Ok(None);
     }
     let table = relation::find(R::TABLE.name, Lock::Insert);

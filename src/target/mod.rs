@@ -53,7 +53,7 @@ pub fn find(table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
 }
 
 /// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict.
-fn is_permitted(oid: pg_sys::Oid, table: Table, on_conflict: OnConflict) -> bool {
+pub fn is_permitted(oid: pg_sys::Oid, table: Table, on_conflict: OnConflict) -> bool {
     let (all, key, rest) = (table.columns, &table.columns[..1], &table.columns[1..]);
     may(oid, Privilege::Insert, all)
         && match on_conflict {
