@@ -10,12 +10,13 @@ import psycopg
 import pytest
 
 import documents
-from sessions import DEADLINE, Session
+from sessions import DEADLINE, Session, until
 
 HERE = Path(__file__).parent
 SQL = HERE / "sql"
 LOG = Path(os.environ["TRUST_LOG"])
 CRASH = re.compile(r"was terminated by signal \d+[^\n]*|PANIC:[^\n]*")
+READY = "database system is ready to accept connections"
 TEMPLATE = "trust_template"
 numbers = itertools.count(1)
 
@@ -41,15 +42,20 @@ def pytest_runtest_call(item):
         yield
     except BaseException as error:
         failed = error
-    with LOG.open("rb") as log:
-        log.seek(before)
-        crash = CRASH.search(log.read().decode(errors="replace"))
+    crash = CRASH.search(log_since(before))
     if crash:
+        until(lambda: READY in log_since(before).split(crash[0], 1)[1], "the server's recovery")
         until_up()
         if not (item.get_closest_marker("may_crash") and failed is None):
             raise AssertionError(f"the server crashed: {crash[0]}") from failed
     if failed is not None:
         raise failed
+
+
+def log_since(position):
+    with LOG.open("rb") as log:
+        log.seek(position)
+        return log.read().decode(errors="replace")
 
 
 def until_up():

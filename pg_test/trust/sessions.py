@@ -105,7 +105,7 @@ def bulk(session, on):
 
 
 def knows_bulk(session):
-    session.run("LOAD 'pg_opus'")
+    session.run("SELECT public.last_load()")
     return session.value("SELECT current_setting('pg_opus.bulk_insert', true)") is not None
 
 

@@ -23,7 +23,7 @@ def test_holds(catalogue, kind, initially, bulk_insert, foreign_keys):
     alter, sqlstate = CONSTRAINTS[kind]
     bulk(catalogue, bulk_insert)
     catalogue.run(f"SET pg_opus.set_based_foreign_keys = {foreign_keys}; ALTER TABLE works {alter} {initially}")
-    first = documents.works(1, 1000, "Same ") if kind == "primary key" else documents.works(1, 1)
+    first = documents.works(1, 1000, "Same ") if kind == "primary key" else documents.works(5000, 5000)
     records = [documents.work(n, f"Same {n % 500}") for n in range(1, 1001)]
     second = first if kind == "primary key" else documents.text(records)
     catalogue.load("works", first, on_conflict="error")
