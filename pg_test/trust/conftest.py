@@ -42,6 +42,10 @@ def pytest_runtest_call(item):
         yield
     except BaseException as error:
         failed = error
+    if Session.lost:
+        # The postmaster hears of it later than the client.
+        Session.lost = False
+        until(lambda: CRASH.search(log_since(before)), "a lost connection's crash in the server's log")
     crash = CRASH.search(log_since(before))
     if crash:
         until(lambda: READY in log_since(before).split(crash[0], 1)[1], "the server's recovery")

@@ -31,6 +31,9 @@ def until(condition, what, seconds=DEADLINE):
 class Session:
     """One session. `run` waits for the statement, `start` does not."""
 
+    # Whether one was lost in this test.
+    lost = False
+
     def __init__(self, database, **options):
         self.connection = psycopg.connect(dbname=database, autocommit=True, **options)
         self.notices = []
@@ -42,11 +45,17 @@ class Session:
 
     def run(self, sql, *parameters):
         """The rows of a statement; without parameters it may be several."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
-            while cursor.nextset():
-                pass
-            return cursor.fetchall() if cursor.description else None
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(sql, parameters or None)
+                while cursor.nextset():
+                    pass
+                return cursor.fetchall() if cursor.description else None
+        except psycopg.OperationalError as error:
+            # A connection that ends without a word: the server's log will say why.
+            if error.sqlstate is None and self.connection.closed:
+                Session.lost = True
+            raise
 
     def value(self, sql, *parameters):
         return self.run(sql, *parameters)[0][0]
@@ -169,7 +178,7 @@ class Stop:
         activity = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = %s)"
         if self.name == "decoding.999":
             # It shows nothing, but that a load is under way.
-            activity = "SELECT EXISTS (SELECT FROM pg_stat_progress_copy) AND %s IS NOT NULL"
+            activity = "SELECT EXISTS (SELECT FROM pg_stat_progress_copy) AND %s::text IS NOT NULL"
 
         def seen():
             if self.observer.value(activity, f"pg_opus stops at {self.name}"):
