@@ -37,6 +37,7 @@ def long(request):
 def pytest_runtest_call(item):
     """A crash of the server fails the test in which it happened, whatever the test saw of it."""
     before = LOG.stat().st_size
+    Session.lost = False
     failed = None
     try:
         yield

@@ -37,6 +37,7 @@ class Session:
     def __init__(self, database, **options):
         self.connection = psycopg.connect(dbname=database, autocommit=True, **options)
         self.notices = []
+        self.closing = False
         self.connection.add_notice_handler(self.notices.append)
         self.pid = self.connection.info.backend_pid
         self.thread = ThreadPoolExecutor(1)
@@ -53,7 +54,7 @@ class Session:
                 return cursor.fetchall() if cursor.description else None
         except psycopg.OperationalError as error:
             # A connection that ends without a word: the server's log will say why.
-            if error.sqlstate is None and self.connection.closed:
+            if error.sqlstate is None and self.connection.closed and not self.closing:
                 Session.lost = True
             raise
 
@@ -93,6 +94,7 @@ class Session:
         return self.value("SELECT 1") == 1
 
     def close(self):
+        self.closing = True
         if not self.connection.closed and self.connection.info.transaction_status == 1:
             self.connection.cancel()
         self.connection.close()

@@ -69,12 +69,16 @@ def test_no_memory(catalogue, connect, name):
     own = connect()
     own.load("works", documents.works(1, 600))
     own.value("SELECT length(t) FROM documents")
-    room = 400 * MEGABYTE
+    room = 200 * MEGABYTE
     limits.prlimit(own.pid, limits.RLIMIT_AS, (status(own, "VmSize") + room,) * 2)
     # The server's own code says so, in this session.
     own.fails("53200", "SELECT length(repeat('x', 900000000))")
-    error = pytest.raises(Exception, own.value, "SELECT load_works(t, on_error => 'ignore') FROM documents").value
-    assert error.sqlstate == "53200", error
+    try:
+        own.value("SELECT load_works(t, on_error => 'ignore') FROM documents")
+        assert name in ("keys", "nested"), "a document of millions of faults in no memory"
+    except psycopg.Error as error:
+        # Or a documented limit of the load's own.
+        assert error.sqlstate in ("53200", "54000"), error
     assert own.is_alive()
     assert own.load("works", documents.works(601, 700)) == 100
 
