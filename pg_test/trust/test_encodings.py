@@ -1,0 +1,117 @@
+"""Names and rows in databases that are not UTF-8; and whatever fails within a subtransaction, the session goes on."""
+
+import pytest
+
+import documents
+
+ENCODINGS = ["LATIN1", "SQL_ASCII", "EUC_JP", "UTF8"]
+# Names that the client sends in the database's own encoding.
+SCHEMAS = {"LATIN1": "café", "SQL_ASCII": "café", "EUC_JP": "日本", "UTF8": "café"}
+
+
+@pytest.fixture
+def foreign(request, encoded, connect):
+    """A session with a database of another encoding, and a schema whose name is not ASCII."""
+    encoding = request.param
+    session = connect(encoded(encoding))
+    session.run(f"SET client_encoding = '{'UTF8' if encoding != 'SQL_ASCII' else 'SQL_ASCII'}'")
+    return session, SCHEMAS[encoding]
+
+
+def quoted(name):
+    return f'"{name}"'
+
+
+def send(session, sql):
+    """Runs a statement as bytes: SQL_ASCII knows no letters beyond ASCII."""
+    return session.run(sql.encode())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("foreign", ENCODINGS, indirect=True)
+def test_schema(foreign, workers):
+    """Tables in a schema of any name are made, found and loaded; the session is as it was."""
+    session, schema = foreign
+    send(session, f"CREATE SCHEMA {quoted(schema)}")
+    send(session, f"SET search_path = {quoted(schema)}, public")
+    send(session, "SELECT public.create_catalogue()")
+    assert session.load("composers", '[{"id": "Category:Bach, J"}]', workers=workers) == 1
+    assert session.load("composers", documents.composers(600), workers=workers) == 600
+    assert session.load("works", documents.works(1, 600), workers=workers) == 600
+    assert session.load("works", documents.works(1, 700), workers=workers) == 100
+    assert session.load("works", documents.text([documents.BAD]), on_error="ignore", workers=workers) == 0
+    assert send(session, f"SELECT count(*) FROM {quoted(schema)}.works") == [(700,)]
+    assert session.is_alive()
+
+
+@pytest.mark.parametrize("foreign", ENCODINGS, indirect=True)
+def test_first_load_makes_tables_there(foreign):
+    """A first load that makes the tables says so, whatever the schema's name."""
+    session, schema = foreign
+    send(session, f"CREATE SCHEMA {quoted(schema)}")
+    send(session, f"SET search_path = {quoted(schema)}, public")
+    assert session.load("composers", documents.composers(600)) == 600
+    assert session.load("works", documents.works(1, 600)) == 600
+    assert session.is_alive()
+
+
+@pytest.mark.parametrize("foreign", ENCODINGS, indirect=True)
+def test_names_of_columns_constraints_and_roles(foreign):
+    """A constraint, a column, a trigger and a default of such names: errors tell of them, and the session lives."""
+    session, name = foreign
+    send(session, "SELECT create_catalogue()")
+    session.load("composers", documents.composers())
+    send(session, f"ALTER TABLE works ADD {quoted(name)} text DEFAULT 'x', ADD CONSTRAINT {quoted(name + ' check')} CHECK (title <> 'refused')")
+    records = [documents.work(n, "refused" if n == 700 else None) for n in range(1, 1000)]
+    session.load_fails("23514", "works", documents.text(records))
+    assert session.load("works", documents.text(records), on_error="ignore") == 998
+    assert session.last_load()["rejected"] == 1
+    assert session.is_alive()
+
+
+@pytest.mark.parametrize("foreign", ["LATIN1", "EUC_JP"], indirect=True)
+def test_text_that_the_encoding_has_not(foreign):
+    """A title that the encoding cannot hold is a bad record, or the document's error, and nothing worse."""
+    session, _ = foreign
+    send(session, "SELECT create_catalogue()")
+    session.load("composers", documents.composers())
+    records = '[{"id": "w1", "type": "2", "intvals": {"composer": "C000001", "worktitle": "\\u0e01\\ud83c\\udfbb", "pageid": "1"}}]'
+    error = pytest.raises(Exception, session.load, "works", records).value
+    assert error.sqlstate in ("22P05", "22021"), error
+    assert session.load("works", documents.works(1, 600)) == 600
+    assert session.is_alive()
+
+
+def test_in_a_block(encoded, connect):
+    """An error inside a load leaves a block that ROLLBACK ends, not one that it cannot."""
+    session = connect(encoded("LATIN1"))
+    session.run('CREATE SCHEMA "café"; SET search_path = "café", public')
+    session.run("BEGIN; SAVEPOINT s")
+    try:
+        session.run("SELECT create_catalogue()")
+        session.load("composers", documents.composers(600))
+    except Exception:
+        session.run("ROLLBACK TO s")
+    session.run("ROLLBACK")
+    assert session.is_alive()
+    assert session.value("SELECT count(*) FROM pg_class WHERE relname = 'composers'") == 0
+
+
+@pytest.mark.parametrize("foreign", ENCODINGS, indirect=True)
+def test_role_of_such_a_name(foreign, connect):
+    """A role whose name is not ASCII loads as any other, in sessions of its own too."""
+    session, name = foreign
+    send(session, f"DROP ROLE IF EXISTS {quoted(name)}")
+    send(session, f"CREATE ROLE {quoted(name)}")
+    try:
+        send(session, f"GRANT CREATE ON SCHEMA public TO {quoted(name)}")
+        send(session, f"SET ROLE {quoted(name)}")
+        for workers in (0, 2):
+            session.load("composers", documents.composers(600), workers=workers)
+            session.load("works", documents.works(1, 600 * (workers + 1)), workers=workers)
+        send(session, "RESET ROLE")
+        assert session.value("SELECT count(*) FROM works") == 1800
+    finally:
+        session.run("ROLLBACK; RESET ROLE")
+        send(session, f"DROP OWNED BY {quoted(name)} CASCADE")
+        send(session, f"DROP ROLE {quoted(name)}")

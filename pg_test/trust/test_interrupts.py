@@ -1,0 +1,109 @@
+"""Cancel and statement_timeout end a load soon, in each of its stages and in each encoding."""
+
+import time
+
+import pytest
+
+import documents
+from sessions import Stop, outcome, until
+
+# Seconds from the cancel to the answer. The promise is one; the rest is for a busy machine.
+SOON = 3
+
+# Documents, as SQL, that take seconds in one stage or another.
+STAGES = {
+    "bad records": ("'[' || repeat('1,', 4999999) || '1]'", "on_error => 'ignore'"),
+    "bad works": ("'[' || repeat('{\"intvals\":5},', 2000000) || '{}]'", "on_error => 'ignore'"),
+    "long strings": ("'[' || repeat('{\"x\":\"' || repeat('y', 1000000) || '\"},', 300) || '{}]'", "on_error => 'ignore'"),
+    "equal keys": ("'[' || repeat('{\"intvals\":{\"composer\":\"C000001\",\"worktitle\":\"T\",\"pageid\":1}},', 2000000) || '{}]'",
+                   "on_error => 'ignore'"),
+    "lines": ("repeat('{}' || chr(10), 8000000)", "on_error => 'ignore'"),
+    "refused rows": ("(SELECT '[' || string_agg(format('{\"intvals\":{\"composer\":\"C000001\",\"worktitle\":\"refused\",\"pageid\":%s}}', n), ',')"
+                     " || ']' FROM generate_series(1, 400000) n)", "on_error => 'ignore'"),
+    "good rows": ("(SELECT '[' || string_agg(format('{\"intvals\":{\"composer\":\"C000001\",\"worktitle\":\"T %s\",\"pageid\":%s}}', n, n), ',')"
+                  " || ']' FROM generate_series(1, 900000) n)", "on_error => 'stop'"),
+}
+# Moments of the cancel, in seconds after the load has been seen to run.
+MOMENTS = [0, 0.3, 1.0]
+
+
+def filled(session, stage):
+    session.run(f"CREATE TABLE documents (t text); ALTER TABLE documents ALTER t SET STORAGE EXTERNAL; "
+                f"INSERT INTO documents SELECT {STAGES[stage][0]}")
+
+
+def cancelled(own, observer, stage, moment):
+    """The seconds from a cancel to the end of the load, and its SQLSTATE."""
+    # None of its own: only the observer's word ends it.
+    own.run("SET statement_timeout = 0")
+    loading = own.start(f"SELECT load_works(t, {STAGES[stage][1]}) FROM documents")
+    until(lambda: loading.done() or observer.value("SELECT EXISTS (SELECT FROM pg_stat_progress_copy)"), "the load")
+    last = time.monotonic() + moment
+    until(lambda: loading.done() or time.monotonic() > last, "the moment")
+    asked = time.monotonic()
+    observer.run("SELECT pg_cancel_backend(%s)", own.pid)
+    state = outcome(loading)
+    return time.monotonic() - asked, state
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_utf8(catalogue, connect, observer, stage, moment):
+    """A cancel is heard within a second or so; nothing is left of the load."""
+    catalogue.run("ALTER TABLE works ADD CHECK (title <> 'refused')")
+    filled(catalogue, stage)
+    own = connect()
+    took, state = cancelled(own, observer, stage, moment)
+    assert state in ("57014", None), state
+    assert took < SOON, f"{took:.1f} s"
+    if state:
+        assert catalogue.value("SELECT (SELECT count(*) FROM works) + (SELECT count(*) FROM rejected_records)") == 0
+    assert own.is_alive()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("stage", ["bad records", "long strings", "good rows"])
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_other_encodings(encoded, connect, stage, moment, encoding):
+    """The same where the document is converted first."""
+    name = encoded(encoding)
+    session, own, observer = connect(name), connect(name), connect(name)
+    session.run("SELECT create_catalogue()")
+    session.load("composers", documents.composers())
+    filled(session, stage)
+    took, state = cancelled(own, observer, stage, moment)
+    assert state in ("57014", None), state
+    assert took < SOON, f"{took:.1f} s"
+    assert own.is_alive()
+
+
+def test_while_rejects_are_stored(catalogue, connect, observer):
+    """A cancel within the storing of the rejected records, in a trigger of the table's, is heard."""
+    catalogue.run("""CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(30); RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON rejected_records FOR EACH ROW EXECUTE FUNCTION slow()""")
+    own = connect()
+    loading = own.start_load("works", documents.text([documents.BAD] * 1000), on_error="ignore")
+    until(lambda: observer.value("SELECT wait_event FROM pg_stat_activity WHERE pid = %s", own.pid) == "PgSleep", "the trigger")
+    observer.run("SELECT pg_cancel_backend(%s)", own.pid)
+    assert outcome(loading, SOON * 4) == "57014"
+
+
+@pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend"])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("point", ["decoding", "located", "compared", "written"])
+def test_at_a_stop(catalogue, connect, observer, point, workers, how):
+    """At each stop of the caller's session, a cancel or the session's end leaves nothing."""
+    own = connect()
+    own.run("SET pg_opus.min_parallel_rows = 0")
+    with Stop(observer, point) as stop:
+        loading = own.start_load("works", documents.works(1, 6000), workers=workers)
+        stop.reached(loading)
+        observer.run(f"SELECT {how}(%s)", own.pid)
+        if point == "written" and workers:
+            # The leader may listen to its workers alone.
+            stop.go_on()
+        state = outcome(loading)
+    assert state in ("57014", "57P01", "connection lost") or (point == "written" and workers and state is None), state
+    until(lambda: observer.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\\_opus%%'") == 0, "no worker")
+    assert observer.value("SELECT count(*) FROM works") == (6000 if state is None else 0)
+    assert observer.value("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()") == 0
