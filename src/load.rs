@@ -22,7 +22,7 @@ use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{error, relation, spi};
+use crate::pg::{error, log, relation, spi};
 use crate::prepare::{Document, Loadable};
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::{eligible, fault};
@@ -78,7 +78,7 @@ fn load_rows<'a, R: Loadable<'a>>(
         Ok(outcome) => outcome,
         Err(FellBack { reason, there }) => {
             if options.workers.is_some_and(|workers| workers > 0) {
-                pgrx::notice!("the load runs in this session: {reason}");
+                log::notice(&format!("the load runs in this session: {reason}"));
             }
             // What was compared before another load had written is stale.
             let waited = lock_catalogue(&target, options, Share::Shared);

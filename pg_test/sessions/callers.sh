@@ -113,7 +113,7 @@ written_by() { # NAME USERS STATEMENT...
     got=$(sql "${PARALLEL[@]}" 'SELECT pg_backend_pid()' "${@//@/2}" "$REASON" 'SELECT foreign_key_check FROM last_load()' 2>&1) || true
     same "$name, $check: who wrote" "$MANY wrote: 2|$phases $check" "$(tail -n 3 <<<"$got" | paste -sd ' ')"
     same "$name, $check: rows, and none elsewhere" "$MANY|0" "$(PGUSER=postgres sql 'SELECT (SELECT count(*) FROM own.works), count(*) FROM works')"
-    check='row by row: works has a trigger'
+    check='row by row: the table has a BEFORE trigger'
   done
   same "$name: the users, the workers and the search_path that the trigger saw" "$MANY|2|0|$users|own, public" \
     "$(PGUSER=postgres sql "SELECT count(*), count(DISTINCT pid), count(*) FILTER (WHERE pid = ${got%%$'\n'*}), string_agg(DISTINCT users, ','), string_agg(DISTINCT path, ' and ') FROM seen")"
@@ -166,7 +166,7 @@ both 'partitions' '600\|594\|0\|0\|0\|6\|row by row' \
   "ALTER TABLE works RENAME TO plain; CREATE TABLE works (LIKE plain INCLUDING ALL, CHECK (title NOT LIKE 'U%'), FOREIGN KEY (composer_id) REFERENCES composers) PARTITION BY HASH (work_id);
    CREATE TABLE works_0 PARTITION OF works FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE works_1 PARTITION OF works FOR VALUES WITH (MODULUS 2, REMAINDER 1)" \
   "$mixed, on_error => 'ignore')"
-both 'another foreign key' '600\|594\|0\|0\|0\|6\|row by row: works has several foreign keys' \
+both 'another foreign key' '600\|594\|0\|0\|0\|6\|row by row: new rows were inserted' \
   "CREATE TABLE titles (title text PRIMARY KEY); INSERT INTO titles SELECT 'T ' || n FROM generate_series(1, $MANY) n; ALTER TABLE works ADD FOREIGN KEY (title) REFERENCES titles" \
   "$mixed, on_error => 'ignore')"
 both 'session_replication_role' '600\|600\|0\|0\|0\|0\|' "CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse('OP001')" \
@@ -184,7 +184,7 @@ refused_late() { # NAME ANSWER SETUP
   done
 }
 deferred='ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey, ADD FOREIGN KEY (composer_id) REFERENCES composers DEFERRABLE INITIALLY DEFERRED'
-both 'a deferred foreign key' '600\|600\|0\|0\|0\|0\|row by row: the foreign key of works is deferrable' "$deferred" "$(load)"
+both 'a deferred foreign key' '600\|600\|0\|0\|0\|0\|row by row: the foreign key is deferrable' "$deferred" "$(load)"
 refused_late 'a deferred foreign key, a composer is missing' 'ERROR:  23503: .*"works_composer_id_fkey".*DETAIL:  Key \(composer_id\)=\(C7\)' "$deferred; DELETE FROM composers WHERE composer_id = 'C7'"
 refused_late 'a deferred trigger' 'ERROR:  OP003: no T [0-9]*33 für mich.*DETAIL:  Said the trigger.*HINT:  Try another' \
   "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON works DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse('OP003')"
@@ -192,7 +192,7 @@ refused_late 'a deferred trigger' 'ERROR:  OP003: no T [0-9]*33 für mich.*DETAI
 # A transaction that has called NOTIFY cannot be prepared.
 new_case 'CREATE TRIGGER notify AFTER INSERT ON works FOR EACH ROW EXECUTE FUNCTION notify()'
 got=$(sql "${PARALLEL[@]}" "$HERE" 'LISTEN works' "$TWO" "$REASON" 'SELECT pg_sleep(1)' 'SELECT 1' 2>&1)
-reason='cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY'
+reason='a parallel session could not prepare its transaction: cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY'
 expected="wrote: 2|$phases"
 if ((PREPARED > 0)); then expected="NOTICE:  the load runs in this session: $reason"$'\n'"wrote: 0|$reason"; fi
 same 'NOTIFY: who wrote' "$expected" "$(grep -aE '^(wrote|NOTICE|ERROR)' <<<"$got")"
@@ -237,7 +237,7 @@ done
 
 both 'an error of a trigger' 'ERROR:  OP001: no T 33 für mich.*DETAIL:  Said the trigger\..*HINT:  Try another\..*CONTEXT:  PL/pgSQL function .*refuse\(\) line .*load_works, record 32, \$\[32\]' \
   "CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse('OP001')" "$(load)"
-both 'an error of a trigger, ignore' '600\|594\|0\|0\|0\|6\|row by row: works has a trigger' \
+both 'an error of a trigger, ignore' '600\|594\|0\|0\|0\|6\|row by row: the table has a BEFORE trigger' \
   "CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse('OP001')" "$(load "on_error => 'ignore'")"
 both 'an error of a trigger in the encoding of the client' 'ERROR:  OP001: no T 33 f.r mich' \
   "CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse('OP001')" 'SET client_encoding = LATIN1' "$(load)"

@@ -96,8 +96,8 @@ cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE]
   release other
 }
 
-# With a constraint the sessions insert their rows, and wait for who writes the same ones.
-sql "ALTER TABLE works ADD CONSTRAINT titled CHECK (title <> '')"
+# By INSERT the sessions wait for who writes the same ones.
+sql "ALTER DATABASE \"$PGDATABASE\" SET pg_opus.bulk_insert = off"
 begin empty 'a deadlock: somebody takes rows against the order of the load'
 cross 1 2 "$(insert_of 2)" "$(insert_of 1)"
 ended 40P01
@@ -107,7 +107,7 @@ matches 'the deadlock: an error names who waits for whom, or the load says why i
 begin empty 'no deadlock: somebody takes rows in the order of the load'
 cross 2 1 "$(insert_of 1)" "$(insert_of 2)"
 ended ''
-sql 'ALTER TABLE works DROP CONSTRAINT titled'
+sql "ALTER DATABASE \"$PGDATABASE\" RESET pg_opus.bulk_insert"
 
 # Where they lay their rows, they wait for nobody: the caller's session does.
 begin empty 'somebody writes one of the rows, and sessions that lay them'

@@ -67,8 +67,12 @@ waits() { # STEP WAY
   esac
 }
 
+# A session cannot prepare: the caller's own writes, and all is well.
+goes_home() { [[ $2 == error && ($1 == written.999 || $1 == preparing.1) ]]; } # STEP WAY
+
 # How many of the rows are there when all is done: none, all, or a part.
 rows_of() { # STEP WAY
+  if goes_home "$1" "$2"; then echo all && return; fi
   if [[ $1 == decided.999 ]]; then
     if ! two_phase && crashes "$2"; then echo part; else echo all; fi
   elif is_deaf "$1" && signals_worker "$2"; then
@@ -80,7 +84,7 @@ rows_of() { # STEP WAY
 
 # What the client is told: a SQLSTATE, or nothing.
 answer_of() { # STEP WAY
-  if is_deaf "$1" && signals_worker "$2"; then return; fi
+  if goes_home "$1" "$2" || { is_deaf "$1" && signals_worker "$2"; }; then return; fi
   case $1+$2 in
     # It comes too late to undo anything, and is forgotten.
     decided.999+cancel_leader | decided.999+time_out) return ;;
@@ -177,13 +181,14 @@ is_at_or_over() { is_at "$1" || client_has_ended; } # STEP
 
 # Starts a load and waits until it stops at STEP.
 begin() { # NAME STEP WAY
-  local timeout=0 document=works stopped=true
+  local timeout=0 document=works stopped=true bulk=on
   if [[ $3 == time_out ]]; then timeout=${TIMEOUT}s; fi
-  if [[ $2 == inserting.1 && $3 == error ]]; then document=refused; fi
+  if [[ $2 == inserting.1 && $3 == error ]]; then document=refused bulk=off; fi
   touch "$data/pg_opus_stop.$2"
   session load <<SQL
 $PARALLEL;
 SET statement_timeout = '$timeout';
+SET pg_opus.bulk_insert = $bulk;
 SELECT 'pid ' || pg_backend_pid();
 $(load $document);
 SQL

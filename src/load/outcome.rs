@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::options::{OnConflict, Options};
 use crate::pg::lock::{self, Share};
-use crate::pg::{encoding, relation};
+use crate::pg::{encoding, log, relation};
 use crate::prepare::{Loadable, Places, Prepared};
 use crate::record::Row;
 use crate::record::composer::Composer;
@@ -45,14 +45,18 @@ pub fn describe(method: &Method, proved: bool, check: String) -> (String, String
 }
 
 pub fn announce(schema: &str) {
-    pgrx::notice!("tables composers, works and rejected_records created in schema \"{schema}\"");
+    log::notice(&format!(
+        "tables composers, works and rejected_records created in schema \"{schema}\""
+    ));
 }
 
 /// The tables by which loads lock each other out, in the order in which all loads take them: those that are written.
 fn catalogue(target: &Target, options: &Options) -> Vec<pgrx::pg_sys::Oid> {
     let composers =
         options.create_composers.then(|| relation::find(Composer::TABLE.name, relation::Lock::No));
-    let mut tables: Vec<_> = composers.flatten().into_iter().collect();
+    // Only who may write to a table may lock it.
+    let composers = composers.flatten().filter(|composers| relation::may_insert(*composers));
+    let mut tables: Vec<_> = composers.into_iter().collect();
     if !tables.contains(&target.oid) {
         tables.push(target.oid);
     }

@@ -23,7 +23,7 @@ use pgrx::pg_sys;
 use self::index::{Entry, Late, insert_index_tuples, refuse};
 use self::memory::{expression_context, per_tuple, reset_per_tuple};
 use super::batch::{self, prefetch};
-use super::interrupt;
+use super::interrupt::{self, out_of_memory};
 use crate::record::Column;
 use crate::target::facts::{Generated, TableFacts};
 use crate::target::rules;
@@ -150,6 +150,11 @@ impl BulkInsert {
         mut written: impl FnMut(usize),
     ) {
         let mut tuples = Vec::with_capacity(AT_ONCE.min(rows.len()));
+        if let Some(late) = &mut self.late
+            && late.entries.try_reserve(rows.len()).is_err()
+        {
+            out_of_memory();
+        }
         while rows.len() > 0 {
             interrupt::check();
             tuples.clear();

@@ -24,6 +24,11 @@ fn transaction_timeout() -> bool {
     false
 }
 
+/// Raises the server's error for memory that cannot be had.
+pub fn out_of_memory() {
+    pgrx::ereport!(ERROR, pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory");
+}
+
 /// Acts on a pending interrupt: raises the server's own error, or ends the session. No pool may be running.
 pub fn check() {
     pgrx::check_for_interrupts!();

@@ -40,11 +40,11 @@ const CREATION: u16 = 3;
 
 /// Waits until nobody else makes the tables of a catalogue in this schema.
 pub fn creation(schema: pg_sys::Oid) {
-    acquire(
-        tag(schema.to_u32(), CREATION, pg_sys::DEFAULT_LOCKMETHOD),
-        pg_sys::ExclusiveLock,
-        false,
-    );
+    let tag = tag(schema.to_u32(), CREATION, pg_sys::DEFAULT_LOCKMETHOD);
+    acquire(tag, pg_sys::ExclusiveLock, false);
+    // What the other one has made is not in this session's caches yet.
+    // SAFETY: the transaction is in progress.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
 }
 
 /// Which processes belong to which running load, as two arrays: processes, and the numbers of their loads.

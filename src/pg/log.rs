@@ -5,6 +5,7 @@ use std::ffi::{CString, c_char, c_int};
 
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
+use super::encoding;
 use super::error::ServerError;
 
 /// A message below ERROR.
@@ -59,6 +60,21 @@ unsafe extern "C-unwind" fn look(data: *mut pg_sys::ErrorData) {
             (false, false) => level >= logged,
         };
     }
+}
+
+/// A NOTICE of this program's, in any encoding.
+pub fn notice(text: &str) {
+    report(PgLogLevel::NOTICE, text);
+}
+
+/// The same as a WARNING.
+pub fn warning(text: &str) {
+    report(PgLogLevel::WARNING, text);
+}
+
+fn report(level: PgLogLevel, text: &str) {
+    let message = encoding::for_message(text);
+    emit(&(level as c_int, ServerError { message, ..ServerError::default() }));
 }
 
 /// Sends a notice of another session to the client of this one.

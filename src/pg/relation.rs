@@ -61,6 +61,11 @@ unsafe extern "C-unwind" fn check_before_lock(
     }
 }
 
+/// Whether the current user may insert into the table, or into any of its columns.
+pub fn may_insert(table: pg_sys::Oid) -> bool {
+    may_somewhere(table, pg_sys::ACL_INSERT)
+}
+
 /// Whether the current user has a privilege on the table or on any of its columns.
 fn may_somewhere(table: pg_sys::Oid, privilege: u32) -> bool {
     let ok = pg_sys::AclResult::ACLCHECK_OK;

@@ -158,7 +158,7 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
     unsafe {
         let descriptor = (*relation).rd_att;
         let column = |place: i32| {
-            let attribute = &*pg_sys::TupleDescAttr(descriptor, place);
+            let attribute = &*attribute_of(descriptor, place);
             let dropped = attribute.attisdropped;
             let default = if dropped {
                 std::ptr::null_mut()
@@ -184,6 +184,23 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
             }
         };
         (0..(*descriptor).natts).map(column).collect()
+    }
+}
+
+/// `TupleDescAttr()` of `tupdesc.h`.
+///
+/// SAFETY: the descriptor has such an attribute, counted from 0.
+unsafe fn attribute_of(
+    descriptor: pg_sys::TupleDesc,
+    place: i32,
+) -> *mut pg_sys::FormData_pg_attribute {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        let attribute = pg_sys::TupleDescAttr(descriptor, place);
+        #[cfg(not(feature = "pg18"))]
+        let attribute = (*descriptor).attrs.as_mut_ptr().add(place as usize);
+        attribute
     }
 }
 

@@ -149,12 +149,16 @@ fn tables(target: &Target, resource: Resource, options: &Options) -> Tables {
     let mut written: Vec<u32> = relcache::family(target.oid);
     if resource == Resource::Works && options.create_composers {
         let composers = relation::find(Composer::TABLE.name, Lock::No);
+        let composers = composers.filter(|composers| relation::may_insert(*composers));
         written.extend(composers.map(relcache::family).unwrap_or_default());
     }
     let keys = written.iter().flat_map(|oid| relcache::referenced(pgrx::pg_sys::Oid::from(*oid)));
     let mut referenced: Vec<u32> = keys.collect();
-    let rejects = relation::find(REJECTED_RECORDS, Lock::No).map(|oid| oid.to_u32());
-    written.extend(rejects);
+    // Only who may write to a table may lock it.
+    if options.on_error == OnError::Ignore {
+        let rejects = relation::find(REJECTED_RECORDS, Lock::No);
+        written.extend(rejects.filter(|it| relation::may_insert(*it)).map(|oid| oid.to_u32()));
+    }
     let all = || written.iter().chain(&referenced).map(|oid| pgrx::pg_sys::Oid::from(*oid));
     let temporary = all().any(relcache::is_temporary);
     let foreign = all().any(relcache::is_foreign);

@@ -14,7 +14,7 @@ use super::recovery;
 use super::team::{Alone, Team};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::{error, transaction, xact};
+use crate::pg::{error, log, transaction, xact};
 use crate::report::{Counts, Failure};
 use crate::rows::{Rows, Slice};
 use crate::tuple::Formed;
@@ -231,10 +231,10 @@ impl Team {
         let Some((session, error)) = lost.into_iter().next() else { return Ok(()) };
         let message = String::from_utf8_lossy(&error.message).into_owned();
         if work.plan.two_phase {
-            pgrx::warning!(
+            log::warning(&format!(
                 "session {} could not commit its prepared transaction of load {load_id}: {message}; resolve_loads() does it",
                 session + 1
-            );
+            ));
             return Ok(());
         }
         Err(Failure::in_part(session + 1, error).into())

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use crate::pg::spi::Spi;
-use crate::pg::{encoding, lock, subtransaction, transaction, xact};
+use crate::pg::{encoding, lock, log, subtransaction, transaction, xact};
 
 const PREFIX: &str = "pg_opus:";
 
@@ -95,7 +95,9 @@ fn finish(spi: &Spi, gid: &str, id: u64) -> bool {
         Ok(()) => true,
         Err(error) => {
             let message = encoding::of_message(&error.message);
-            pgrx::warning!("prepared transaction \"{gid}\" could not be finished: {message}");
+            log::warning(&format!(
+                "prepared transaction \"{gid}\" could not be finished: {message}"
+            ));
             false
         }
     }

@@ -4,7 +4,7 @@ use pgrx::pg_sys;
 
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::Spi;
-use crate::pg::{encoding, lock};
+use crate::pg::{encoding, lock, log};
 
 /// Each table with the SQL that makes it, parents first. Types and functions in it are qualified.
 const CATALOGUE: [(&str, &str); 3] = [
@@ -63,7 +63,7 @@ fn create_those_missing(spi: &Spi) -> Vec<&'static str> {
     let mut made = vec![];
     for (table, _) in CATALOGUE {
         if schema.as_ref().is_some_and(|(schema, _)| relation::is_in(*schema, table)) {
-            pgrx::notice!("relation \"{table}\" already exists, skipping");
+            log::notice(&format!("relation \"{table}\" already exists, skipping"));
         } else {
             create_table(spi, table);
             made.push(table);

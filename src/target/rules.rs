@@ -115,10 +115,13 @@ fn runs_own_code_only(table: &TableFacts, columns: &[Column]) -> bool {
         .copied()
         .chain(others(table, columns).filter_map(|column| column.default))
         .chain(table.indexes.iter().map(|index| index.expressions));
-    let before = |trigger: &TriggerFacts| trigger.on_insert && trigger.timing == Timing::Before;
     !evaluated.fold(Expression::default(), Expression::and).foreign_code
         && table.indexes.iter().all(|index| index.built_in)
-        && !table.triggers.iter().any(before)
+        && !has_before_trigger(table)
+}
+
+fn has_before_trigger(table: &TableFacts) -> bool {
+    table.triggers.iter().any(|trigger| trigger.on_insert && trigger.timing == Timing::Before)
 }
 
 /// The index that gets its entries when all rows are there, in its own order: that of a uuid key. Until then no row can
@@ -147,9 +150,23 @@ pub fn set_based_key(
         (!parent_is_ordinary, "the referenced table is not an ordinary one"),
         (key.operators != [TEXT_EQUAL], "the foreign key is not one of text"),
         (trigger.is_none_or(|trigger| trigger.deferrable), "the foreign key is deferrable"),
+        (has_before_trigger(table), "the table has a BEFORE trigger"),
         (!runs_own_code_only(table, columns), "the table runs code that is not the server's own"),
     ];
     refused.iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, reason)| Err(*reason))
+}
+
+/// Whether the server could refuse one of these rows and take the others: by more than its key and what has been proved.
+/// A worker of a parallel load that sets bad records aside then writes by INSERT, which finds them.
+pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: Option<u32>) -> bool {
+    let other_key = |index: &IndexFacts| (index.unique || !index.immediate) && index.key != [1];
+    let fires = |trigger: &TriggerFacts| {
+        trigger.on_insert && trigger.fires && Some(trigger.constraint) != proved
+    };
+    has_constraints(table, columns)
+        || table.is_partition
+        || table.indexes.iter().any(other_key)
+        || table.triggers.iter().any(fires)
 }
 
 /// Whether triggers may see a few rows in a statement that is tried first, and tried again in another way if it fails:

@@ -5,45 +5,51 @@ use crate::pg::batch::type_oid;
 use crate::pg::bulk::BulkInsert;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Plan;
-use crate::pg::wal;
+use crate::pg::{relcache, wal};
+use crate::record::Column;
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
 use crate::settings;
 use crate::target::Target;
+use crate::target::facts::{ForeignKeyFacts, TableFacts};
 use crate::target::rules::{self, Reason};
 
 /// Fewer new rows are inserted sooner than the bulk insert is set up.
 pub const MIN_BULK_ROWS: usize = 200;
 
 /// Whether so many new rows may be written so, as far as the table says.
-pub fn allows(target: &Target, rows: usize) -> Result<(), Reason> {
-    let columns = target.table.columns;
+pub fn allows(facts: &TableFacts, columns: &[Column], rows: usize) -> Result<(), Reason> {
     let types: Vec<u32> = columns.iter().map(|column| type_oid(column.kind).to_u32()).collect();
-    rules::bulk_insert(&target.facts, columns, &types)?;
+    rules::bulk_insert(facts, columns, &types)?;
     if !settings::bulk_insert() {
         return Err("pg_opus.bulk_insert is off");
     }
     if rows < MIN_BULK_ROWS { Err("too few rows") } else { Ok(()) }
 }
 
-/// [`allows`], and whether the server's own plan of the INSERT does no more than to write to the table itself. An
-/// extension that keeps the rows elsewhere plans something else.
-pub fn qualifies<'p, 's: 'p>(
+/// Opens the statement, or says why not: what [`allows`] is asked again of the table as it is now, since a trigger on
+/// another table may have changed it; and the server's own plan of the INSERT does no more than to write to the table
+/// itself. An extension that keeps the rows elsewhere plans something else.
+///
+/// `proved` is the foreign key whose parents are locked. It is checked by the server all the same if the table has come
+/// to run code that could delete one of them.
+pub fn open<'p, 's: 'p>(
     target: &Target,
+    proved: Option<u32>,
     rows: usize,
     insert: impl FnOnce() -> &'p Plan<'s>,
-) -> Result<(), Reason> {
-    allows(target, rows)?;
-    if insert().only_inserts_into(target.oid) {
-        Ok(())
-    } else {
-        Err("an extension plans its INSERT")
+) -> Result<BulkInsert, Reason> {
+    allows(&target.facts, target.table.columns, rows)?;
+    if !insert().only_inserts_into(target.oid) {
+        return Err("an extension plans its INSERT");
     }
-}
-
-/// Opens the statement. `proved` is the foreign key whose parents are locked.
-pub fn open(target: &Target, proved: Option<u32>) -> BulkInsert {
-    BulkInsert::open(&target.facts, target.table.columns, proved)
+    let (facts, columns) = (relcache::facts(target.oid), target.table.columns);
+    allows(&facts, columns, rows)?;
+    let is_proved = |key: &&ForeignKeyFacts| {
+        Some(key.constraint) == proved && rules::set_based_key(&facts, columns, key, true).is_ok()
+    };
+    let proved = facts.foreign_keys.iter().find(is_proved).map(|key| key.constraint);
+    Ok(BulkInsert::open(&facts, columns, proved))
 }
 
 /// Writes a batch of rows; `session` is whose stop points are met.

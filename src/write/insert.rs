@@ -12,7 +12,7 @@ use super::Refusals;
 use super::bulk;
 use super::statement::{batch_name, counted_merge, insert, merge};
 use super::there::Sorted;
-use crate::options::OnConflict;
+use crate::options::{OnConflict, OnError};
 use crate::pg::batch::Batch;
 use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
@@ -22,7 +22,7 @@ use crate::pg::{interrupt, subtransaction, wal};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
-use crate::target::Target;
+use crate::target::{Target, rules};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::mem::replace;
@@ -175,17 +175,18 @@ impl Run<'_> {
         progress: &mut Progress,
     ) -> Result<Method, Failure> {
         let Writer { target, proved, .. } = *self.writer;
-        if let Err(reason) = bulk::qualifies(target, new.len(), || self.insert()) {
-            return Ok(Method::Insert(reason.into()));
-        }
         let before = progress.written();
         let written = subtransaction::within(|| {
-            let mut bulk = bulk::open(target, proved);
+            let mut bulk = match bulk::open(target, proved, new.len(), || self.insert()) {
+                Ok(bulk) => bulk,
+                Err(reason) => return Method::Insert(reason.into()),
+            };
             bulk::put(&mut bulk, rows, new, fault::LEADER, progress);
             bulk.finish(0.0);
+            Method::Bulk
         });
         match written {
-            Ok(()) => Ok(Method::Bulk),
+            Ok(method) => Ok(method),
             Err(error) if self.writer.is_about_rows(&error) => {
                 progress.take_back(before);
                 Ok(Method::Insert("the database refuses a row".into()))
@@ -204,14 +205,26 @@ impl Run<'_> {
     /// Writes a batch of new rows in bulk, where the table allows it and `all` are enough; else they are still to be
     /// inserted. In no subtransaction: an error is the end of the transaction. Before anything else is written, and at
     /// the end, comes [`Run::finish_bulk`].
-    pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], all: usize, session: usize) -> bool {
+    pub fn bulk(
+        &mut self,
+        rows: &Rows,
+        batch: &[RowRef],
+        all: usize,
+        on_error: OnError,
+        session: usize,
+    ) -> bool {
         if matches!(self.bulk, Bulk::Undecided) {
             let Writer { target, proved, .. } = self.writer;
-            let qualifies = bulk::qualifies(target, all, || self.insert());
-            self.bulk = match qualifies {
-                Ok(()) => {
+            let columns = target.table.columns;
+            let refuses = rules::may_refuse_rows(&target.facts, columns, *proved);
+            let opened = match on_error == OnError::Ignore && refuses {
+                true => Err("the database may refuse single rows"),
+                false => bulk::open(target, *proved, all, || self.insert()),
+            };
+            self.bulk = match opened {
+                Ok(bulk) => {
                     self.method = Method::Bulk;
-                    Bulk::Open(Box::new(bulk::open(target, *proved)))
+                    Bulk::Open(Box::new(bulk))
                 }
                 Err(reason) => {
                     self.method = Method::Insert(reason.into());

@@ -107,7 +107,11 @@ impl Check {
         relation::lock_for_check(pg_sys::Oid::from(key.references));
         let (parents, ordinary) = Parents::of_key(key);
         let provable = rules::set_based_key(facts, target.table.columns, key, ordinary);
-        let reason = provable.err().or(by_setting(rows)).or(bulk::allows(target, rows).err());
+        let reason =
+            provable
+                .err()
+                .or(by_setting(rows))
+                .or(bulk::allows(facts, target.table.columns, rows).err());
         Check {
             // A trigger may change a row's composer, and a deferred check lets it come later: then only the server
             // knows which one must be there, and when.

@@ -10,11 +10,11 @@ use crate::document::Image;
 use crate::error::{Fault, LoadError};
 use crate::options::{OnError, Options};
 use crate::pg::batch::Batch;
-use crate::pg::encoding;
 use crate::pg::error::ServerError;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
+use crate::pg::{encoding, log};
 use crate::prepare::{Places, show};
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
@@ -188,7 +188,7 @@ pub fn store(spi: &Spi, load_id: Uuid, kind: &str, rejects: &[Formed]) -> Result
         Some(table) => table,
         None => {
             create_table(spi, TABLE);
-            pgrx::notice!("table {TABLE} created");
+            log::notice(&format!("table {TABLE} created"));
             find().unwrap_or_default()
         }
     };

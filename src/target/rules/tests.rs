@@ -201,6 +201,21 @@ fn nobody_may_delete_a_parent_behind_its_proof() {
 }
 
 #[test]
+fn a_worker_inserts_what_could_be_refused() {
+    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), COLUMNS, Some(7));
+    assert!(!refuses(|_| ()));
+    assert!(may_refuse_rows(&works(), COLUMNS, None));
+    assert!(refuses(|it| it.checks.push(HARMLESS)));
+    assert!(refuses(|it| it.columns[2].not_null = true));
+    assert!(refuses(|it| it.triggers.push(trigger(Timing::After, true))));
+    assert!(refuses(|it| {
+        let mut other = it.indexes[0].clone();
+        other.key = vec![3];
+        it.indexes.push(other);
+    }));
+}
+
+#[test]
 fn a_short_tuple_must_not_hide_a_value() {
     let fits = |change: fn(&mut TableFacts)| tuples_fit(&with(change), COLUMNS);
     assert!(fits(|it| it.columns.push(column("more", TEXT, false))));
