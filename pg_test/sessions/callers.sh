@@ -154,8 +154,8 @@ policy="ALTER TABLE works ENABLE ROW LEVEL SECURITY;
 # Works 1 to 600, some of them another tenant's.
 mixed="SELECT load_works(regexp_replace(works(1, $MANY), 'T (\d*77\")', 'U \1', 'g'), workers => @"
 PGUSER=caller both 'row security, stop' 'ERROR:  42501: new row violates row-level security policy.*record 76,' "$policy" "SET app.t = 'T'" "$mixed)"
-PGUSER=caller both 'row security, ignore' '600\|594\|0\|0\|0\|6\|as a set' "$policy" "SET app.t = 'T'" "$mixed, on_error => 'ignore')"
-PGUSER=caller both 'row security, the other tenant' '600\|6\|0\|0\|0\|594\|as a set' "$policy" "SET app.t = 'U'" "$mixed, on_error => 'ignore')"
+PGUSER=caller both 'row security, ignore' '600\|594\|0\|0\|0\|6\|row by row: the table has row security' "$policy" "SET app.t = 'T'" "$mixed, on_error => 'ignore')"
+PGUSER=caller both 'row security, the other tenant' '600\|6\|0\|0\|0\|594\|row by row: the table has row security' "$policy" "SET app.t = 'U'" "$mixed, on_error => 'ignore')"
 PGUSER=caller both 'row security, rows that are hidden' '600\|594\|0\|0\|0\|6\|' \
   "SELECT load_works(works(77, 77, 'V'), workers => 0), load_works(works(177, 177, 'V'), workers => 0); $policy" "SET app.t = 'T'" "$mixed, on_error => 'ignore')"
 PGUSER=caller both 'row_security = off' 'ERROR:  42501: query would be affected by row-level security' "$policy" "SET app.t = 'T'" 'SET row_security = off' "$mixed)"

@@ -89,6 +89,12 @@ pub fn try_lock_catalogue(target: &Target, options: &Options) -> bool {
     true
 }
 
+/// Gives back what [`try_lock_catalogue`] has taken.
+pub fn unlock_catalogue(target: &Target, options: &Options) {
+    let tables = catalogue(target, options).into_iter();
+    tables.for_each(|table| lock::release_catalogue(table, Share::Alone));
+}
+
 /// What is known to be wrong before anything is written.
 pub fn rejects_of<'p, 'a, R: Loadable<'a>>(
     prepared: &'p Prepared<'a>,

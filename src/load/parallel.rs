@@ -4,17 +4,17 @@ use uuid::Uuid;
 
 use super::outcome::{
     FellBack, Outcome, describe, named_composers, rejects_of, set_duplicates_aside,
-    try_lock_catalogue,
+    try_lock_catalogue, unlock_catalogue,
 };
 use crate::document::find::Resource;
-use crate::options::{OnConflict, OnError, Options};
+use crate::options::{OnError, Options};
 use crate::pg::caller::Identity;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{background, lock, transaction};
 use crate::prepare::{Loadable, Prepared};
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::order::{Repeated, superseded};
+use crate::rows::order::Repeated;
 use crate::rows::{Family, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader;
@@ -26,6 +26,7 @@ use crate::target::Target;
 use crate::write::Refusals;
 use crate::write::insert::Writer;
 use crate::write::parents::Check;
+use crate::write::rejects::Rejects;
 use crate::write::there::{Sorted, There};
 
 /// Writes the rows in parallel sessions. If the load turns out not to qualify, writes nothing and returns [`FellBack`].
@@ -49,6 +50,25 @@ pub fn write<'a, R: Loadable<'a>>(
     if !try_lock_catalogue(target, options) {
         return fell_back("another load is writing, or has not ended its transaction".into(), None);
     }
+    let outcome = write_alone::<R>(spi, options, load_id, wish, target, prepared, progress)?;
+    if outcome.is_err() {
+        // Nothing is written. Who waits for this load may hold what the caller's session will wait for.
+        unlock_catalogue(target, options);
+    }
+    Ok(outcome)
+}
+
+/// [`write`], beside no other load.
+fn write_alone<'a, R: Loadable<'a>>(
+    spi: &Spi,
+    options: &Options,
+    load_id: Uuid,
+    wish: Wish,
+    target: &Target,
+    prepared: &Prepared<'a>,
+    progress: &mut Progress,
+) -> Result<Result<Outcome, FellBack>, Failure> {
+    let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
     let Look { plan, there, absent } = look::<R>(spi, options, wish, target, prepared);
     fault::point("compared", fault::LEADER);
     let plan = match plan {
@@ -57,17 +77,13 @@ pub fn write<'a, R: Loadable<'a>>(
     };
     lock::load(recovery::lock_number(load_id));
     let mut rejects = rejects_of::<R>(prepared, options)?;
-    let mut duplicates = prepared.order.duplicates.clone();
-    let duplicate = match (options.on_conflict, options.on_error) {
-        (OnConflict::Error, OnError::Ignore) if !duplicates.is_empty() => {
-            return fell_back("records of the document have one key".into(), Some(there));
-        }
-        _ => set_duplicates_aside::<R>(
-            &prepared.rows,
-            &duplicates,
-            options.on_conflict,
-            &mut rejects,
-        )?,
+    let duplicates = &prepared.order.duplicates;
+    let set_aside = |rejects: &mut Rejects<'_>| {
+        set_duplicates_aside::<R>(&prepared.rows, duplicates, options.on_conflict, rejects)
+    };
+    let mut duplicate = match options.on_error {
+        OnError::Stop => set_aside(&mut rejects)?,
+        OnError::Ignore => 0,
     };
     let (_, function) = function_of(R::RESOURCE);
     let team = match Team::start(&plan, function) {
@@ -91,16 +107,22 @@ pub fn write<'a, R: Loadable<'a>>(
         sessions,
     };
     // Of several records with one key another has its turn if the one that was to be written is refused: not here.
-    let mut is_lost = |rejects: &crate::write::rejects::Rejects<'_>| {
-        options.on_error == OnError::Ignore
-            && !superseded(&mut duplicates, |ordinal| rejects.contains(ordinal)).is_empty()
+    let mut settle = |rejects: &mut Rejects<'_>| {
+        if options.on_error == OnError::Stop {
+            return Ok(true);
+        }
+        if duplicates.iter().any(|duplicate| rejects.contains(duplicate.kept)) {
+            return Ok(false);
+        }
+        duplicate = set_aside(rejects)?;
+        Ok(true)
     };
     let mut work = leader::Work {
         plan: &plan,
         start: &start,
         rows: &prepared.rows,
         rejects: &mut rejects,
-        is_lost: &mut is_lost,
+        settle: &mut settle,
         progress,
     };
     let written = match team.write(&mut work, &parts, load_id) {

@@ -87,7 +87,7 @@ impl Plan {
 
 pub fn too_few(rows: usize, wish: &Wish) -> Reason {
     let fewest = wish.fewest_rows;
-    match wish.named {
+    match fewest < settings::min_parallel_rows() {
         true => format!("{rows} rows to write are fewer than {fewest}"),
         false => {
             format!("{rows} rows to write are fewer than pg_opus.min_parallel_rows ({fewest})")

@@ -34,8 +34,8 @@ pub struct Work<'l, 'r> {
     pub start: &'l dyn Fn(usize) -> Start,
     pub rows: &'l Rows<'static>,
     pub rejects: &'l mut Rejects<'r>,
-    /// Whether a record that was set aside has another one of its key, which has its turn now.
-    pub is_lost: &'l mut dyn FnMut(&Rejects<'r>) -> bool,
+    /// Called when all rows are written, before records are stored: whether that is all there is to write.
+    pub settle: &'l mut dyn FnMut(&mut Rejects<'r>) -> Result<bool, Failure>,
     pub progress: &'l mut Progress,
 }
 
@@ -83,7 +83,7 @@ impl Team {
         self.lock(work)?;
         let dones = self.feed(work, parts)?;
         work.rejects.raise()?;
-        if (work.is_lost)(work.rejects) {
+        if !(work.settle)(work.rejects)? {
             return Err(Alone::Reason("a record was refused whose key others have too".into()));
         }
         fault::point("written", fault::LEADER);

@@ -234,7 +234,7 @@ fn put(
     let written = match known {
         Known::New => {
             link.in_bulk = true;
-            let written = run.bulk(&rows, &write, all, link.on_error, place.session);
+            let written = run.bulk(&rows, &write, all, place.session);
             link.in_bulk = false;
             written
         }

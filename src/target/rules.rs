@@ -157,7 +157,7 @@ pub fn set_based_key(
 }
 
 /// Whether the server could refuse one of these rows and take the others: by more than its key and what has been proved.
-/// A worker of a parallel load that sets bad records aside then writes by INSERT, which finds them.
+/// A worker of a parallel load then writes by INSERT, which finds it; the caller's session can write all of them anew.
 pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: Option<u32>) -> bool {
     let other_key = |index: &IndexFacts| (index.unique || !index.immediate) && index.key != [1];
     let fires = |trigger: &TriggerFacts| {

@@ -12,7 +12,7 @@ use super::Refusals;
 use super::bulk;
 use super::statement::{batch_name, counted_merge, insert, merge};
 use super::there::Sorted;
-use crate::options::{OnConflict, OnError};
+use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
@@ -205,19 +205,12 @@ impl Run<'_> {
     /// Writes a batch of new rows in bulk, where the table allows it and `all` are enough; else they are still to be
     /// inserted. In no subtransaction: an error is the end of the transaction. Before anything else is written, and at
     /// the end, comes [`Run::finish_bulk`].
-    pub fn bulk(
-        &mut self,
-        rows: &Rows,
-        batch: &[RowRef],
-        all: usize,
-        on_error: OnError,
-        session: usize,
-    ) -> bool {
+    pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], all: usize, session: usize) -> bool {
         if matches!(self.bulk, Bulk::Undecided) {
             let Writer { target, proved, .. } = self.writer;
             let columns = target.table.columns;
             let refuses = rules::may_refuse_rows(&target.facts, columns, *proved);
-            let opened = match on_error == OnError::Ignore && refuses {
+            let opened = match refuses {
                 true => Err("the database may refuse single rows"),
                 false => bulk::open(target, *proved, all, || self.insert()),
             };
