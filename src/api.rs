@@ -1,5 +1,6 @@
 //! The SQL functions: arguments in, a load, its result out.
 
+use pgrx::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -89,6 +90,13 @@ fn with_text(
         Some(arriving) => load(Document::Arriving(arriving))?,
         None => load(Document::Text(&encoding::to_utf8(document.bytes())))?,
     }))
+}
+
+/// The planner support function that the loads of version 0.1.0 name: it helps with nothing. Until ALTER EXTENSION …
+/// UPDATE the catalogue still has it.
+#[pg_extern(immutable, strict, parallel_safe, sql = false)]
+fn load_support(_request: Internal) -> Internal {
+    Internal::from(Some(pgrx::pg_sys::Datum::null()))
 }
 
 #[pg_extern]

@@ -1,0 +1,70 @@
+-- From 0.1.0: last_load() tells how rows were written; the loads have no planner support function any more.
+
+DROP FUNCTION last_load();
+CREATE FUNCTION "last_load"() RETURNS TABLE (
+	"load_id" uuid,
+	"kind" TEXT,
+	"source" TEXT,
+	"received" bigint,
+	"inserted" bigint,
+	"updated" bigint,
+	"unchanged" bigint,
+	"duplicate" bigint,
+	"rejected" bigint,
+	"sessions" INT,
+	"sessions_reason" TEXT,
+	"decode_threads" INT,
+	"decode_ms" double precision,
+	"write_ms" double precision,
+	"total_ms" double precision,
+	"foreign_key_check" TEXT,
+	"write_method" TEXT
+)
+STRICT
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'last_load_wrapper';
+COMMENT ON FUNCTION last_load() IS 'what the last load of this session did';
+
+CREATE OR REPLACE FUNCTION "load_composers"(
+	"data" jsonb,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_composers_jsonb_wrapper';
+
+CREATE OR REPLACE FUNCTION "load_composers"(
+	"document" text,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_composers_text_wrapper';
+
+CREATE OR REPLACE FUNCTION "load_works"(
+	"data" jsonb,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL,
+	"create_composers" bool DEFAULT false
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_works_jsonb_wrapper';
+
+CREATE OR REPLACE FUNCTION "load_works"(
+	"document" text,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL,
+	"create_composers" bool DEFAULT false
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_works_text_wrapper';
+
+DROP FUNCTION load_support(internal);
