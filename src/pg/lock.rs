@@ -53,6 +53,11 @@ pub const LOADS: &str = "SELECT pg_catalog.array_agg(l.pid), pg_catalog.array_ag
      WHERE l.locktype OPERATOR(pg_catalog.=) 'object' AND l.classid OPERATOR(pg_catalog.=) '3079'::pg_catalog.oid \
        AND l.objsubid OPERATOR(pg_catalog.=) '2'::pg_catalog.int2 AND l.mode OPERATOR(pg_catalog.=) 'ShareLock' AND l.granted";
 
+/// Which processes wait to extend a relation, as one array. Such a lock is never held while its owner waits for another:
+/// it is part of no deadlock.
+pub const EXTENDING: &str = "SELECT pg_catalog.array_agg(l.pid) FROM pg_catalog.pg_locks l \
+     WHERE l.locktype OPERATOR(pg_catalog.=) 'extend' AND NOT l.granted";
+
 /// Waits until a load may write to the catalogue that this table stands for.
 pub fn catalogue(table: pg_sys::Oid, share: Share) {
     acquire(tag(table.to_u32(), CATALOGUE, pg_sys::DEFAULT_LOCKMETHOD), share.mode(), false);

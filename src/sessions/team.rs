@@ -138,15 +138,18 @@ impl Team {
     /// A session that waits, through whomever, for another of this load: that one holds its locks until all have
     /// written. So do the sessions of other loads, each for all of its own.
     fn look_for_deadlock(&self) -> Result<(), Alone> {
-        let loads = spi::connect(|spi| {
-            spi.row(lock::LOADS, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i64>>(2)))
+        let (loads, extending) = spi::connect(|spi| {
+            let loads = |row: &spi::Row| (row.get::<Vec<i32>>(1), row.get::<Vec<i64>>(2));
+            let extending = |row: &spi::Row| row.get::<Vec<i32>>(1);
+            (spi.row(lock::LOADS, loads), spi.row(lock::EXTENDING, extending))
         });
+        let extending = extending.flatten().unwrap_or_default();
         let (pids, numbers) = loads.unwrap_or_default();
         let loads: Vec<(i32, i64)> =
             pids.unwrap_or_default().into_iter().zip(numbers.unwrap_or_default()).collect();
         let own: Vec<i32> = self.members.iter().filter_map(|member| member.worker.pid()).collect();
         let waited_for = |pid: i32| {
-            let mut blockers = lock::blockers(pid);
+            let mut blockers = if extending.contains(&pid) { vec![] } else { lock::blockers(pid) };
             if !own.contains(&pid) {
                 let load = loads.iter().find(|(member, _)| *member == pid).map(|(_, load)| load);
                 let members = loads.iter().filter(|(_, other)| Some(other) == load);
