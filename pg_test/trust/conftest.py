@@ -14,6 +14,9 @@ from sessions import DEADLINE, Session, until
 
 HERE = Path(__file__).parent
 SQL = HERE / "sql"
+# Each process of the run has a server of its own (./run).
+JOB = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["PGHOST"], os.environ["TRUST_LOG"], os.environ["TRUST_DATA"] = os.environ["TRUST_SERVERS"].splitlines()[JOB].split("\t")
 LOG = Path(os.environ["TRUST_LOG"])
 CRASH = re.compile(r"was terminated by signal \d+[^\n]*|PANIC:[^\n]*")
 READY = "database system is ready to accept connections"

@@ -104,7 +104,7 @@ class Session:
 def load_sql(resource, document, options):
     """A call, all of whose arguments are parameters."""
     named = "".join(f", {name} => %s" for name in options)
-    return f"SELECT public.load_{resource}(%s::text{named})", document, *options.values()
+    return f"SELECT public.load_{resource}(%s::pg_catalog.text{named})", document, *options.values()
 
 
 def bulk(session, on):

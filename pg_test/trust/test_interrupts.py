@@ -23,8 +23,8 @@ STAGES = {
     "good rows": ("(SELECT '[' || string_agg(format('{\"intvals\":{\"composer\":\"C000001\",\"worktitle\":\"T %s\",\"pageid\":%s}}', n, n), ',')"
                   " || ']' FROM generate_series(1, 900000) n)", "on_error => 'stop'"),
 }
-# Moments of the cancel, in seconds after the load has been seen to run.
-MOMENTS = [0, 0.3, 1.0]
+# Moments of the cancel, in seconds after the load has been seen to run. A load that has ended by then is no failure.
+MOMENTS = [(stage, moment) for stage in STAGES for moment in (0.2, 1.5)] + [("bad records", 3.5), ("bad works", 3.0)]
 
 
 def filled(session, stage):
@@ -46,8 +46,7 @@ def cancelled(own, observer, stage, moment):
     return time.monotonic() - asked, state
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage, moment", MOMENTS)
 def test_utf8(catalogue, connect, observer, stage, moment):
     """A cancel is heard within a second or so; nothing is left of the load."""
     catalogue.run("ALTER TABLE works ADD CHECK (title <> 'refused')")
@@ -61,8 +60,8 @@ def test_utf8(catalogue, connect, observer, stage, moment):
     assert own.is_alive()
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("stage", ["bad records", "long strings", "good rows"])
+@pytest.mark.parametrize("moment", [0.2, 2.0])
+@pytest.mark.parametrize("stage", ["bad records", "long strings"])
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 def test_other_encodings(encoded, connect, stage, moment, encoding):
     """The same where the document is converted first."""

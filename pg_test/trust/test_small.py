@@ -3,30 +3,24 @@
 import pytest
 
 import documents
-from sessions import Stop, bulk, finished, until_waiting
-
-
-@pytest.fixture
-def broken_index(catalogue, connect):
-    """An index that a failed CREATE INDEX CONCURRENTLY left: not valid."""
-    catalogue.load("works", documents.text([documents.work(n, "Same") for n in range(50001, 50003)]))
-    catalogue.fails("23505", "CREATE UNIQUE INDEX CONCURRENTLY broken ON works (title)")
-    return catalogue
+from conftest import LOG
+from sessions import bulk, finished, until_waiting
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("ready", [True, False], ids=["ready", "not ready"])
+@pytest.mark.parametrize("state", ["indisvalid = false", "indisvalid = false, indisready = false", "indisvalid = false, indisready = false, indislive = false"])
 @pytest.mark.parametrize("bulk_insert", [True, False], ids=["bulk", "insert"])
-def test_invalid_index(broken_index, bulk_insert, ready, workers):
-    """A load beside an index that is not valid, and perhaps not ready, warns of nothing and obeys it as an INSERT does."""
-    bulk(broken_index, bulk_insert)
-    if not ready:
-        broken_index.run("UPDATE pg_index SET indisready = false WHERE indexrelid = 'broken'::regclass; ALTER TABLE works SET (fillfactor = 90)")
-    broken_index.run("SET client_min_messages = debug1; SET pg_opus.min_parallel_rows = 0")
-    assert broken_index.load("works", documents.works(1, 3000), workers=workers) == 3000
-    warnings = [notice.message_primary for notice in broken_index.notices if notice.severity_nonlocalized == "WARNING"]
+def test_invalid_index(catalogue, bulk_insert, state, workers):
+    """A load beside an index that a CREATE INDEX CONCURRENTLY left, not valid or not even ready, warns of nothing."""
+    bulk(catalogue, bulk_insert)
+    catalogue.run("CREATE INDEX broken ON works (title)")
+    # What the index is, is in the relation's cache: a change of the table empties it.
+    catalogue.run(f"UPDATE pg_index SET {state} WHERE indexrelid = 'broken'::regclass; ALTER TABLE works SET (fillfactor = 90)")
+    catalogue.run("SET pg_opus.min_parallel_rows = 0")
+    assert catalogue.load("works", documents.works(1, 3000), workers=workers) == 3000
+    warnings = [notice.message_primary for notice in catalogue.notices if notice.severity_nonlocalized == "WARNING"]
     assert not warnings
-    broken_index.run("REINDEX TABLE composers")
+    assert "resource was not closed" not in LOG.read_text(errors="replace")[-2000:]
 
 
 def test_index_under_way(catalogue, connect, observer):
@@ -41,7 +35,7 @@ def test_index_under_way(catalogue, connect, observer):
     holder.run("COMMIT")
     finished(building)
     catalogue.run("SET enable_seqscan = off; SET enable_bitmapscan = off; CREATE EXTENSION amcheck")
-    assert catalogue.value("SELECT count(*) FROM works WHERE title >= 'Title'") == 1000
+    assert catalogue.value("SELECT count(*) FROM works WHERE title >= 'Title'") == 1001
     catalogue.run("SELECT bt_index_check('late', true)")
 
 
@@ -67,7 +61,8 @@ def test_inheritance_child(catalogue, rows, workers, policy):
     """Rows of a child are not the parent's: its key knows nothing of them, whatever the way of writing."""
     catalogue.run("CREATE TABLE works_archive () INHERITS (works); SET pg_opus.min_parallel_rows = 0")
     catalogue.load("works", documents.works(1, rows))
-    catalogue.run("INSERT INTO works_archive SELECT * FROM ONLY works; DELETE FROM ONLY works WHERE imslp_id > 1 OR %s", policy == "error")
+    catalogue.run("INSERT INTO works_archive SELECT * FROM ONLY works; "
+                  f"DELETE FROM ONLY works WHERE imslp_id > 1 OR {policy == 'error'}")
     parents = catalogue.value("SELECT count(*) FROM ONLY works")
     written = catalogue.load("works", documents.works(1, rows), on_conflict=policy, workers=workers)
     report = catalogue.last_load()

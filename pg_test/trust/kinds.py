@@ -1,0 +1,212 @@
+"""Kinds of table that works can be. Each is data: what it is made of, and what differs from a plain table.
+
+`ddl`     run in the schema that has the plain tables, before the rows that are there
+`after`   run when these rows are there
+`fill`    more rows that are there: those that a row titled 'refused …' collides with
+`refused` whether a row titled 'refused …' is refused; what happens to it is the oracle's word
+`user`    the load is a role's that has all rights on the tables, and owns them where `owner`
+`volatile`  columns that differ from row to row of their own accord
+`policies`  those that make sense; `unsupported`: SQLSTATEs of policies that the kind has not
+`clean`   only records that are good: a refusal would come with the COMMIT
+`counts`  False: what is written is not what the statement counts
+`major`   the first version that has it
+"""
+
+COLUMNS = """composer_id text COLLATE "C" NOT NULL REFERENCES composers, title text NOT NULL, subtitle text, genre text,
+    catalogue_number text, search_terms text[], popular boolean, recommended boolean, imslp_id bigint, openopus_id integer,
+    permlink text"""
+TABLE = f"work_id uuid PRIMARY KEY, {COLUMNS}"
+# Rows that those titled 'refused …' collide with.
+TAKEN = """INSERT INTO works (work_id, composer_id, title) SELECT public.uuid_of('taken ' || n), 'C000001', 'refused ' || n
+    FROM generate_series(0, 1500) n"""
+SEE = """CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP = 'INSERT' THEN INSERT INTO seen_rows VALUES (TG_NAME, TG_OP, NEW.work_id, NEW.title, NULL);
+    ELSE INSERT INTO seen_rows VALUES (TG_NAME, TG_OP, NEW.work_id, NEW.title, OLD.title); END IF; RETURN NEW; END $$;
+    CREATE FUNCTION see_new() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO seen_rows SELECT TG_NAME, TG_OP, work_id, title, NULL FROM new_rows; RETURN NULL; END $$;
+    CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.title LIKE 'refused%' THEN RAISE 'refused' USING ERRCODE = 'RF001'; END IF; RETURN NEW; END $$;
+    """
+NO_KEY = {"update": "42P10", "skip": "42P10"}
+
+
+def kind(ddl="", **fields):
+    return {"ddl": ddl} | fields
+
+
+def partitioned(by, *partitions):
+    return f"DROP TABLE works; CREATE TABLE works ({TABLE}) PARTITION BY {by}; " + \
+        "; ".join(f"CREATE TABLE works_{n} PARTITION OF works {bounds}" for n, bounds in enumerate(partitions))
+
+
+def instead_view(event):
+    return SEE + """ALTER TABLE works RENAME TO works_base; CREATE VIEW works AS SELECT * FROM works_base;
+        CREATE FUNCTION put() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO works_base SELECT NEW.*; RETURN NEW; END $$;
+        CREATE TRIGGER put INSTEAD OF """ + event + " ON works FOR EACH ROW EXECUTE FUNCTION put()"
+
+
+KINDS = {
+    "plain": kind(),
+    "no foreign key": kind("ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey"),
+    # ---- constraints
+    "check": kind("ALTER TABLE works ADD CHECK (title NOT LIKE 'refused%')", refused=True),
+    "check with a function": kind("""CREATE FUNCTION fine(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+        RETURN $1 NOT LIKE 'refused%'; END $$; ALTER TABLE works ADD CHECK (fine(title))""", refused=True),
+    "check not valid": kind("", after="ALTER TABLE works ADD CHECK (title NOT LIKE 'refused%') NOT VALID", refused=True),
+    "check not enforced": kind("ALTER TABLE works ADD CHECK (title NOT LIKE 'refused%') NOT ENFORCED", major=18),
+    "domain column": kind("""CREATE DOMAIN noted AS text CHECK (VALUE <> 'no');
+        ALTER TABLE works ADD note noted DEFAULT 'yes'"""),
+    "domain refused": kind("""CREATE DOMAIN calm AS text CHECK (VALUE NOT LIKE 'refused%');
+        ALTER TABLE works ADD note calm GENERATED ALWAYS AS (title) STORED""", refused=True),
+    "not null with default": kind("ALTER TABLE works ADD note text NOT NULL DEFAULT 'x'"),
+    "not null generated": kind("""ALTER TABLE works ADD note text NOT NULL
+        GENERATED ALWAYS AS (CASE WHEN title NOT LIKE 'refused%' THEN title END) STORED""", refused=True),
+    # ---- columns of the owner's
+    "default immutable": kind("ALTER TABLE works ADD note text DEFAULT 'a' || 1"),
+    "default stable": kind("ALTER TABLE works ADD note text DEFAULT current_schema || current_setting('server_version')", volatile=["note"]),
+    "default volatile": kind("ALTER TABLE works ADD note double precision DEFAULT random()", volatile=["note"]),
+    "default nextval": kind("CREATE SEQUENCE s; ALTER TABLE works ADD note bigint DEFAULT nextval('s')", volatile=["note"]),
+    "default on a loaded column": kind("ALTER TABLE works ALTER genre SET DEFAULT 'none'"),
+    "identity always": kind("ALTER TABLE works ADD note int GENERATED ALWAYS AS IDENTITY UNIQUE", volatile=["note"]),
+    "identity by default": kind("ALTER TABLE works ADD note int GENERATED BY DEFAULT AS IDENTITY", volatile=["note"]),
+    "generated stored": kind("ALTER TABLE works ADD note text GENERATED ALWAYS AS (upper(title)) STORED, ADD n int DEFAULT 3"),
+    "generated virtual": kind("ALTER TABLE works ADD note text GENERATED ALWAYS AS (upper(title)) VIRTUAL", major=18),
+    "dropped columns": kind("""ALTER TABLE works DROP COLUMN subtitle, DROP COLUMN openopus_id;
+        ALTER TABLE works ADD subtitle text, ADD gone text, ADD openopus_id integer; ALTER TABLE works DROP COLUMN gone"""),
+    "other order": kind("DROP TABLE works; CREATE TABLE works (" + """permlink text, imslp_id bigint, title text NOT NULL,
+        composer_id text COLLATE "C" NOT NULL REFERENCES composers, search_terms text[], work_id uuid PRIMARY KEY, popular boolean,
+        recommended boolean, openopus_id integer, catalogue_number text, genre text, subtitle text)"""),
+    "columns in front": kind(f"DROP TABLE works; CREATE TABLE works (front int DEFAULT 5, gone text, second text, {TABLE}); "
+                             "ALTER TABLE works DROP COLUMN gone"),
+    "missing attributes": kind("", after="ALTER TABLE works ADD a text DEFAULT 'added', ADD b int NOT NULL DEFAULT 7, ADD c text"),
+    "varchar": kind("ALTER TABLE works ALTER title TYPE varchar(60), ALTER permlink TYPE varchar"),
+    # ---- indexes
+    "unique immediate": kind("ALTER TABLE works ADD UNIQUE (title)", fill=TAKEN, refused=True),
+    "unique deferrable": kind("ALTER TABLE works ADD UNIQUE (title) DEFERRABLE", fill=TAKEN, refused=True),
+    "unique deferred": kind("ALTER TABLE works ADD UNIQUE (title) DEFERRABLE INITIALLY DEFERRED", fill=TAKEN, clean=True),
+    "unique partial": kind("CREATE UNIQUE INDEX ON works (title) WHERE title LIKE 'ref%'", fill=TAKEN, refused=True),
+    "unique expression": kind("CREATE UNIQUE INDEX ON works (upper(title))", fill=TAKEN, refused=True),
+    "unique nulls not distinct": kind("CREATE UNIQUE INDEX ON works (title, subtitle) NULLS NOT DISTINCT", fill=TAKEN, refused=True),
+    "unique include": kind("CREATE UNIQUE INDEX ON works (title) INCLUDE (imslp_id)", fill=TAKEN, refused=True),
+    "exclusion immediate": kind("ALTER TABLE works ADD EXCLUDE USING btree (title WITH =)", fill=TAKEN, refused=True),
+    "exclusion deferrable": kind("ALTER TABLE works ADD EXCLUDE USING btree (title WITH =) DEFERRABLE", fill=TAKEN, refused=True),
+    "exclusion hash": kind("ALTER TABLE works ADD EXCLUDE USING hash (title WITH =)", fill=TAKEN, refused=True),
+    "key deferrable": kind("ALTER TABLE works DROP CONSTRAINT works_pkey, ADD PRIMARY KEY (work_id) DEFERRABLE", unsupported=NO_KEY),
+    "key deferred": kind("ALTER TABLE works DROP CONSTRAINT works_pkey, ADD PRIMARY KEY (work_id) DEFERRABLE INITIALLY DEFERRED",
+                         unsupported=NO_KEY, clean=True),
+    "no key": kind("ALTER TABLE works DROP CONSTRAINT works_pkey", unsupported=NO_KEY),
+    "gin": kind("CREATE INDEX ON works USING gin (to_tsvector('simple', title))"),
+    "gist": kind("CREATE INDEX ON works USING gist (to_tsvector('simple', title))"),
+    "spgist": kind("CREATE INDEX ON works USING spgist (title)"),
+    "brin": kind("CREATE INDEX ON works USING brin (imslp_id)"),
+    "hash": kind("CREATE INDEX ON works USING hash (title)"),
+    "expression index": kind("CREATE INDEX ON works (lower(title), (imslp_id + 1))"),
+    "index of a user's function": kind("""CREATE FUNCTION low(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+        IF $1 LIKE 'refused%' THEN RAISE 'refused' USING ERRCODE = 'RF002'; END IF; RETURN lower($1); END $$;
+        CREATE INDEX ON works (low(title))""", refused=True),
+    "partial index": kind("CREATE INDEX ON works (title) WHERE imslp_id % 2 = 0"),
+    "include index": kind("CREATE INDEX ON works (title DESC NULLS LAST) INCLUDE (genre, permlink)"),
+    "index not ready": kind("CREATE INDEX late ON works (title)",
+                            after="UPDATE pg_index SET indisvalid = false, indisready = false WHERE indexrelid = 'late'::regclass"),
+    "index not valid": kind("CREATE UNIQUE INDEX late ON works (title)", fill=TAKEN,
+                            after="UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'late'::regclass", refused=True),
+    # ---- foreign keys
+    "second foreign key": kind("""CREATE TABLE prefixes (prefix text PRIMARY KEY); INSERT INTO prefixes VALUES ('Ti'), ('ol'), ('Ag');
+        ALTER TABLE works ADD note text GENERATED ALWAYS AS (left(title, 2)) STORED REFERENCES prefixes""", refused=True),
+    "foreign key deferrable": kind("""ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey,
+        ADD FOREIGN KEY (composer_id) REFERENCES composers DEFERRABLE"""),
+    "foreign key deferred": kind("""ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey,
+        ADD FOREIGN KEY (composer_id) REFERENCES composers DEFERRABLE INITIALLY DEFERRED""", clean=True),
+    "foreign key not valid": kind("ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey",
+                                  after="ALTER TABLE works ADD FOREIGN KEY (composer_id) REFERENCES composers NOT VALID"),
+    "foreign key not enforced": kind("""ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey,
+        ADD FOREIGN KEY (composer_id) REFERENCES composers NOT ENFORCED""", major=18),
+    "foreign key with a cascade": kind("""ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey,
+        ADD FOREIGN KEY (composer_id) REFERENCES composers ON DELETE CASCADE ON UPDATE CASCADE"""),
+    "foreign key twice": kind("ALTER TABLE works ADD FOREIGN KEY (composer_id) REFERENCES composers"),
+    "foreign key to itself": kind("ALTER TABLE works ADD parent uuid DEFAULT NULL REFERENCES works"),
+    "foreign key elsewhere": kind("""CREATE TABLE people (composer_id text COLLATE "C" PRIMARY KEY); INSERT INTO people SELECT composer_id FROM composers;
+        ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey, ADD FOREIGN KEY (composer_id) REFERENCES people"""),
+    "referenced": kind("CREATE TABLE scores (work_id uuid REFERENCES works ON UPDATE CASCADE)",
+                       after="INSERT INTO scores SELECT work_id FROM works"),
+    "trigger of the key disabled": kind("ALTER TABLE works DISABLE TRIGGER ALL"),
+    # ---- triggers
+    "before row": kind(SEE + "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION refuse()", refused=True),
+    "before row that changes": kind("""CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        NEW.genre := 'changed'; RETURN NEW; END $$; CREATE TRIGGER t BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION change()"""),
+    "before row that skips": kind("""CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.title LIKE 'refused%' THEN RETURN NULL; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER t BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION skip()"""),
+    "after row": kind(SEE + "CREATE TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see()"),
+    "after row that refuses": kind(SEE + """CREATE TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see();
+        CREATE TRIGGER u AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION refuse()""", refused=True),
+    "after row with when": kind(SEE + """CREATE TRIGGER t AFTER INSERT ON works FOR EACH ROW WHEN (NEW.imslp_id % 3 = 0) EXECUTE FUNCTION see();
+        CREATE TRIGGER u AFTER UPDATE ON works FOR EACH ROW WHEN (OLD.title IS DISTINCT FROM NEW.title) EXECUTE FUNCTION see()"""),
+    "after row of update": kind(SEE + "CREATE TRIGGER t AFTER UPDATE OF title ON works FOR EACH ROW EXECUTE FUNCTION see()"),
+    "statement triggers": kind(SEE + """CREATE TRIGGER t BEFORE INSERT OR UPDATE ON works EXECUTE FUNCTION nothing();
+        CREATE TRIGGER u AFTER INSERT OR UPDATE ON works EXECUTE FUNCTION nothing()"""),
+    "transition tables": kind(SEE + """CREATE TRIGGER t AFTER INSERT ON works REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION see_new();
+        CREATE TRIGGER u AFTER UPDATE ON works REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION see_new()"""),
+    "transition table and row trigger": kind(SEE + """CREATE TRIGGER t AFTER INSERT ON works REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION see_new();
+        CREATE TRIGGER u AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see()"""),
+    "constraint trigger": kind(SEE + "CREATE CONSTRAINT TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see()"),
+    "constraint trigger deferred": kind(SEE + """CREATE CONSTRAINT TRIGGER t AFTER INSERT OR UPDATE ON works
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION see()"""),
+    "trigger enabled always": kind(SEE + """CREATE TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see();
+        ALTER TABLE works ENABLE ALWAYS TRIGGER t"""),
+    "trigger of replicas": kind(SEE + """CREATE TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see();
+        ALTER TABLE works ENABLE REPLICA TRIGGER t"""),
+    "trigger disabled": kind(SEE + """CREATE TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION refuse();
+        ALTER TABLE works DISABLE TRIGGER t"""),
+    # ---- rules
+    "also rule": kind("""CREATE TABLE log (work_id uuid, title text);
+        CREATE RULE r AS ON INSERT TO works DO ALSO INSERT INTO seen_rows VALUES ('rule', 'INSERT', NEW.work_id, NEW.title, NULL)""",
+                      unsupported={"update": "0A000"}, counts=False),
+    "instead rule": kind("CREATE RULE r AS ON INSERT TO works DO INSTEAD INSERT INTO seen_rows VALUES ('rule', 'INSERT', NEW.work_id, NEW.title, NULL)",
+                         policies=["error"], counts=False, clean=True),
+    "instead nothing": kind("CREATE RULE r AS ON INSERT TO works WHERE NEW.title LIKE 'refused%' DO INSTEAD NOTHING",
+                            unsupported={"update": "0A000"}, counts=False),
+    # ---- row security
+    "row security": kind("""ALTER TABLE works ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON works TO matrix_user
+        USING (true) WITH CHECK (title NOT LIKE 'refused%')""", user=True, refused=True),
+    "row security of others": kind("ALTER TABLE works ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON works TO postgres USING (true)",
+                                   user=True, refuses_all=True),
+    "row security passed by": kind("ALTER TABLE works ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON works WITH CHECK (false)", user=True, owner=True),
+    "row security forced": kind("""ALTER TABLE works ENABLE ROW LEVEL SECURITY; ALTER TABLE works FORCE ROW LEVEL SECURITY;
+        CREATE POLICY p ON works USING (true) WITH CHECK (title NOT LIKE 'refused%')""", user=True, owner=True, refused=True),
+    "row security restrictive": kind("""ALTER TABLE works ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON works USING (true);
+        CREATE POLICY q ON works AS RESTRICTIVE FOR INSERT WITH CHECK (title NOT LIKE 'refused%')""", user=True, refused=True),
+    "a user's": kind("ALTER TABLE works ADD CHECK (title NOT LIKE 'refused%')", user=True, refused=True),
+    # ---- tables of other kinds
+    "inheritance parent": kind("CREATE TABLE works_child () INHERITS (works)", only=True,
+                               after="INSERT INTO works_child SELECT * FROM ONLY works WHERE imslp_id < 20"),
+    "inheritance child": kind("ALTER TABLE works RENAME TO works_parent; CREATE TABLE works (LIKE works_parent INCLUDING ALL) INHERITS (works_parent)"),
+    "range partitions": kind(partitioned(
+        "RANGE (work_id)", "FOR VALUES FROM (MINVALUE) TO ('80000000-0000-0000-0000-000000000000')",
+        "FOR VALUES FROM ('80000000-0000-0000-0000-000000000000') TO ('f8000000-0000-0000-0000-000000000000')"), refused=True),
+    "hash partitions": kind(partitioned(
+        "HASH (work_id)", *(f"FOR VALUES WITH (MODULUS 3, REMAINDER {n})" for n in range(3)))),
+    "partitions with a trigger": kind(SEE + partitioned("HASH (work_id)", *(f"FOR VALUES WITH (MODULUS 2, REMAINDER {n})" for n in range(2)))
+                                      + "; CREATE TRIGGER t AFTER INSERT OR UPDATE ON works FOR EACH ROW EXECUTE FUNCTION see()"),
+    "default partition": kind(partitioned("RANGE (work_id)", "DEFAULT")),
+    "a partition": kind(f"ALTER TABLE works RENAME TO works_gone; CREATE TABLE works_all ({TABLE}) PARTITION BY RANGE (work_id); "
+                        "CREATE TABLE works PARTITION OF works_all FOR VALUES FROM (MINVALUE) TO ('f8000000-0000-0000-0000-000000000000')", refused=True),
+    "foreign table": kind("""ALTER TABLE works RENAME TO works_remote; CREATE FOREIGN TABLE works (work_id uuid NOT NULL, composer_id text
+        COLLATE "C" NOT NULL, title text NOT NULL, subtitle text, genre text, catalogue_number text, search_terms text[], popular boolean,
+        recommended boolean, imslp_id bigint, openopus_id integer, permlink text) SERVER loopback
+        OPTIONS (schema_name '{schema}', table_name 'works_remote')""", unsupported=NO_KEY),
+    "simple view": kind("ALTER TABLE works RENAME TO works_base; CREATE VIEW works AS SELECT * FROM works_base", unsupported=NO_KEY),
+    "view with check option": kind("""ALTER TABLE works RENAME TO works_base;
+        CREATE VIEW works AS SELECT * FROM works_base WHERE title NOT LIKE 'refused%' WITH CHECK OPTION""", refused=True, unsupported=NO_KEY),
+    "instead of trigger": kind(instead_view("INSERT"), unsupported=NO_KEY),
+    "unlogged": kind("ALTER TABLE works SET UNLOGGED"),
+    "temporary": kind(f"DROP TABLE works; CREATE TEMP TABLE works ({TABLE.replace('REFERENCES composers', '')})", temporary=True),
+    "temporary with a check": kind(f"DROP TABLE works; CREATE TEMP TABLE works ({TABLE.replace('REFERENCES composers', '')}, "
+                                   "CHECK (title NOT LIKE 'refused%'))", temporary=True, refused=True),
+    "replica identity full": kind("ALTER TABLE works REPLICA IDENTITY FULL"),
+    "fillfactor": kind("ALTER TABLE works SET (fillfactor = 20)"),
+    "storage": kind("ALTER TABLE works ALTER title SET STORAGE EXTERNAL, ALTER permlink SET COMPRESSION pglz"),
+    "published": kind("ALTER TABLE works SET (autovacuum_enabled = false)"),
+}
