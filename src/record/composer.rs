@@ -60,8 +60,12 @@ const COLUMNS: &[Column] = &[
 impl Row for Composer<'_> {
     const TABLE: Table = Table { name: "composers", columns: COLUMNS };
 
-    fn order_key(&self, key: &mut Vec<u8>) {
-        key.extend_from_slice(self.composer_id.as_bytes());
+    fn parent(&self) -> &[u8] {
+        &[]
+    }
+
+    fn key(&self) -> &[u8] {
+        self.composer_id.as_bytes()
     }
 
     fn put(&self, sink: &mut impl Sink) {

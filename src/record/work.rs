@@ -91,11 +91,13 @@ const COLUMNS: &[Column] = &[
 impl Row for Work<'_> {
     const TABLE: Table = Table { name: "works", columns: COLUMNS };
 
-    /// By composer, then key: works of a composer lie together, and its index is filled in order.
-    fn order_key(&self, key: &mut Vec<u8>) {
-        key.extend_from_slice(self.composer_id.as_bytes());
-        key.push(0);
-        key.extend_from_slice(self.work_id.as_bytes());
+    /// The works of a composer lie together, and the index on composers is filled in order.
+    fn parent(&self) -> &[u8] {
+        self.composer_id.as_bytes()
+    }
+
+    fn key(&self) -> &[u8] {
+        self.work_id.as_bytes()
     }
 
     fn put(&self, sink: &mut impl Sink) {

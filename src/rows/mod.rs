@@ -1,7 +1,7 @@
 //! PURE. The rows of a document: formed as tuples slice by slice, then put in [`order`], each key once.
 //!
-//! A row is known by its [`RowRef`]. What decides its order and identity is its order key, bytes that compare as the
-//! rows are to be written (see [`Row::order_key`]).
+//! A row is known by its [`RowRef`]. Its parent and its key decide its order, and its key its identity (see
+//! [`Row::parent`] and [`Row::key`]). Both may be any bytes: they are kept by their lengths.
 
 pub mod order;
 
@@ -18,17 +18,20 @@ pub struct Slice<'m> {
     #[serde(borrow, with = "serde_bytes")]
     tuples: Cow<'m, [u8]>,
     #[serde(borrow, with = "serde_bytes")]
+    /// The parent of each row, then its key.
     keys: Cow<'m, [u8]>,
     rows: Vec<SliceRow>,
     /// Ordinals of rows with a text that the database's encoding does not have.
     pub unencodable: Vec<u32>,
 }
 
-/// Where a row's tuple and order key end; they begin where those of the row before it end.
+/// Where a row's tuple, parent and key end. The tuple and the parent begin where the tuple and the key of the row before
+/// it end; the key begins where its parent ends.
 #[derive(Clone, Serialize, Deserialize)]
 struct SliceRow {
     ordinal: u32,
     tuple_end: u32,
+    parent_end: u32,
     key_end: u32,
 }
 
@@ -54,15 +57,23 @@ impl Slice<'static> {
                 unencodable.push(ordinal);
                 continue;
             }
-            row.order_key(&mut keys);
-            let (tuple_end, key_end) = (tuples.len() as u32, keys.len() as u32);
-            formed.push(SliceRow { ordinal, tuple_end, key_end });
+            let tuple_end = tuples.len() as u32;
+            formed.push(place(ordinal, tuple_end, row.parent(), row.key(), &mut keys));
         }
         Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable }
     }
 }
 
+/// Appends a row's parent and key.
+fn place(ordinal: u32, tuple_end: u32, parent: &[u8], key: &[u8], keys: &mut Vec<u8>) -> SliceRow {
+    keys.extend_from_slice(parent);
+    let parent_end = keys.len() as u32;
+    keys.extend_from_slice(key);
+    SliceRow { ordinal, tuple_end, parent_end, key_end: keys.len() as u32 }
+}
+
 impl Slice<'_> {
+    /// Where the row's tuple and parent begin.
     fn before(&self, row: u32) -> (usize, usize) {
         match row.checked_sub(1).map(|before| &self.rows[before as usize]) {
             Some(before) => (before.tuple_end as usize, before.key_end as usize),
@@ -115,16 +126,11 @@ impl<'m> Rows<'m> {
         &slice.tuples[start..slice.rows[row.row as usize].tuple_end as usize]
     }
 
-    fn order_key(&self, row: RowRef) -> &[u8] {
+    /// The key of the row's parent; empty if rows have no parent.
+    fn parent(&self, row: RowRef) -> &[u8] {
         let slice = &self.slices[row.slice as usize];
         let (_, start) = slice.before(row.row);
-        &slice.keys[start..slice.rows[row.row as usize].key_end as usize]
-    }
-
-    /// The row's parent, where rows have one: what stands before the NUL of the order key.
-    fn parent(&self, row: RowRef) -> &[u8] {
-        let key = self.order_key(row);
-        &key[..memchr::memchr(0, key).unwrap_or(0)]
+        &slice.keys[start..slice.rows[row.row as usize].parent_end as usize]
     }
 
     /// The parent of a row as text.
@@ -132,10 +138,11 @@ impl<'m> Rows<'m> {
         std::str::from_utf8(self.parent(row)).unwrap_or_default()
     }
 
-    /// The key of the table: what stands behind the NUL of the order key, or all of it.
+    /// The row's own key.
     pub fn key(&self, row: RowRef) -> &[u8] {
-        let key = self.order_key(row);
-        memchr::memchr(0, key).map_or(key, |nul| &key[nul + 1..])
+        let slice = &self.slices[row.slice as usize];
+        let place = &slice.rows[row.row as usize];
+        &slice.keys[place.parent_end as usize..place.key_end as usize]
     }
 
     /// A copy of some of the rows, in the order given, in the room of an earlier one.
@@ -147,9 +154,9 @@ impl<'m> Rows<'m> {
         copied.clear();
         for row in rows {
             tuples.extend_from_slice(self.tuple(*row));
-            keys.extend_from_slice(self.order_key(*row));
-            let (tuple_end, key_end) = (tuples.len() as u32, keys.len() as u32);
-            copied.push(SliceRow { ordinal: row.ordinal, tuple_end, key_end });
+            let tuple_end = tuples.len() as u32;
+            let (parent, key) = (self.parent(*row), self.key(*row));
+            copied.push(place(row.ordinal, tuple_end, parent, key, &mut keys));
         }
         Slice { tuples: tuples.into(), keys: keys.into(), rows: copied, unencodable: vec![] }
     }

@@ -72,7 +72,8 @@ impl Rows<'_> {
         });
         let mut placed: Vec<Placed> = placed.into_iter().flatten().collect();
         sort(&mut placed, parallel, |a, b| {
-            a.number.cmp(&b.number).then_with(|| self.order_key(a.row).cmp(self.order_key(b.row)))
+            // Equal numbers have equal parents.
+            a.number.cmp(&b.number).then_with(|| self.key(a.row).cmp(self.key(b.row)))
         });
         let starts =
             |place: &usize| *place == 0 || placed[*place].rank() != placed[place - 1].rank();

@@ -67,8 +67,60 @@ fn families_are_told_apart() {
     assert!(none.families.is_empty() && none.write.is_empty());
 }
 
+/// A row of a table whose parents and keys are any bytes.
+#[derive(Clone)]
+struct Binary {
+    parent: &'static [u8],
+    key: &'static [u8],
+}
+
+impl Row for Binary {
+    const TABLE: crate::record::Table = crate::record::Table { name: "binary", columns: &[] };
+
+    fn parent(&self) -> &[u8] {
+        self.parent
+    }
+
+    fn key(&self) -> &[u8] {
+        self.key
+    }
+
+    fn put(&self, sink: &mut impl crate::record::Sink) {
+        sink.int4(None);
+    }
+}
+
 #[test]
-fn rows_stand_as_their_order_keys_compare() {
+fn zero_bytes_in_parents_and_keys_are_bytes_like_others() {
+    let content: [(&[u8], &[u8]); 9] = [
+        (b"", b"\0"),
+        (b"", b"a\0b"),
+        (b"", b"b"),
+        (b"", b"\0\0"),
+        (b"", b"a\0c"),
+        (b"p\0", b"x"),
+        (b"p", b"\0x"),
+        (b"p", b"y"),
+        (b"p\0q", b""),
+    ];
+    let content = content.map(|(parent, key)| Some(Binary { parent, key }));
+    let rows = Rows::new(vec![Slice::form(content, 0, as_utf8)]);
+    for parallel in [false, true] {
+        let order = rows.order(Repeated::FirstWins, parallel);
+        assert_eq!(order.duplicates.len(), 0);
+        assert_eq!(ordinals(&order.write), [0, 3, 1, 4, 2, 6, 7, 5, 8]);
+        let families = order.families.iter().map(|family| (family.first, family.size));
+        assert_eq!(families.collect::<Vec<_>>(), [(0, 5), (5, 2), (7, 1), (8, 1)]);
+        let copy = Rows::new(vec![rows.copy(&order.write, Slice::default())]);
+        for (copied, row) in copy.all().iter().zip(&order.write) {
+            assert_eq!(copy.parent(*copied), rows.parent(*row));
+            assert_eq!(copy.key(*copied), rows.key(*row));
+        }
+    }
+}
+
+#[test]
+fn rows_stand_as_their_parents_and_keys_compare() {
     // Parents and keys that are alike in their first bytes, and beyond what the numbers hold.
     let number = |n: u128| n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     let composer = |n: u128| format!("{}{}", "Bach,_J.".repeat(1 + n as usize % 3), n % 7);
@@ -79,7 +131,7 @@ fn rows_stand_as_their_order_keys_compare() {
         Rows::new(slices.map(|(i, works)| Slice::form(works.to_vec(), 97 * i, as_utf8)).collect());
     for parallel in [false, true] {
         let order = rows.order(Repeated::FirstWins, parallel);
-        let keys: Vec<&[u8]> = order.write.iter().map(|row| rows.order_key(*row)).collect();
+        let keys = order.write.iter().map(|row| (rows.parent(*row), rows.key(*row)));
         assert!(keys.is_sorted());
         assert_eq!(order.write.len() + order.duplicates.len(), works.len());
         let families = rows.families(&order.write);
