@@ -6,7 +6,7 @@ use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Image, Value, Watch};
-use crate::error::{LoadError, excerpt};
+use crate::error::LoadError;
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
@@ -87,6 +87,8 @@ impl<'a> Loadable<'a> for Work<'a> {
 pub trait Places: Send {
     fn path(&self, ordinal: u32) -> String;
     fn image(&self, ordinal: u32) -> Option<Image<'_>>;
+    /// The beginning of the record, for an error to show.
+    fn excerpt(&self, ordinal: u32) -> Option<String>;
     /// The composer that a work names.
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
 }
@@ -107,20 +109,13 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
         self.records.get(ordinal as usize).map(|record| record.value.image())
     }
 
+    fn excerpt(&self, ordinal: u32) -> Option<String> {
+        self.records.get(ordinal as usize)?.value.excerpt()
+    }
+
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>> {
         let record = self.records.get(ordinal as usize)?;
         decode::composer_of(&self.found, record)
-    }
-}
-
-/// The start of a record, for an error to show.
-pub fn show(places: &dyn Places, ordinal: u32) -> Option<String> {
-    match places.image(ordinal)? {
-        Image::Text(text) => Some(excerpt(&text).into_owned()),
-        Image::Container(bytes) => {
-            let json = Jsonb::document(bytes).and_then(|value| value.read::<serde_json::Value>());
-            json.ok().map(|json| excerpt(&json.to_string()).into_owned())
-        }
     }
 }
 

@@ -67,6 +67,9 @@ pub trait Value<'a>: Copy + Send + Sync {
     /// The value as it is, for those who set it aside.
     fn image(self) -> Image<'a>;
 
+    /// The beginning of the value as JSON text, for a message. Takes time and memory for no more than that.
+    fn excerpt(self) -> Option<String>;
+
     /// Checks a value that nobody reads.
     fn check(self) -> Result<(), Fault> {
         self.read::<serde::de::IgnoredAny>().map(|_| ())
@@ -124,4 +127,13 @@ impl Watch {
     pub fn check(&self) -> Result<(), Fault> {
         if self.stop.load(Ordering::Relaxed) { Err(Fault::Stopped) } else { Ok(()) }
     }
+}
+
+/// A walk that took room for each level would end the test's process here.
+#[cfg(test)]
+pub fn on_a_small_stack(test: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(128 << 10);
+        thread.spawn_scoped(scope, test).unwrap().join().unwrap();
+    });
 }

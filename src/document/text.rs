@@ -170,6 +170,10 @@ impl<'a> Value<'a> for Text<'a> {
     fn image(self) -> Image<'a> {
         Image::Text(Cow::Borrowed(self.0))
     }
+
+    fn excerpt(self) -> Option<String> {
+        Some(excerpt(self.0).into_owned())
+    }
 }
 
 fn line(text: &str, number: usize) -> &str {

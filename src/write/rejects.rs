@@ -16,7 +16,7 @@ use crate::pg::error::ServerError;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
-use crate::prepare::{Places, show};
+use crate::prepare::Places;
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
 use crate::tuple::{Formed, Former, Tuples};
@@ -97,7 +97,7 @@ impl<'a> Rejects<'a> {
     /// Ends the load under `stop` with the failure of the lowest bad record, once all before it have been tried.
     pub fn raise(&mut self) -> Result<(), Failure> {
         let Some((ordinal, failure)) = self.stop.take() else { return Ok(()) };
-        let record = show(self.places, ordinal);
+        let record = self.places.excerpt(ordinal);
         Err(match failure {
             Failure::Load { error, .. } => Failure::Load { error, record },
             Failure::Server { error, .. } => {

@@ -1,6 +1,7 @@
 //! PURE, tests only: text.
 
 use super::*;
+use crate::document::on_a_small_stack;
 use serde_json::{Value as Json, json};
 
 fn documents(text: &str) -> Result<Vec<&str>, Fault> {
@@ -93,6 +94,38 @@ fn depth_and_size_of_ignored_values_do_not_matter() {
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
     assert_eq!(Text(&deep).check(), Ok(()));
     assert_eq!(Text("1e400").check(), Ok(()));
+}
+
+#[test]
+fn depth_takes_no_stack() {
+    use crate::document::find::{Resource, find};
+    use crate::record::scalar::{List, Nested, Scalar};
+    use crate::source::{imslp, open_opus};
+
+    const DEPTH: usize = 2_000_000;
+    let arrays = format!("{}1{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+    let objects = format!("{}1{}", "{\"intvals\":".repeat(DEPTH), "}".repeat(DEPTH));
+    let ignored = format!("[{{\"id\":\"Category:A\",\"ignored\":{arrays}}}]");
+    let terms = format!("{{\"searchterms\":{arrays},\"title\":{objects}}}");
+    let broken = "[".repeat(DEPTH);
+    on_a_small_stack(|| {
+        for text in [&arrays, &objects, &ignored, &terms, &broken] {
+            let value = Text(text);
+            assert_eq!(value.check().is_ok(), *text != broken);
+            let _ = value.read::<Scalar>();
+            let _ = value.read::<List>();
+            let _ = value.read::<Nested<imslp::Person>>();
+            let _ = value.read::<Nested<imslp::Piece>>();
+            let _ = value.read::<Nested<open_opus::Piece>>();
+            let watch = Watch::default();
+            let Ok(documents) = Text::documents(text, &watch) else { continue };
+            for resource in [Resource::Composers, Resource::Works] {
+                if let Ok((_, records)) = find(documents.clone(), resource, &watch) {
+                    records.for_each(|record| drop(record.map(|record| record.value.excerpt())));
+                }
+            }
+        }
+    });
 }
 
 #[test]
