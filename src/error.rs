@@ -34,11 +34,66 @@ impl fmt::Display for LoadError {
     }
 }
 
+/// A fault of a record as it is kept until it is told: the path is made then. A document may have millions of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordFault {
+    pub ordinal: u32,
+    pub place: Place,
+    pub fault: Fault,
+}
+
+/// Where in a record a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this field of the record, a path from the record; empty for the record as a whole.
+    Field(&'static str),
+    /// In this field of the composer that the record belongs to.
+    Composer(&'static str),
+}
+
+/// A type of SQL that a field's value should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SqlType {
+    Boolean,
+    Date,
+    Integer,
+    Bigint,
+}
+
+impl fmt::Display for SqlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SqlType::Boolean => "type boolean",
+            SqlType::Date => "type date",
+            SqlType::Integer => "type integer",
+            SqlType::Bigint => "type bigint",
+        })
+    }
+}
+
+/// The kind of record that a load is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    Person,
+    Work,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Expected::Person => "a person (type 1)",
+            Expected::Work => "a work (type 2)",
+        })
+    }
+}
+
+const BYTES_IN_MB: u64 = 1 << 20;
+
 /// What is wrong. The texts carry no place: [`LoadError`] adds it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// No JSON, with the parser's reason.
-    Malformed(String),
+    Malformed(Box<str>),
     /// `\u0000`, which is JSON and yet no text in Postgres.
     NullCharacter,
     /// A character that the database's encoding does not have.
@@ -46,9 +101,9 @@ pub enum Fault {
     /// Half of a surrogate pair.
     LoneSurrogate,
     /// The document is JSON of a shape that no source has.
-    UnknownShape(String),
+    UnknownShape(Box<str>),
     /// An answer that says it is an error, with its text.
-    SourceError(String),
+    SourceError(Box<str>),
     NotAnObject(Kind),
     Missing,
     WrongType {
@@ -57,34 +112,64 @@ pub enum Fault {
     },
     /// A record of another kind than the load is for.
     WrongRecord {
-        expected: &'static str,
-        found: String,
+        expected: Expected,
+        found: Box<str>,
     },
-    /// No value of that type: `expected` names it.
+    /// No value of that type.
     Invalid {
-        expected: &'static str,
-        value: String,
+        expected: SqlType,
+        value: Box<str>,
     },
     OutOfRange {
-        expected: &'static str,
-        value: String,
+        expected: SqlType,
+        value: Box<str>,
     },
     /// A date such as 1685-13-45: of the right form, yet in no calendar.
-    NoSuchDate(String),
-    UnknownComposer(String),
+    NoSuchDate(Box<str>),
+    UnknownComposer(Box<str>),
     /// The same key earlier in the document.
     Duplicate {
-        key: String,
+        key: Box<str>,
         first: u32,
     },
     /// More records were set aside than the caller allowed.
     TooManyRejected {
         limit: u64,
     },
+    /// An allocation failed.
+    OutOfMemory,
+    /// The records, rows and faults of the document need more memory than a load may take, in bytes.
+    OverBudget {
+        most: u64,
+    },
     /// The load was asked to stop; the server's own interrupt says why.
     Stopped,
     /// A defect of this program.
-    Internal(String),
+    Internal(Box<str>),
+}
+
+impl Fault {
+    /// Whether the record is no JSON, or no text of Postgres: no jsonb can hold it.
+    pub fn is_malformed(&self) -> bool {
+        matches!(self, Fault::Malformed(_) | Fault::NullCharacter | Fault::LoneSurrogate)
+    }
+
+    /// The memory that the fault takes beside itself, in bytes.
+    pub fn heap(&self) -> usize {
+        match self {
+            Fault::Malformed(text)
+            | Fault::UnknownShape(text)
+            | Fault::SourceError(text)
+            | Fault::Invalid { value: text, .. }
+            | Fault::OutOfRange { value: text, .. }
+            | Fault::WrongRecord { found: text, .. }
+            | Fault::NoSuchDate(text)
+            | Fault::UnknownComposer(text)
+            | Fault::Duplicate { key: text, .. }
+            | Fault::Internal(text) => text.len(),
+            _ => 0,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -122,6 +207,12 @@ impl fmt::Display for Fault {
             Fault::TooManyRejected { limit } => {
                 write!(f, "more than reject_limit ({limit}) records are rejected")
             }
+            Fault::OutOfMemory => write!(f, "out of memory"),
+            Fault::OverBudget { most } => write!(
+                f,
+                "the records of the document need more than {} MB of memory",
+                most / BYTES_IN_MB
+            ),
             Fault::Stopped => write!(f, "the load was stopped"),
             Fault::Internal(what) => write!(f, "internal error: {what}"),
         }
@@ -155,12 +246,19 @@ mod tests {
         assert!(cut.len() <= EXCERPT_BYTES && cut.ends_with("é..."), "{cut}");
     }
 
+    /// What a million bad records take.
+    #[test]
+    fn a_fault_is_small() {
+        assert!(size_of::<Fault>() <= 24);
+        assert!(size_of::<RecordFault>() <= 56);
+    }
+
     #[test]
     fn an_error_names_its_record_and_path() {
         let error = LoadError {
             ordinal: Some(17),
             path: "$[17].intvals.pageid".into(),
-            fault: Fault::Invalid { expected: "type bigint", value: quoted("abc") },
+            fault: Fault::Invalid { expected: SqlType::Bigint, value: quoted("abc").into() },
         };
         assert_eq!(
             error.to_string(),

@@ -177,10 +177,10 @@ fn rejects_of<'p, 'a, R: Loadable<'a>>(
 ) -> Result<Rejects<'p>, Failure> {
     let (_, function) = function_of(R::RESOURCE);
     let mut rejects = Rejects::new(function, &*prepared.places, options);
-    prepared.faults.iter().cloned().try_for_each(|fault| rejects.error(fault))?;
+    rejects.decoded(&prepared.faults)?;
     if options.on_conflict == OnConflict::Error {
         prepared.order.duplicates.iter().try_for_each(|duplicate| {
-            let key = R::key_text(prepared.rows.key(duplicate.row));
+            let key = R::key_text(prepared.rows.key(duplicate.row)).into();
             let fault = Fault::Duplicate { key, first: duplicate.kept };
             rejects.fault(duplicate.row.ordinal, fault)
         })?;
@@ -197,9 +197,9 @@ fn duplicates(prepared: &Prepared<'_>, options: &Options) -> u64 {
 }
 
 /// The composers that works name, each told by the ordinal of one of its works.
-fn named_composers(places: &dyn Places, works: &[u32]) -> Rows<'static> {
+fn named_composers(places: &dyn Places, works: &[u32]) -> Result<Rows<'static>, Failure> {
     let slices = works.iter().map(|&ordinal| {
         Slice::form([places.composer(ordinal)], ordinal as usize, encoding::encode())
     });
-    Rows::new(slices.collect())
+    Ok(Rows::new(slices.collect::<Result<_, _>>()?))
 }

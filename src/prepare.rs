@@ -1,17 +1,17 @@
 //! PURE. From a document to rows ready to be written: steps 1 to 3 of a load, all that needs no server.
 
-use crate::decode::{self, Decoded, Mode};
-use crate::document::find::{Found, Record, Records, Resource, find, find_in_array};
+use crate::decode::{self, Decoded, Kept, Mode};
+use crate::document::find::{Found, Records, Resource, find, find_in_array};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Image, Value, Watch};
-use crate::error::LoadError;
+use crate::error::{LoadError, Place, RecordFault};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::rows::Rows;
-use crate::rows::order::{Order, Repeated};
+use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -86,6 +86,8 @@ impl<'a> Loadable<'a> for Work<'a> {
 /// Where the records of a document are, for those who speak of them.
 pub trait Places: Send {
     fn path(&self, ordinal: u32) -> String;
+    /// A fault with the path that it has in the document.
+    fn told(&self, fault: RecordFault) -> LoadError;
     fn image(&self, ordinal: u32) -> Option<Image<'_>>;
     /// The beginning of the record, for an error to show.
     fn excerpt(&self, ordinal: u32) -> Option<String>;
@@ -96,25 +98,36 @@ pub trait Places: Send {
 /// The records of a document, and what they stand in.
 struct Known<'a, V> {
     found: Found<'a, V>,
-    records: Vec<Record<V>>,
+    records: Kept<V>,
+}
+
+impl<'a, V: Value<'a>> Known<'a, V> {
+    fn path_of(&self, ordinal: u32, place: Place) -> String {
+        let record = self.records.get(ordinal);
+        record.map_or_else(|| "$".into(), |record| self.found.path(record, place))
+    }
 }
 
 impl<'a, V: Value<'a>> Places for Known<'a, V> {
     fn path(&self, ordinal: u32) -> String {
-        let record = self.records.get(ordinal as usize);
-        record.map_or_else(|| "$".into(), |record| self.found.path(record, ""))
+        self.path_of(ordinal, Place::Field(""))
+    }
+
+    fn told(&self, fault: RecordFault) -> LoadError {
+        let path = self.path_of(fault.ordinal, fault.place);
+        LoadError { ordinal: Some(fault.ordinal), path, fault: fault.fault }
     }
 
     fn image(&self, ordinal: u32) -> Option<Image<'_>> {
-        self.records.get(ordinal as usize).map(|record| record.value.image())
+        self.records.get(ordinal).map(|record| record.value.image())
     }
 
     fn excerpt(&self, ordinal: u32) -> Option<String> {
-        self.records.get(ordinal as usize)?.value.excerpt()
+        self.records.get(ordinal)?.value.excerpt()
     }
 
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>> {
-        let record = self.records.get(ordinal as usize)?;
+        let record = self.records.get(ordinal)?;
         decode::composer_of(&self.found, record)
     }
 }
@@ -127,7 +140,7 @@ pub struct Prepared<'a> {
     pub rows: Rows<'static>,
     pub order: Order,
     /// By ordinal.
-    pub faults: Vec<LoadError>,
+    pub faults: Vec<RecordFault>,
     pub places: Box<dyn Places + 'a>,
 }
 
@@ -169,9 +182,11 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
-    let order = rows.order(repeated, mode.parallel);
+    let order = watch.take(rows.len() * BYTES_A_ROW);
+    let order = order.and_then(|()| rows.order(repeated, mode.parallel));
+    let order = order.map_err(LoadError::document)?;
     watch.check().map_err(LoadError::document)?;
-    let (source, received) = (found.source.name(), records.len());
+    let (source, received) = (found.source.name(), records.count);
     let places = Box::new(Known { found, records });
     Ok(Prepared { source, received, rows, order, faults, places })
 }

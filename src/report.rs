@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::document::find::Resource;
-use crate::error::{Fault, LoadError, excerpt};
+use crate::error::{Fault, LoadError, SqlType, excerpt};
 use crate::pg::encoding;
 use crate::pg::error::{ServerError, raise, sqlstate_text};
 
@@ -97,6 +97,12 @@ pub fn function_of(resource: Resource) -> (&'static str, &'static str) {
     }
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::load(LoadError::document(fault))
+    }
+}
+
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         Failure::Server { error, about: None }
@@ -147,13 +153,15 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
         Fault::Missing => ERRCODE_NOT_NULL_VIOLATION,
         Fault::WrongType { .. } => ERRCODE_DATATYPE_MISMATCH,
         Fault::WrongRecord { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
-        Fault::Invalid { expected: "type date", .. } => ERRCODE_INVALID_DATETIME_FORMAT,
+        Fault::Invalid { expected: SqlType::Date, .. } => ERRCODE_INVALID_DATETIME_FORMAT,
         Fault::Invalid { .. } => ERRCODE_INVALID_TEXT_REPRESENTATION,
         Fault::OutOfRange { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Fault::NoSuchDate(_) => ERRCODE_DATETIME_FIELD_OVERFLOW,
         Fault::UnknownComposer(_) => ERRCODE_FOREIGN_KEY_VIOLATION,
         Fault::Duplicate { .. } => ERRCODE_UNIQUE_VIOLATION,
         Fault::TooManyRejected { .. } => ERRCODE_DATA_EXCEPTION,
+        Fault::OutOfMemory => ERRCODE_OUT_OF_MEMORY,
+        Fault::OverBudget { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         Fault::Stopped => ERRCODE_QUERY_CANCELED,
         Fault::Internal(_) => ERRCODE_INTERNAL_ERROR,
     }
@@ -177,6 +185,9 @@ fn hint(error: &LoadError) -> Option<&'static str> {
             Some("Composers are loaded by load_composers(), works by load_works().")
         }
         Fault::UnknownComposer(_) => Some(UNKNOWN_COMPOSER_HINT),
+        Fault::OverBudget { .. } => {
+            Some("Load the document in parts. Many bad records are refused early by reject_limit.")
+        }
         Fault::Duplicate { .. } => {
             Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
         }

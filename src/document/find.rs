@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::records::{Record, Records};
 use self::records::{Step, elements};
 use super::{Elements, Kind, Value, Watch};
-use crate::error::{Fault, LoadError};
+use crate::error::{Fault, LoadError, Place};
 use crate::record::scalar::Scalar;
 
 /// Who published the document.
@@ -77,8 +77,12 @@ impl<'a, V: Value<'a>> Found<'a, V> {
         })
     }
 
-    /// The SQL/JSON path of a record, and of `field` in it.
-    pub fn path(&self, record: &Record<V>, field: &str) -> String {
+    /// The SQL/JSON path of a place in a record.
+    pub fn path(&self, record: &Record<V>, place: Place) -> String {
+        let field = match place {
+            Place::Field(field) => field,
+            Place::Composer(field) => return self.composer_path(record, field),
+        };
         let mut path = self.base.to_string();
         if let (true, Some(composer)) = (self.dump, record.composer) {
             let _ = write!(path, "[{composer}]");
@@ -103,7 +107,7 @@ impl<'a, V: Value<'a>> Found<'a, V> {
     }
 
     /// The path of a field of the composer that a record belongs to.
-    pub fn composer_path(&self, record: &Record<V>, field: &str) -> String {
+    fn composer_path(&self, record: &Record<V>, field: &str) -> String {
         match (self.dump, record.composer) {
             (true, Some(composer)) => format!("{}[{composer}].{field}", self.base),
             _ => format!("$.composer.{field}"),
@@ -142,7 +146,9 @@ fn find_in<'a, V: Value<'a> + 'a>(
         Kind::Object => object(document, resource, watch),
         kind => {
             document.check()?;
-            Err(Fault::UnknownShape(format!("the document is {kind}, neither array nor object")))
+            Err(Fault::UnknownShape(
+                format!("the document is {kind}, neither array nor object").into(),
+            ))
         }
     }
 }
@@ -304,9 +310,9 @@ fn refuse_error_answer<'a, V: Value<'a>>(status: V, watch: &Watch) -> Result<(),
         value.read::<Scalar>().ok().map(|scalar| scalar.display())
     };
     match text("success").as_deref() {
-        Some("false" | "0") => {
-            Err(Fault::SourceError(text("error").unwrap_or_else(|| "no reason given".into())))
-        }
+        Some("false" | "0") => Err(Fault::SourceError(
+            text("error").unwrap_or_else(|| "no reason given".into()).into(),
+        )),
         _ => Ok(()),
     }
 }

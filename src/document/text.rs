@@ -22,7 +22,7 @@ pub struct Text<'a>(&'a str);
 /// Bytes as the text that they should be.
 pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
     simdutf8::compat::from_utf8(bytes)
-        .map_err(|error| Fault::Malformed(format!("the text is no UTF-8: {error}")))
+        .map_err(|error| Fault::Malformed(format!("the text is no UTF-8: {error}").into()))
 }
 
 impl<'a> Text<'a> {
@@ -159,7 +159,9 @@ impl<'a> Value<'a> for Text<'a> {
             // serde_json counts columns in bytes, from 1, within the line.
             let near = line(self.0, error.line());
             let near = near.get(near.floor_char_boundary(error.column().saturating_sub(1))..);
-            Fault::Malformed(format!("{reason} near \"{}\"", excerpt(near.unwrap_or_default())))
+            Fault::Malformed(
+                format!("{reason} near \"{}\"", excerpt(near.unwrap_or_default())).into(),
+            )
         })
     }
 

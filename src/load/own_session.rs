@@ -74,7 +74,7 @@ impl<'a> OwnSession<'_, 'a> {
         let mut rejects = stage.rejects;
         rejects.raise()?;
         let (kind, _) = function_of(R::RESOURCE);
-        rejects::store(spi, load_id, kind, &rejects.formed())?;
+        rejects::store(spi, load_id, kind, rejects.formed())?;
         let rejected = rejects.count();
         let counts = Counts { rejected, duplicate: duplicates(prepared, options), ..counts };
         Ok(Outcome {
@@ -122,8 +122,8 @@ impl Stage<'_> {
     /// Makes the composers that works name, each told by the ordinal of the first of its works.
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
         let target = target::find(self.spi, Composer::TABLE, OnConflict::Skip)?;
-        let rows = named_composers(self.places, firsts);
-        let order = rows.order(Repeated::FirstWins, false);
+        let rows = named_composers(self.places, firsts)?;
+        let order = rows.order(Repeated::FirstWins, false)?;
         self.write(&target, OnConflict::Skip, false, &rows, &order.write, None).map(|_| ())
     }
 

@@ -88,7 +88,7 @@ pub fn write<'a, R: Loadable<'a>>(
         Err(reason) => return not(reason, Some(there)),
     };
     let sessions = team.size();
-    let parts = parts::<R>(prepared, &there, &absent, sessions);
+    let parts = parts::<R>(prepared, &there, &absent, sessions)?;
     let start = |_| Start {
         identity: Identity::current(),
         query: background::client_query(),
@@ -169,7 +169,7 @@ fn parts<'a, R: Loadable<'a>>(
     there: &There,
     absent: &[bool],
     sessions: usize,
-) -> Vec<Part> {
+) -> Result<Vec<Part>, Failure> {
     let write = &prepared.order.write;
     let singly;
     let families = match R::RESOURCE {
@@ -179,37 +179,36 @@ fn parts<'a, R: Loadable<'a>>(
             &singly
         }
     };
-    let mut parts: Vec<Part> = split::parts(write.len(), families, &split::shares(sessions))
-        .into_iter()
-        .map(|range| {
-            let Sorted { new, changed, .. } = there.sort(&write[range.clone()]);
-            let here = |family: &&Family| range.contains(&family.first);
-            let parent =
-                |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
-            let parents = match R::RESOURCE {
-                Resource::Works => families.iter().filter(here).map(parent).collect(),
-                Resource::Composers => vec![],
-            };
-            let firsts =
-                families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
-            let firsts = firsts
-                .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
-                .collect::<Vec<u32>>();
-            Part {
-                composers: (!firsts.is_empty()).then(|| composers(prepared, &firsts)),
-                parents,
-                new,
-                changed,
-            }
-        })
-        .collect();
+    let parts: Result<Vec<Part>, Failure> =
+        split::parts(write.len(), families, &split::shares(sessions))
+            .into_iter()
+            .map(|range| {
+                let Sorted { new, changed, .. } = there.sort(&write[range.clone()]);
+                let here = |family: &&Family| range.contains(&family.first);
+                let parent =
+                    |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
+                let parents = match R::RESOURCE {
+                    Resource::Works => families.iter().filter(here).map(parent).collect(),
+                    Resource::Composers => vec![],
+                };
+                let firsts =
+                    families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
+                let firsts = firsts
+                    .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
+                    .collect::<Vec<u32>>();
+                let any = !firsts.is_empty();
+                let composers = any.then(|| composers(prepared, &firsts)).transpose()?;
+                Ok(Part { composers, parents, new, changed })
+            })
+            .collect();
+    let mut parts = parts?;
     parts.resize_with(sessions.max(parts.len()), Part::default);
-    parts
+    Ok(parts)
 }
 
 /// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
-fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Slice<'static> {
-    let rows = super::named_composers(&*prepared.places, firsts);
-    let order = rows.order(Repeated::FirstWins, false);
-    rows.copy(&order.write, Slice::default())
+fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Result<Slice<'static>, Failure> {
+    let rows = super::named_composers(&*prepared.places, firsts)?;
+    let order = rows.order(Repeated::FirstWins, false)?;
+    Ok(rows.copy(&order.write, Slice::default()))
 }

@@ -2,14 +2,14 @@
 
 use jiff::civil::Date;
 
-use crate::error::{Fault, quoted};
+use crate::error::{Fault, SqlType, quoted};
 
 /// What Postgres counts days from.
 const EPOCH: Date = Date::constant(2000, 1, 1);
 
 /// Days since 2000-01-01 of a date of the proleptic Gregorian calendar, years 1 to 9999.
 pub fn parse(text: &str) -> Result<i32, Fault> {
-    let invalid = || Fault::Invalid { expected: "type date", value: quoted(text) };
+    let invalid = || Fault::Invalid { expected: SqlType::Date, value: quoted(text).into() };
     let number = |part: Option<&str>, digits: usize| match part {
         None => Ok(1),
         Some(part) if part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Result<i32, Fault> {
     let date = Date::new(year, month as i8, day as i8);
     match date.ok().filter(|_| year > 0).map(|date| EPOCH.until(date)) {
         Some(Ok(span)) => Ok(span.get_days()),
-        _ => Err(Fault::NoSuchDate(quoted(text))),
+        _ => Err(Fault::NoSuchDate(quoted(text).into())),
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
             assert!(matches!(parse(text), Err(Fault::Invalid { .. })), "{text}");
         }
         for text in ["1685-13-45", "1685-02-29", "0000-01-01", "1685-00-01"] {
-            assert_eq!(parse(text), Err(Fault::NoSuchDate(format!("\"{text}\""))));
+            assert_eq!(parse(text), Err(Fault::NoSuchDate(format!("\"{text}\"").into())));
         }
     }
 }

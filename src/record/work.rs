@@ -13,6 +13,7 @@ use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
 
 use super::{Column, ColumnType, Row, Sink, Table};
+use crate::error::Fault;
 
 /// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0xd46ffb9c_eca1_5806_b039_103925d943c4);
@@ -62,15 +63,17 @@ pub fn work_id(source: &str, identity: &str) -> Uuid {
 }
 
 /// Gives works without an id of their own theirs; `works` are all of a document, in its order.
-pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) {
+pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) -> Result<(), Fault> {
     let mut counts: HashMap<String, u32> = HashMap::new();
     for work in works {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
         let equal = format!("{}/{}/{subtitle}/", work.composer_id, work.title);
+        counts.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
         let count = counts.entry(equal.clone()).or_default();
         work.work_id = work_id("openopus:", &format!("{equal}{count}"));
         *count += 1;
     }
+    Ok(())
 }
 
 const COLUMNS: &[Column] = &[
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn equal_works_are_counted() {
         let mut works = [titled("T", None), None, titled("T", Some("s")), titled("T", None)];
-        number(works.iter_mut().flatten());
+        number(works.iter_mut().flatten()).unwrap();
         let ids: Vec<Uuid> = works.iter().flatten().map(|work| work.work_id).collect();
         let expected = ["A,_B/T//0", "A,_B/T/s/0", "A,_B/T//1"];
         assert_eq!(ids, expected.map(|identity| work_id("openopus:", identity)));

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::{push, with_room};
+use crate::error::Fault;
 use crate::record::Row;
 use crate::tuple::{Encode, Former};
 
@@ -41,26 +43,35 @@ impl Slice<'static> {
         rows: impl IntoIterator<Item = Option<R>>,
         first: usize,
         encode: Encode,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
         let rows = rows.into_iter();
         let (_, most) = rows.size_hint();
         let most = most.unwrap_or_default();
-        let mut tuples = Vec::with_capacity(most * 256);
-        let mut keys = Vec::with_capacity(most * 48);
-        let mut formed = Vec::with_capacity(most);
+        let mut tuples = with_room(most * 256)?;
+        let mut keys = with_room(most * 48)?;
+        let mut formed = with_room(most)?;
         let mut unencodable = vec![];
         let mut former = Former::new(encode);
         for (ordinal, row) in (first as u32..).zip(rows) {
             let Some(row) = row else { continue };
             row.put(&mut former);
+            former.reserve(&mut tuples)?;
             if !former.finish(&mut tuples) {
                 unencodable.push(ordinal);
                 continue;
             }
-            let tuple_end = tuples.len() as u32;
-            formed.push(place(ordinal, tuple_end, row.parent(), row.key(), &mut keys));
+            // More than 4 GB in one slice is more than any server takes.
+            let tuple_end = u32::try_from(tuples.len()).map_err(|_| Fault::OutOfMemory)?;
+            let (parent, key) = (row.parent(), row.key());
+            keys.try_reserve(parent.len() + key.len()).map_err(|_| Fault::OutOfMemory)?;
+            push(&mut formed, place(ordinal, tuple_end, parent, key, &mut keys))?;
         }
-        Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable }
+        Ok(Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable })
+    }
+
+    /// The memory that the rows take.
+    pub fn bytes(&self) -> usize {
+        self.tuples.len() + self.keys.len() + self.rows.len() * size_of::<SliceRow>()
     }
 }
 
@@ -103,10 +114,16 @@ pub struct Family {
 }
 
 impl Family {
-    /// The families that begin in these places, of so many rows.
-    fn between(firsts: Vec<usize>, rows: usize) -> Vec<Self> {
-        let ends = firsts.iter().copied().skip(1).chain([rows]);
-        firsts.iter().zip(ends).map(|(&first, end)| Family { first, size: end - first }).collect()
+    /// The families of so many rows, of which those begin one that `starts` says.
+    fn between(rows: usize, starts: impl Fn(usize) -> bool) -> Result<Vec<Self>, Fault> {
+        let mut families: Vec<Family> = vec![];
+        for place in 0..rows {
+            match families.last_mut() {
+                Some(last) if !starts(place) => last.size += 1,
+                _ => push(&mut families, Family { first: place, size: 1 })?,
+            }
+        }
+        Ok(families)
     }
 
     /// The family's rows, of all in that order.
@@ -161,22 +178,28 @@ impl<'m> Rows<'m> {
         Slice { tuples: tuples.into(), keys: keys.into(), rows: copied, unencodable: vec![] }
     }
 
+    pub fn len(&self) -> usize {
+        self.slices.iter().map(|slice| slice.rows.len()).sum()
+    }
+
     /// All rows, in the order of the slices.
     pub fn all(&self) -> Vec<RowRef> {
-        let mut all = Vec::with_capacity(self.slices.iter().map(|slice| slice.rows.len()).sum());
+        let mut all = vec![];
+        self.add_all(&mut all);
+        all
+    }
+
+    fn add_all(&self, all: &mut Vec<RowRef>) {
         for (slice, content) in (0..).zip(&self.slices) {
             let rows = (0..).zip(&content.rows);
             all.extend(rows.map(|(row, place)| RowRef { slice, row, ordinal: place.ordinal }));
         }
-        all
     }
 
     /// The families of ordered rows; those of works have a parent, composers have none.
-    pub fn families(&self, write: &[RowRef]) -> Vec<Family> {
-        let starts = |place: &usize| {
-            *place == 0 || self.parent(write[*place]) != self.parent(write[place - 1])
-        };
-        Family::between((0..write.len()).filter(starts).collect(), write.len())
+    pub fn families(&self, write: &[RowRef]) -> Result<Vec<Family>, Fault> {
+        let starts = |place: usize| self.parent(write[place]) != self.parent(write[place - 1]);
+        Family::between(write.len(), starts)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Fault, quoted};
+use crate::error::{Expected, Fault, quoted};
 use crate::record::composer::Composer;
 use crate::record::field::{self, FieldFault, In};
 use crate::record::name::Name;
@@ -46,7 +46,7 @@ record! {
 }
 
 pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
-    expect_type(person.kind, "1", "a person (type 1)")?;
+    expect_type(person.kind, "1", Expected::Person)?;
     let id = field::required_text(person.id).field("id")?;
     let name = name(id).ok_or(Fault::Missing).field("id")?;
     Ok(Composer {
@@ -56,7 +56,7 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
 }
 
 pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
-    expect_type(piece.kind, "2", "a work (type 2)")?;
+    expect_type(piece.kind, "2", Expected::Work)?;
     let intvals = match piece.intvals {
         Nested::Record(intvals) => intvals,
         Nested::Scalar(other) => {
@@ -108,10 +108,10 @@ fn composer_name<'a>(named: Scalar<'a>, parent: Scalar<'a>) -> Result<Name<'a>, 
 }
 
 /// A person in the list of works, or a work in that of people, is the wrong document.
-fn expect_type(kind: Scalar<'_>, wanted: &str, expected: &'static str) -> Result<(), FieldFault> {
+fn expect_type(kind: Scalar<'_>, wanted: &str, expected: Expected) -> Result<(), FieldFault> {
     match field::identifier(kind).field("type")? {
         Some(kind) if kind != wanted => {
-            Err(Fault::WrongRecord { expected, found: format!("type {}", quoted(&kind)) })
+            Err(Fault::WrongRecord { expected, found: format!("type {}", quoted(&kind)).into() })
                 .field("type")
         }
         _ => Ok(()),
@@ -187,7 +187,7 @@ mod tests {
                 "pageid",
                 json!("abc"),
                 "intvals.pageid",
-                Fault::Invalid { expected: "type bigint", value: "\"abc\"".into() },
+                Fault::Invalid { expected: crate::error::SqlType::Bigint, value: "\"abc\"".into() },
             ),
         ] {
             let mut record = piece();

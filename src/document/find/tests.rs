@@ -11,7 +11,8 @@ fn paths(resource: Resource, text: &str) -> Result<(Source, Vec<String>), Fault>
     fn told<'a, V: Value<'a>>(
         (found, records): Search<'a, V>,
     ) -> Result<(Source, Vec<String>), Fault> {
-        let paths = records.map(|record| record.map(|record| found.path(&record, "")));
+        let paths =
+            records.map(|record| record.map(|record| found.path(&record, Place::Field(""))));
         Ok((found.source, paths.collect::<Result<_, _>>()?))
     }
     let from_text = Text::documents(text, &watch)

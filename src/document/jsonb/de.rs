@@ -22,7 +22,7 @@ impl std::error::Error for ReadError {}
 
 impl de::Error for ReadError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        ReadError(Fault::Malformed(message.to_string()))
+        ReadError(Fault::Malformed(message.to_string().into()))
     }
 }
 

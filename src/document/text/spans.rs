@@ -21,7 +21,9 @@ pub fn unexpected(text: &str, at: usize) -> Fault {
     let rest = text.get(at..).unwrap_or_default();
     match rest.is_empty() {
         true => Fault::Malformed("the document ends too early".into()),
-        false => Fault::Malformed(format!("unexpected text at byte {at}: {}", excerpt(rest))),
+        false => {
+            Fault::Malformed(format!("unexpected text at byte {at}: {}", excerpt(rest)).into())
+        }
     }
 }
 
