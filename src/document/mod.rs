@@ -10,7 +10,7 @@
 //! - [`number`]: decimal numbers as Postgres prints them.
 
 #[cfg(test)]
-mod build;
+pub mod build;
 pub mod find;
 pub mod jsonb;
 pub mod number;
