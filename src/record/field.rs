@@ -179,12 +179,12 @@ fn whole<T: Integer>(number: &str, shown: impl Fn() -> String) -> Result<T, Faul
         .ok_or_else(|| Fault::OutOfRange { expected: T::SQL, value: shown().into() })
 }
 
-/// A date, as days since 2000-01-01; none where missing, null or empty.
+/// A date, as days since 2000-01-01; none where missing, null, empty or zero.
 pub fn date(field: Scalar<'_>) -> Result<Option<i32>, Fault> {
     match field {
         // A bare year.
-        Scalar::Number(year) => date::parse(&year).map(Some),
-        other => text(other)?.map(|text| date::parse(&text)).transpose(),
+        Scalar::Number(year) => date::parse(&year),
+        other => text(other)?.map_or(Ok(None), |text| date::parse(&text)),
     }
 }
 
