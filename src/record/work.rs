@@ -3,7 +3,7 @@
 //! `work_id` is a UUIDv5 (RFC 9562 section 5.5) of the source's own identity in the namespace [`NAMESPACE`]:
 //! `imslp:<pageid>`, or `imslp:<id>` where there is no page id; `openopus:<id>`; and for the Open Opus dump, which has
 //! no ids, `openopus:<composer_id>/<title>/<subtitle>/<n>`, where `n` counts from 0 the works of the document that are
-//! equal in the three before it.
+//! equal in the three before it. All of these are taken as composed text (NFC) without invisible characters.
 
 use std::array;
 use std::borrow::Cow;
@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
 
+use super::name::visible;
 use super::{Column, ColumnType, Row, Sink, Table};
 use crate::error::Fault;
 
@@ -57,7 +58,9 @@ impl Work<'_> {
 
 /// The `work_id` of a source's identity, such as `imslp:` and `1637322`: a UUIDv5 (RFC 9562 section 5.5).
 pub fn work_id(source: &str, identity: &str) -> Uuid {
-    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(source).chain_update(identity);
+    let identity = visible(identity);
+    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(source);
+    let hash = hash.chain_update(identity.as_bytes());
     let hash = hash.finalize();
     Builder::from_sha1_bytes(array::from_fn(|byte| hash[byte])).into_uuid()
 }
@@ -67,7 +70,8 @@ pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) -> Resu
     let mut counts: HashMap<String, u32> = HashMap::new();
     for work in works {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
-        let equal = format!("{}/{}/{subtitle}/", work.composer_id, work.title);
+        let (title, subtitle) = (visible(&work.title), visible(subtitle));
+        let equal = format!("{}/{title}/{subtitle}/", work.composer_id);
         counts.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
         let count = counts.entry(equal.clone()).or_default();
         work.work_id = work_id("openopus:", &format!("{equal}{count}"));

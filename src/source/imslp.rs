@@ -69,6 +69,8 @@ pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
     let title = field::required_text(intvals.worktitle).field("intvals.worktitle")?;
     let composer_id = composer_name(intvals.composer, piece.parent)?.key();
     let imslp_id = field::integer::<i64>(intvals.pageid).field("intvals.pageid")?;
+    // What some programs write for a page id that they do not have.
+    let imslp_id = imslp_id.filter(|pageid| *pageid != 0);
     let identity = match imslp_id {
         Some(pageid) => pageid.to_string().into(),
         None => field::required_text(piece.id).field("id")?,
@@ -127,7 +129,7 @@ fn name(text: Cow<'_, str>) -> Option<Name<'_>> {
         Cow::Borrowed(text) => Name::inverted(bare(text)),
         Cow::Owned(text) => Name::inverted(bare(&text)).into_owned(),
     };
-    (!name.last.is_empty()).then_some(name)
+    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
@@ -169,6 +171,8 @@ mod tests {
             json!({"composer": "", "worktitle": " A  b ", "icatno": "", "pageid": 5});
         let expected = ("Ferrari,_Carlotta".into(), "A b".into(), Some(5), None);
         assert_eq!(read_work(&record), Ok(expected));
+        record["intvals"] = json!({"worktitle": "A", "pageid": "0"});
+        assert_eq!(read_work(&record).map(|work| work.2), Ok(None));
         record["intvals"] = json!({"worktitle": "A"});
         assert_eq!(read_work(&record).map(|work| work.2), Ok(None));
     }

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use crate::error::Fault;
 use crate::record::composer::Composer;
 use crate::record::field::{self, FieldFault, In};
 use crate::record::name::Name;
@@ -49,6 +50,9 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
     let listed = field::required_text(person.name).field("name")?;
     let complete_name = field::required_text(person.complete_name).field("complete_name")?;
     let name = Name::listed(&listed, &complete_name);
+    if name.is_empty() {
+        return Err(Fault::Missing).field("name");
+    }
     Ok(Composer {
         complete_name,
         birth: field::date(person.birth).field("birth")?,
@@ -67,6 +71,9 @@ pub fn composer_of(parent: Parent<'_>) -> Result<Composer<'static>, FieldFault> 
     let listed = field::required_text(parent.name).field("name")?;
     let complete_name = field::required_text(parent.complete_name).field("complete_name")?;
     let name = Name::listed(&listed, &complete_name);
+    if name.is_empty() {
+        return Err(Fault::Missing).field("name");
+    }
     Ok(Composer { complete_name: complete_name.into_owned().into(), ..Composer::named(name) })
 }
 
@@ -77,7 +84,7 @@ pub fn work<'a>(piece: Piece<'a>, composer_id: &str, dump: bool) -> Result<Work<
     let work_id = match openopus_id {
         Some(id) => work_id("openopus:", &id.to_string()),
         None if dump => Uuid::nil(),
-        None => return Err(crate::error::Fault::Missing).field("id"),
+        None => return Err(Fault::Missing).field("id"),
     };
     Ok(Work {
         work_id,
@@ -98,7 +105,6 @@ pub fn work<'a>(piece: Piece<'a>, composer_id: &str, dump: bool) -> Result<Work<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Fault;
     use crate::record::scalar::Nested;
 
     fn person(text: &str) -> Result<Composer<'_>, FieldFault> {
