@@ -51,6 +51,53 @@ pub enum Place {
     Composer(&'static str),
 }
 
+/// A mistake in a text that should be JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Malformed {
+    /// A sentence without its full stop, as the server has it.
+    reason: String,
+    /// Where in memory the mistake is: the place in the document is counted when it is told. Never read through.
+    address: usize,
+    position: Option<Position>,
+    /// The text looks like an array as Postgres writes one, not like JSON.
+    pub is_array_literal: bool,
+}
+
+/// A place in a document: line and column count characters from 1, and the byte is counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    line: usize,
+    column: usize,
+    byte: usize,
+}
+
+impl Malformed {
+    pub fn new(reason: String, address: usize) -> Self {
+        Malformed { reason, address, position: None, is_array_literal: false }
+    }
+
+    fn locate(&mut self, document: &[u8]) {
+        let byte = self.address.wrapping_sub(document.as_ptr() as usize);
+        let Some(before) = document.get(..byte) else { return };
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        // Every byte of UTF-8 but those that continue a character begins one.
+        let is_start = |byte: &&u8| **byte & 0xC0 != 0x80;
+        let column = 1 + before[line_start..].iter().filter(is_start).count();
+        self.position = Some(Position { line, column, byte });
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        if let Some(Position { line, column, byte }) = self.position {
+            write!(f, " at line {line}, column {column} (byte {byte}, counted from 0)")?;
+        }
+        write!(f, ".")
+    }
+}
+
 /// A type of SQL that a field's value should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlType {
@@ -92,8 +139,12 @@ const BYTES_IN_MB: u64 = 1 << 20;
 /// What is wrong. The texts carry no place: [`LoadError`] adds it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// No JSON, with the parser's reason.
-    Malformed(Box<str>),
+    /// No JSON.
+    Malformed(Box<Malformed>),
+    /// A number that is JSON and that Postgres's numeric does not hold.
+    NumberOverflow,
+    /// jsonb in no form that is known.
+    Corrupt,
     /// `\u0000`, which is JSON and yet no text in Postgres.
     NullCharacter,
     /// A character that the database's encoding does not have.
@@ -151,14 +202,36 @@ pub enum Fault {
 impl Fault {
     /// Whether the record is no JSON, or no text of Postgres: no jsonb can hold it.
     pub fn is_malformed(&self) -> bool {
-        matches!(self, Fault::Malformed(_) | Fault::NullCharacter | Fault::LoneSurrogate)
+        matches!(
+            self,
+            Fault::Malformed(_)
+                | Fault::NullCharacter
+                | Fault::LoneSurrogate
+                | Fault::NumberOverflow
+        )
+    }
+
+    /// More than the message says, as a sentence.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Fault::Malformed(malformed) => Some(malformed.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The fault, with the place in the document that it is in.
+    pub fn located(mut self, document: &[u8]) -> Self {
+        if let Fault::Malformed(malformed) = &mut self {
+            malformed.locate(document);
+        }
+        self
     }
 
     /// The memory that the fault takes beside itself, in bytes.
     pub fn heap(&self) -> usize {
         match self {
-            Fault::Malformed(text)
-            | Fault::UnknownShape(text)
+            Fault::Malformed(malformed) => size_of::<Malformed>() + malformed.reason.len(),
+            Fault::UnknownShape(text)
             | Fault::SourceError(text)
             | Fault::Invalid { value: text, .. }
             | Fault::OutOfRange { value: text, .. }
@@ -175,13 +248,18 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Malformed(reason) => write!(f, "invalid JSON: {reason}"),
+            Fault::Malformed(_) => write!(f, "invalid input syntax for type json"),
+            Fault::NumberOverflow => write!(f, "value overflows numeric format"),
+            Fault::Corrupt => write!(f, "the jsonb value is corrupt"),
             Fault::NullCharacter => write!(f, "unsupported Unicode escape sequence \\u0000"),
             Fault::Untranslatable => {
                 write!(f, "a character has no equivalent in the database's encoding")
             }
             Fault::LoneSurrogate => {
-                write!(f, "invalid JSON: Unicode surrogate without its other half")
+                write!(
+                    f,
+                    "invalid input syntax for type json: a Unicode surrogate without its other half"
+                )
             }
             Fault::UnknownShape(what) => write!(f, "{what}"),
             Fault::SourceError(text) => {

@@ -6,7 +6,7 @@ use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Image, Value, Watch};
-use crate::error::{LoadError, Place, RecordFault};
+use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
@@ -99,6 +99,8 @@ pub trait Places: Send {
 struct Known<'a, V> {
     found: Found<'a, V>,
     records: Kept<V>,
+    /// The whole document, if it is text.
+    text: &'a [u8],
 }
 
 impl<'a, V: Value<'a>> Known<'a, V> {
@@ -115,7 +117,7 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
 
     fn told(&self, fault: RecordFault) -> LoadError {
         let path = self.path_of(fault.ordinal, fault.place);
-        LoadError { ordinal: Some(fault.ordinal), path, fault: fault.fault }
+        LoadError { ordinal: Some(fault.ordinal), path, fault: fault.fault.located(self.text) }
     }
 
     fn image(&self, ordinal: u32) -> Option<Image<'_>> {
@@ -151,32 +153,90 @@ pub fn prepare<'a, R: Loadable<'a>>(
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     match document {
-        Document::Text(bytes) => {
-            let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
-            let documents = documents.map_err(LoadError::document)?;
-            prepare_found::<_, R>(find(documents, R::RESOURCE, watch)?, mode, repeated, watch)
-        }
+        Document::Text(bytes) => prepare_text::<R>(bytes, mode, repeated, watch),
         Document::Arriving(arrival) => {
-            match Arriving::array(arrival).map_err(LoadError::document)? {
-                Some(elements) => {
-                    let found = find_in_array(Box::new(elements), R::RESOURCE, watch)?;
-                    prepare_found::<_, R>(found, mode, repeated, watch)
-                }
-                None => {
+            let elements = match Arriving::array(arrival) {
+                Ok(Some(elements)) => elements,
+                // The whole text says better what it is.
+                Ok(None) | Err(Fault::Malformed(_)) => {
                     let all = arrival.wait(arrival.size()).map_err(LoadError::document)?;
-                    prepare::<R>(Document::Text(all), mode, repeated, watch)
+                    return prepare_text::<R>(all, mode, repeated, watch);
                 }
+                Err(fault) => return Err(LoadError::document(fault)),
+            };
+            let whole = || arrival.wait(arrival.size()).unwrap_or_default();
+            let found = find_in_array(Box::new(elements), R::RESOURCE, watch);
+            let prepared =
+                found.and_then(|found| prepare_found::<_, R>(found, &whole, mode, repeated, watch));
+            match prepared {
+                Err(error) if may_be_malformed(&error) => {
+                    again::<R>(whole(), error, mode, repeated, watch)
+                }
+                prepared => prepared,
             }
         }
         Document::Jsonb(bytes) => {
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
-            prepare_found::<_, R>(find(vec![document], R::RESOURCE, watch)?, mode, repeated, watch)
+            let found = find(vec![document], R::RESOURCE, watch)?;
+            prepare_found::<_, R>(found, &|| &[], mode, repeated, watch)
         }
     }
 }
 
+fn prepare_text<'a, R: Loadable<'a>>(
+    bytes: &'a [u8],
+    mode: Mode,
+    repeated: Repeated,
+    watch: &Watch,
+) -> Result<Prepared<'a>, LoadError> {
+    let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
+    let documents = documents.map_err(LoadError::document);
+    let found = documents.and_then(|documents| find(documents, R::RESOURCE, watch));
+    match found.and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, repeated, watch)) {
+        Err(error) if may_be_malformed(&error) => again::<R>(bytes, error, mode, repeated, watch),
+        prepared => prepared,
+    }
+}
+
+/// Whether the syntax of the whole document decides what is wrong: it comes before shapes.
+fn may_be_malformed(error: &LoadError) -> bool {
+    let shape =
+        matches!(error.fault, Fault::Malformed(_) | Fault::UnknownShape(_) | Fault::SourceError(_));
+    error.ordinal.is_none() && shape
+}
+
+/// Several documents, if that is what the text is; else its first mistake, or the error that was found before.
+fn again<'a, R: Loadable<'a>>(
+    bytes: &'a [u8],
+    error: LoadError,
+    mode: Mode,
+    repeated: Repeated,
+    watch: &Watch,
+) -> Result<Prepared<'a>, LoadError> {
+    let located = |fault: Fault| LoadError::document(fault.located(bytes));
+    let text = utf8(bytes).map_err(located)?;
+    let several = match error.fault {
+        Fault::Malformed(_) => Text::several(text, watch),
+        _ => None,
+    };
+    let error = match several.map(|documents| find(documents, R::RESOURCE, watch)) {
+        None => error,
+        Some(found) => {
+            let prepared = found
+                .and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, repeated, watch));
+            match prepared {
+                Err(error) if may_be_malformed(&error) => error,
+                prepared => return prepared,
+            }
+        }
+    };
+    Text::mistake(text, watch).map_err(located)?;
+    Err(LoadError { fault: error.fault.located(bytes), ..error })
+}
+
 fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     (found, records): (Found<'a, V>, Records<'a, V>),
+    text: &dyn Fn() -> &'a [u8],
     mode: Mode,
     repeated: Repeated,
     watch: &Watch,
@@ -187,6 +247,6 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     let order = order.map_err(LoadError::document)?;
     watch.check().map_err(LoadError::document)?;
     let (source, received) = (found.source.name(), records.count);
-    let places = Box::new(Known { found, records });
+    let places = Box::new(Known { found, records, text: text() });
     Ok(Prepared { source, received, rows, order, faults, places })
 }

@@ -116,8 +116,7 @@ impl From<Failure> for ServerError {
             Failure::Load { error, record } => ServerError {
                 code: sqlstate(&error.fault) as i32,
                 message: encoding::for_message(&error.to_string()),
-                detail: record
-                    .and_then(|record| text(&format!("The record begins with: {record}"))),
+                detail: detail(&error, record).as_deref().and_then(text),
                 hint: hint(&error).and_then(text),
                 ..ServerError::default()
             },
@@ -145,6 +144,8 @@ impl From<Failure> for ErrorReport {
 fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
     match fault {
         Fault::Malformed(_) | Fault::LoneSurrogate => ERRCODE_INVALID_TEXT_REPRESENTATION,
+        Fault::NumberOverflow => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+        Fault::Corrupt => ERRCODE_DATA_CORRUPTED,
         Fault::NullCharacter => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::Untranslatable => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::UnknownShape(_) => ERRCODE_INVALID_PARAMETER_VALUE,
@@ -167,6 +168,13 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
     }
 }
 
+/// What the fault says of itself, and the record that it is in.
+fn detail(error: &LoadError, record: Option<String>) -> Option<String> {
+    let record = record.map(|record| format!("The record begins with: {record}"));
+    let parts: Vec<String> = error.fault.detail().into_iter().chain(record).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
 /// The five characters of a fault's code.
 pub fn fault_sqlstate(fault: &Fault) -> String {
     sqlstate_text(sqlstate(fault) as i32)
@@ -177,7 +185,10 @@ pub const UNKNOWN_COMPOSER_HINT: &str =
     "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.";
 
 fn hint(error: &LoadError) -> Option<&'static str> {
-    match error.fault {
+    match &error.fault {
+        Fault::Malformed(malformed) if malformed.is_array_literal => Some(
+            "This is how Postgres writes an array. A JavaScript array is to be passed through JSON.stringify().",
+        ),
         Fault::UnknownShape(_) => Some(
             "Expected a list or page of IMSLP, a list or dump of Open Opus, or newline-delimited records.",
         ),

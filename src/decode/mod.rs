@@ -78,25 +78,30 @@ pub fn works<'a, V: Value<'a>>(
     mode: Mode,
     watch: &Watch,
 ) -> Result<Decoded<V>, LoadError> {
-    let parents: Vec<Result<Composer, FieldFault>> =
-        found.composers.iter().map(|composer| parent(*composer)).collect();
+    let parents: Vec<Option<Result<Composer, FieldFault>>> = found
+        .holders
+        .iter()
+        .map(|holder| holder.composer.as_ref().map(|(composer, _)| parent(*composer)))
+        .collect();
+    let dump = found.holders.iter().any(|holder| holder.dump);
     let renumber: Option<Renumber<Work>> =
-        found.dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
+        dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
     decode(records, mode, watch, renumber, |record| {
         if found.source == Source::Imslp {
             return imslp::work(fields(record)?).map_err(in_record);
         }
-        let piece = fields(record)?;
-        let parent = record.composer.and_then(|index| parents.get(index as usize));
-        let parent = parent.ok_or_else(|| in_record(missing("composer")))?;
-        let composer =
-            parent.as_ref().map_err(|fault| (Place::Composer(fault.field), fault.fault.clone()))?;
-        open_opus::work(piece, &composer.composer_id, found.dump).map_err(in_record)
+        let piece: open_opus::Piece = fields(record)?;
+        let holder = record.holder as usize;
+        let dump = found.holders.get(holder).is_some_and(|holder| holder.dump);
+        let composer_id = match parents.get(holder) {
+            Some(Some(Ok(composer))) => composer.composer_id.clone(),
+            Some(Some(Err(fault))) => {
+                return Err((Place::Composer(fault.field), fault.fault.clone()));
+            }
+            _ => open_opus::composer_within(&piece).map_err(in_record)?.composer_id,
+        };
+        open_opus::work(piece, composer_id, dump).map_err(in_record)
     })
-}
-
-fn missing(field: &'static str) -> FieldFault {
-    FieldFault { field, fault: Fault::Missing }
 }
 
 /// The composer that a work names; none where that cannot be read.
@@ -104,28 +109,40 @@ pub fn composer_of<'a, V: Value<'a>>(
     found: &Found<'a, V>,
     record: &Record<V>,
 ) -> Option<Composer<'static>> {
-    match record.composer {
-        Some(index) => parent(*found.composers.get(index as usize)?).ok(),
-        None => imslp::composer_of(fields(record).ok()?).ok(),
+    if found.source == Source::Imslp {
+        return imslp::composer_of(fields(record).ok()?).ok();
+    }
+    match &found.holders.get(record.holder as usize)?.composer {
+        Some((composer, _)) => parent(*composer).ok(),
+        None => open_opus::composer_within(&fields(record).ok()?).ok(),
     }
 }
 
+/// The composer that works belong to, with all that the document says of it.
 fn parent<'a, V: Value<'a>>(parent: V) -> Result<Composer<'static>, FieldFault> {
     let placed = |fault| FieldFault { field: "name", fault };
     // Only its own fields: works below it are checked where they stand.
     let members = match parent.kind().map_err(placed)? {
         Kind::Object => parent.members(&Watch::default()).map_err(placed)?,
-        _ => return Err(missing("name")),
+        _ => return Err(FieldFault { field: "name", fault: Fault::Missing }),
     };
-    let mut fields = open_opus::Parent::default();
+    let mut person = open_opus::Person::default();
     for (key, value) in members {
-        match &*key {
-            "name" => fields.name = value.read().map_err(placed)?,
-            "complete_name" => fields.complete_name = value.read().map_err(placed)?,
-            _ => {}
-        }
+        let field = match &*key {
+            "id" => &mut person.id,
+            "name" => &mut person.name,
+            "complete_name" => &mut person.complete_name,
+            "birth" => &mut person.birth,
+            "death" => &mut person.death,
+            "epoch" => &mut person.epoch,
+            "portrait" => &mut person.portrait,
+            "popular" => &mut person.popular,
+            "recommended" => &mut person.recommended,
+            _ => continue,
+        };
+        *field = value.read().map_err(placed)?;
     }
-    open_opus::composer_of(fields)
+    open_opus::composer_of(person)
 }
 
 /// A place and what is wrong there.

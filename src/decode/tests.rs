@@ -35,9 +35,9 @@ fn mode(parallel: bool, stop_at_fault: bool) -> Mode {
 
 fn page(bad: &[usize]) -> String {
     let record = |index| match bad.contains(&index) {
-        true => format!(r#"{{"intvals":{{"composer":"A","pageid":{index}}}}}"#),
+        true => format!(r#"{{"intvals":{{"composer":"A","pageid":1{index}}}}}"#),
         false => {
-            format!(r#"{{"intvals":{{"composer":"A","worktitle":"T","pageid":{index}}}}}"#)
+            format!(r#"{{"intvals":{{"composer":"A","worktitle":"T","pageid":1{index}}}}}"#)
         }
     };
     format!("[{}]", (0..3000).map(record).collect::<Vec<_>>().join(","))

@@ -65,7 +65,7 @@ struct Container<'a> {
 
 /// Bytes that are no jsonb: disk corruption, or a format this reader does not know.
 fn corrupt() -> Fault {
-    Fault::Malformed("the jsonb value is corrupt".into())
+    Fault::Corrupt
 }
 
 impl<'a> Jsonb<'a> {

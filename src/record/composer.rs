@@ -40,6 +40,25 @@ impl<'a> Composer<'a> {
             permlink: None,
         }
     }
+
+    /// The same composer, borrowing nothing.
+    pub fn into_owned(self) -> Composer<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        Composer {
+            composer_id: self.composer_id,
+            last_name: owned(self.last_name),
+            first_name: self.first_name.map(owned),
+            complete_name: owned(self.complete_name),
+            birth: self.birth,
+            death: self.death,
+            epoch: self.epoch.map(owned),
+            portrait: self.portrait.map(owned),
+            popular: self.popular,
+            recommended: self.recommended,
+            openopus_id: self.openopus_id,
+            permlink: self.permlink.map(owned),
+        }
+    }
 }
 
 const COLUMNS: &[Column] = &[

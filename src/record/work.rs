@@ -65,10 +65,10 @@ pub fn work_id(source: &str, identity: &str) -> Uuid {
     Builder::from_sha1_bytes(array::from_fn(|byte| hash[byte])).into_uuid()
 }
 
-/// Gives works without an id of their own theirs; `works` are all of a document, in its order.
+/// Gives works without an id of their own, which is nil, theirs; `works` are all of a document, in its order.
 pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) -> Result<(), Fault> {
     let mut counts: HashMap<String, u32> = HashMap::new();
-    for work in works {
+    for work in works.filter(|work| work.work_id.is_nil()) {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
         let (title, subtitle) = (visible(&work.title), visible(subtitle));
         let equal = format!("{}/{title}/{subtitle}/", work.composer_id);

@@ -46,8 +46,12 @@ record! {
 }
 
 pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
-    expect_type(person.kind, "1", Expected::Person)?;
+    let typed = expect_type(person.kind, "1", Expected::Person)?;
     let id = field::required_text(person.id).field("id")?;
+    if !typed && !id.starts_with(CATEGORY) {
+        let found = format!("id {} and no type", quoted(&id)).into();
+        return Err(Fault::WrongRecord { expected: Expected::Person, found }).field("id");
+    }
     let name = name(id).ok_or(Fault::Missing).field("id")?;
     Ok(Composer {
         permlink: field::text(person.permlink).field("permlink")?,
@@ -109,14 +113,14 @@ fn composer_name<'a>(named: Scalar<'a>, parent: Scalar<'a>) -> Result<Name<'a>, 
     name(composer).ok_or(Fault::Missing).field(field)
 }
 
-/// A person in the list of works, or a work in that of people, is the wrong document.
-fn expect_type(kind: Scalar<'_>, wanted: &str, expected: Expected) -> Result<(), FieldFault> {
+/// A person in the list of works, or a work in that of people, is the wrong document. Whether there is a type.
+fn expect_type(kind: Scalar<'_>, wanted: &str, expected: Expected) -> Result<bool, FieldFault> {
     match field::identifier(kind).field("type")? {
         Some(kind) if kind != wanted => {
             Err(Fault::WrongRecord { expected, found: format!("type {}", quoted(&kind)).into() })
                 .field("type")
         }
-        _ => Ok(()),
+        kind => Ok(kind.is_some()),
     }
 }
 

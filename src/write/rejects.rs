@@ -162,12 +162,14 @@ impl<'a> Rejects<'a> {
     fn tell(&self, reject: &Known<'_>) -> Told {
         let fault = |ordinal: u32, place: Place, fault: &Fault| {
             let record = RecordFault { ordinal, place, fault: fault.clone() };
+            let told = self.places.told(record);
+            let detail = told.fault.detail().map(|detail| format!(": {detail}"));
             Told {
                 ordinal,
-                path: self.places.told(record).path,
-                sqlstate: fault_sqlstate(fault),
-                reason: fault.to_string(),
-                malformed: fault.is_malformed(),
+                path: told.path,
+                sqlstate: fault_sqlstate(&told.fault),
+                reason: format!("{}{}", told.fault, detail.unwrap_or_default()),
+                malformed: told.fault.is_malformed(),
             }
         };
         match reject {
