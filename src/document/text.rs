@@ -13,7 +13,7 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use self::spans::{Items, extent, is_blank, skip_blanks, string_end, unexpected};
-use super::{Arrival, Elements, Image, Kind, Value, Watch, push, with_room};
+use super::{Arrival, Elements, Image, Kind, Value, Watch, number, push, with_room};
 use crate::error::{Fault, Malformed, excerpt};
 
 /// One value of a JSON text, without the blanks around it. It may prove to be no JSON when it is read.
@@ -129,6 +129,28 @@ fn check_escapes(span: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses numbers that jsonb refuses, in all of `span`, which is JSON.
+fn check_numbers(span: &str) -> Result<(), Fault> {
+    let bytes = span.as_bytes();
+    let mut here = 0;
+    while let Some(&byte) = bytes.get(here) {
+        match byte {
+            b'"' => here = string_end(bytes, here).unwrap_or(bytes.len()),
+            b'-' | b'0'..=b'9' => {
+                let is_part =
+                    |b: &&u8| matches!(**b, b'+' | b'-' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let end = here + bytes[here..].iter().take_while(is_part).count();
+                if number::overflows(&span[here..end]) {
+                    return Err(Fault::NumberOverflow);
+                }
+                here = end;
+            }
+            _ => here += 1,
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Value<'a> for Text<'a> {
     fn kind(self) -> Result<Kind, Fault> {
         match self.0.as_bytes().first() {
@@ -179,7 +201,18 @@ impl<'a> Value<'a> for Text<'a> {
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
         check_escapes(self.0)?;
-        serde_json::from_str(self.0).map_err(|error| syntax::fault(self.0, &error.to_string()))
+        number::take_unseen();
+        let value = serde_json::from_str(self.0)
+            .map_err(|error| syntax::fault(self.0, &error.to_string()))?;
+        if number::take_unseen() {
+            check_numbers(self.0)?;
+        }
+        Ok(value)
+    }
+
+    fn check(self) -> Result<(), Fault> {
+        self.read::<serde::de::IgnoredAny>()?;
+        check_numbers(self.0)
     }
 
     fn size(self) -> usize {

@@ -58,6 +58,7 @@ trait Shape<'de>: Sized {
     fn scalar(scalar: Scalar<'de>) -> Self;
 
     fn array<A: SeqAccess<'de>>(mut elements: A) -> Result<Self, A::Error> {
+        number::leave_unseen();
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Self::scalar(Scalar::Array))
     }
@@ -67,6 +68,7 @@ trait Shape<'de>: Sized {
         first: Option<Key<'de>>,
         mut members: A,
     ) -> Result<Self, A::Error> {
+        number::leave_unseen();
         if first.is_some() {
             members.next_value::<IgnoredAny>()?;
         }
@@ -124,6 +126,7 @@ impl<'de, T: Shape<'de>> Visitor<'de> for ShapeVisitor<T> {
                     Ok(T::scalar(Scalar::Number(number::from_json(&text))))
                 }
                 NumberOrMember::Member => {
+                    number::leave_unseen();
                     let next = members.next_key()?;
                     T::object(next, members)
                 }
@@ -323,6 +326,7 @@ macro_rules! record {
                     self.$field = members.next_value()?;
                     return Ok(());
                 })+
+                $crate::document::number::leave_unseen();
                 members.next_value::<serde::de::IgnoredAny>().map(drop)
             }
         }

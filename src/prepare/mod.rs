@@ -250,3 +250,6 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     let places = Box::new(Known { found, records, text: text() });
     Ok(Prepared { source, received, rows, order, faults, places })
 }
+
+#[cfg(test)]
+mod tests;
