@@ -34,11 +34,117 @@ impl fmt::Display for LoadError {
     }
 }
 
+/// A fault of a record as it is kept until it is told: the path is made then. A document may have millions of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordFault {
+    pub ordinal: u32,
+    pub place: Place,
+    pub fault: Fault,
+}
+
+/// Where in a record a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this field of the record, a path from the record; empty for the record as a whole.
+    Field(&'static str),
+    /// In this field of the composer that the record belongs to.
+    Composer(&'static str),
+}
+
+/// A mistake in a text that should be JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Malformed {
+    /// A sentence without its full stop, as the server has it.
+    reason: String,
+    /// Where in memory the mistake is: the place in the document is counted when it is told. Never read through.
+    address: usize,
+    position: Option<Position>,
+    /// The text looks like an array as Postgres writes one, not like JSON.
+    pub is_array_literal: bool,
+}
+
+/// A place in a document: line and column count characters from 1, and the byte is counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    line: usize,
+    column: usize,
+    byte: usize,
+}
+
+impl Malformed {
+    pub fn new(reason: String, address: usize) -> Self {
+        Malformed { reason, address, position: None, is_array_literal: false }
+    }
+
+    fn locate(&mut self, document: &[u8]) {
+        let byte = self.address.wrapping_sub(document.as_ptr() as usize);
+        let Some(before) = document.get(..byte) else { return };
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        // Every byte of UTF-8 but those that continue a character begins one.
+        let is_start = |byte: &&u8| **byte & 0xC0 != 0x80;
+        let column = 1 + before[line_start..].iter().filter(is_start).count();
+        self.position = Some(Position { line, column, byte });
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        if let Some(Position { line, column, byte }) = self.position {
+            write!(f, " at line {line}, column {column} (byte {byte}, counted from 0)")?;
+        }
+        write!(f, ".")
+    }
+}
+
+/// A type of SQL that a field's value should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SqlType {
+    Boolean,
+    Date,
+    Integer,
+    Bigint,
+}
+
+impl fmt::Display for SqlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SqlType::Boolean => "type boolean",
+            SqlType::Date => "type date",
+            SqlType::Integer => "type integer",
+            SqlType::Bigint => "type bigint",
+        })
+    }
+}
+
+/// The kind of record that a load is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    Person,
+    Work,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Expected::Person => "a person (type 1)",
+            Expected::Work => "a work (type 2)",
+        })
+    }
+}
+
+const BYTES_IN_MB: u64 = 1 << 20;
+
 /// What is wrong. The texts carry no place: [`LoadError`] adds it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// No JSON, with the parser's reason.
-    Malformed(String),
+    /// No JSON.
+    Malformed(Box<Malformed>),
+    /// A number that is JSON and that Postgres's numeric does not hold.
+    NumberOverflow,
+    /// jsonb in no form that is known.
+    Corrupt,
     /// `\u0000`, which is JSON and yet no text in Postgres.
     NullCharacter,
     /// A character that the database's encoding does not have.
@@ -46,9 +152,9 @@ pub enum Fault {
     /// Half of a surrogate pair.
     LoneSurrogate,
     /// The document is JSON of a shape that no source has.
-    UnknownShape(String),
+    UnknownShape(Box<str>),
     /// An answer that says it is an error, with its text.
-    SourceError(String),
+    SourceError(Box<str>),
     NotAnObject(Kind),
     Missing,
     WrongType {
@@ -57,46 +163,103 @@ pub enum Fault {
     },
     /// A record of another kind than the load is for.
     WrongRecord {
-        expected: &'static str,
-        found: String,
+        expected: Expected,
+        found: Box<str>,
     },
-    /// No value of that type: `expected` names it.
+    /// No value of that type.
     Invalid {
-        expected: &'static str,
-        value: String,
+        expected: SqlType,
+        value: Box<str>,
     },
     OutOfRange {
-        expected: &'static str,
-        value: String,
+        expected: SqlType,
+        value: Box<str>,
     },
     /// A date such as 1685-13-45: of the right form, yet in no calendar.
-    NoSuchDate(String),
-    UnknownComposer(String),
+    NoSuchDate(Box<str>),
+    UnknownComposer(Box<str>),
     /// The same key earlier in the document.
     Duplicate {
-        key: String,
+        key: Box<str>,
         first: u32,
     },
     /// More records were set aside than the caller allowed.
     TooManyRejected {
         limit: u64,
     },
+    /// An allocation failed.
+    OutOfMemory,
+    /// The records, rows and faults of the document need more memory than a load may take, in bytes.
+    OverBudget {
+        most: u64,
+    },
     /// The load was asked to stop; the server's own interrupt says why.
     Stopped,
     /// A defect of this program.
-    Internal(String),
+    Internal(Box<str>),
+}
+
+impl Fault {
+    /// Whether the record is no JSON, or no text of Postgres: no jsonb can hold it.
+    pub fn is_malformed(&self) -> bool {
+        matches!(
+            self,
+            Fault::Malformed(_)
+                | Fault::NullCharacter
+                | Fault::LoneSurrogate
+                | Fault::NumberOverflow
+        )
+    }
+
+    /// More than the message says, as a sentence.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Fault::Malformed(malformed) => Some(malformed.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The fault, with the place in the document that it is in.
+    pub fn located(mut self, document: &[u8]) -> Self {
+        if let Fault::Malformed(malformed) = &mut self {
+            malformed.locate(document);
+        }
+        self
+    }
+
+    /// The memory that the fault takes beside itself, in bytes.
+    pub fn heap(&self) -> usize {
+        match self {
+            Fault::Malformed(malformed) => size_of::<Malformed>() + malformed.reason.len(),
+            Fault::UnknownShape(text)
+            | Fault::SourceError(text)
+            | Fault::Invalid { value: text, .. }
+            | Fault::OutOfRange { value: text, .. }
+            | Fault::WrongRecord { found: text, .. }
+            | Fault::NoSuchDate(text)
+            | Fault::UnknownComposer(text)
+            | Fault::Duplicate { key: text, .. }
+            | Fault::Internal(text) => text.len(),
+            _ => 0,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Malformed(reason) => write!(f, "invalid JSON: {reason}"),
+            Fault::Malformed(_) => write!(f, "invalid input syntax for type json"),
+            Fault::NumberOverflow => write!(f, "value overflows numeric format"),
+            Fault::Corrupt => write!(f, "the jsonb value is corrupt"),
             Fault::NullCharacter => write!(f, "unsupported Unicode escape sequence \\u0000"),
             Fault::Untranslatable => {
                 write!(f, "a character has no equivalent in the database's encoding")
             }
             Fault::LoneSurrogate => {
-                write!(f, "invalid JSON: Unicode surrogate without its other half")
+                write!(
+                    f,
+                    "invalid input syntax for type json: a Unicode surrogate without its other half"
+                )
             }
             Fault::UnknownShape(what) => write!(f, "{what}"),
             Fault::SourceError(text) => {
@@ -122,6 +285,12 @@ impl fmt::Display for Fault {
             Fault::TooManyRejected { limit } => {
                 write!(f, "more than reject_limit ({limit}) records are rejected")
             }
+            Fault::OutOfMemory => write!(f, "out of memory"),
+            Fault::OverBudget { most } => write!(
+                f,
+                "the records of the document need more than {} MB of memory",
+                most / BYTES_IN_MB
+            ),
             Fault::Stopped => write!(f, "the load was stopped"),
             Fault::Internal(what) => write!(f, "internal error: {what}"),
         }
@@ -155,12 +324,19 @@ mod tests {
         assert!(cut.len() <= EXCERPT_BYTES && cut.ends_with("é..."), "{cut}");
     }
 
+    /// What a million bad records take.
+    #[test]
+    fn a_fault_is_small() {
+        assert!(size_of::<Fault>() <= 24);
+        assert!(size_of::<RecordFault>() <= 56);
+    }
+
     #[test]
     fn an_error_names_its_record_and_path() {
         let error = LoadError {
             ordinal: Some(17),
             path: "$[17].intvals.pageid".into(),
-            fault: Fault::Invalid { expected: "type bigint", value: quoted("abc") },
+            fault: Fault::Invalid { expected: SqlType::Bigint, value: quoted("abc").into() },
         };
         assert_eq!(
             error.to_string(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::document::find::Resource;
-use crate::error::{Fault, LoadError, excerpt};
+use crate::error::{Fault, LoadError, SqlType, excerpt};
 use crate::pg::encoding;
 use crate::pg::error::{ServerError, raise, sqlstate_text};
 
@@ -97,6 +97,12 @@ pub fn function_of(resource: Resource) -> (&'static str, &'static str) {
     }
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::load(LoadError::document(fault))
+    }
+}
+
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         Failure::Server { error, about: None }
@@ -110,8 +116,7 @@ impl From<Failure> for ServerError {
             Failure::Load { error, record } => ServerError {
                 code: sqlstate(&error.fault) as i32,
                 message: encoding::for_message(&error.to_string()),
-                detail: record
-                    .and_then(|record| text(&format!("The record begins with: {record}"))),
+                detail: detail(&error, record).as_deref().and_then(text),
                 hint: hint(&error).and_then(text),
                 ..ServerError::default()
             },
@@ -139,6 +144,8 @@ impl From<Failure> for ErrorReport {
 fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
     match fault {
         Fault::Malformed(_) | Fault::LoneSurrogate => ERRCODE_INVALID_TEXT_REPRESENTATION,
+        Fault::NumberOverflow => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+        Fault::Corrupt => ERRCODE_DATA_CORRUPTED,
         Fault::NullCharacter => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::Untranslatable => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::UnknownShape(_) => ERRCODE_INVALID_PARAMETER_VALUE,
@@ -147,16 +154,25 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
         Fault::Missing => ERRCODE_NOT_NULL_VIOLATION,
         Fault::WrongType { .. } => ERRCODE_DATATYPE_MISMATCH,
         Fault::WrongRecord { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
-        Fault::Invalid { expected: "type date", .. } => ERRCODE_INVALID_DATETIME_FORMAT,
+        Fault::Invalid { expected: SqlType::Date, .. } => ERRCODE_INVALID_DATETIME_FORMAT,
         Fault::Invalid { .. } => ERRCODE_INVALID_TEXT_REPRESENTATION,
         Fault::OutOfRange { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Fault::NoSuchDate(_) => ERRCODE_DATETIME_FIELD_OVERFLOW,
         Fault::UnknownComposer(_) => ERRCODE_FOREIGN_KEY_VIOLATION,
         Fault::Duplicate { .. } => ERRCODE_UNIQUE_VIOLATION,
         Fault::TooManyRejected { .. } => ERRCODE_DATA_EXCEPTION,
+        Fault::OutOfMemory => ERRCODE_OUT_OF_MEMORY,
+        Fault::OverBudget { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         Fault::Stopped => ERRCODE_QUERY_CANCELED,
         Fault::Internal(_) => ERRCODE_INTERNAL_ERROR,
     }
+}
+
+/// What the fault says of itself, and the record that it is in.
+fn detail(error: &LoadError, record: Option<String>) -> Option<String> {
+    let record = record.map(|record| format!("The record begins with: {record}"));
+    let parts: Vec<String> = error.fault.detail().into_iter().chain(record).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 /// The five characters of a fault's code.
@@ -169,7 +185,10 @@ pub const UNKNOWN_COMPOSER_HINT: &str =
     "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.";
 
 fn hint(error: &LoadError) -> Option<&'static str> {
-    match error.fault {
+    match &error.fault {
+        Fault::Malformed(malformed) if malformed.is_array_literal => Some(
+            "This is how Postgres writes an array. A JavaScript array is to be passed through JSON.stringify().",
+        ),
         Fault::UnknownShape(_) => Some(
             "Expected a list or page of IMSLP, a list or dump of Open Opus, or newline-delimited records.",
         ),
@@ -177,6 +196,9 @@ fn hint(error: &LoadError) -> Option<&'static str> {
             Some("Composers are loaded by load_composers(), works by load_works().")
         }
         Fault::UnknownComposer(_) => Some(UNKNOWN_COMPOSER_HINT),
+        Fault::OverBudget { .. } => {
+            Some("Load the document in parts. Many bad records are refused early by reject_limit.")
+        }
         Fault::Duplicate { .. } => {
             Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
         }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Fault;
 use crate::record::Sink;
 
 const HEADER: usize = 23;
@@ -40,11 +41,23 @@ pub struct Former {
     /// By column.
     present: Vec<bool>,
     encodable: bool,
+    /// An allocation failed.
+    out_of_memory: bool,
 }
 
 impl Former {
     pub fn new(encode: Encode) -> Self {
-        Former { encode, data: vec![], present: vec![], encodable: true }
+        Former { encode, data: vec![], present: vec![], encodable: true, out_of_memory: false }
+    }
+
+    /// Makes room for the tuple of the columns put since the last one.
+    pub fn reserve(&self, tuples: &mut Vec<u8>) -> Result<(), Fault> {
+        let columns = self.present.len().div_ceil(8) + HEADER_ALIGNMENT;
+        let reserved = tuples.try_reserve(HEADER + columns + self.data.len());
+        match reserved {
+            Ok(()) if !self.out_of_memory => Ok(()),
+            _ => Err(Fault::OutOfMemory),
+        }
     }
 
     /// Appends the tuple of the columns put since the last one; `false`, and nothing is appended, where a text could
@@ -95,7 +108,9 @@ impl Former {
     fn varlena(&mut self, value: Option<&[u8]>) {
         self.present.push(value.is_some());
         let Some(bytes) = value else { return };
-        if bytes.len() < SHORT_MAX {
+        if self.data.try_reserve(bytes.len() + 2 * VARLENA_HEADER).is_err() {
+            self.out_of_memory = true;
+        } else if bytes.len() < SHORT_MAX {
             self.data.push(short_header(bytes.len() + 1));
             self.data.extend_from_slice(bytes);
         } else {

@@ -1,16 +1,15 @@
 //! PURE. Records → rows, on as many threads as the current rayon pool has, or on the caller's alone.
 //!
 //! Rows are formed as tuples while they are still in the processor's caches. Whatever order the threads work in, the
-//! faults come out in the document's.
+//! faults come out in the document's ([`faults`]).
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+mod faults;
 
 use rayon::prelude::*;
 
 use crate::document::find::{Found, Record, Records, Source};
-use crate::document::{Kind, Value, Watch};
-use crate::error::{Fault, LoadError};
+use crate::document::{Kind, Value, Watch, push};
+use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::field::FieldFault;
@@ -20,14 +19,31 @@ use crate::rows::{Rows, Slice};
 use crate::source::{imslp, open_opus};
 use crate::tuple::Encode;
 
+use self::faults::Faults;
+
 /// How many records a thread takes at a time, and decodes between two looks at whether it is to stop.
 const SLICE: usize = 512;
 
 /// The records of a document, their rows, and the faults of those that gave none, by ordinal.
 pub struct Decoded<V> {
-    pub records: Vec<Record<V>>,
+    pub records: Kept<V>,
     pub rows: Rows<'static>,
-    pub faults: Vec<LoadError>,
+    pub faults: Vec<RecordFault>,
+}
+
+/// The records of a document, as they were decoded together. Under [`Mode::stop_at_fault`] those behind the lowest fault
+/// are not kept.
+pub struct Kept<V> {
+    parts: Vec<Vec<Record<V>>>,
+    /// Of all, kept or not.
+    pub count: usize,
+}
+
+impl<V> Kept<V> {
+    pub fn get(&self, ordinal: u32) -> Option<&Record<V>> {
+        let ordinal = ordinal as usize;
+        self.parts.get(ordinal / SLICE)?.get(ordinal % SLICE)
+    }
 }
 
 /// How a document is decoded.
@@ -37,6 +53,8 @@ pub struct Mode {
     pub parallel: bool,
     /// Give up what lies behind the first fault, which is then the only one.
     pub stop_at_fault: bool,
+    /// More faults than this are an error at once.
+    pub most_faults: Option<u64>,
     /// Into the database's encoding.
     pub encode: Encode,
 }
@@ -48,12 +66,9 @@ pub fn composers<'a, V: Value<'a>>(
     watch: &Watch,
 ) -> Result<Decoded<V>, LoadError> {
     let renumber: Option<Renumber<Composer>> = None;
-    decode(found, records, mode, watch, renumber, |record| {
-        let placed = |fault: FieldFault| (found.path(record, fault.field), fault.fault);
-        match found.source {
-            Source::Imslp => imslp::composer(fields(record)?).map_err(placed),
-            Source::OpenOpus => open_opus::composer(fields(record)?).map_err(placed),
-        }
+    decode(records, mode, watch, renumber, |record| match found.source {
+        Source::Imslp => imslp::composer(fields(record)?).map_err(in_record),
+        Source::OpenOpus => open_opus::composer(fields(record)?).map_err(in_record),
     })
 }
 
@@ -63,27 +78,30 @@ pub fn works<'a, V: Value<'a>>(
     mode: Mode,
     watch: &Watch,
 ) -> Result<Decoded<V>, LoadError> {
-    let parents: Vec<Result<Composer, FieldFault>> =
-        found.composers.iter().map(|composer| parent(*composer)).collect();
+    let parents: Vec<Option<Result<Composer, FieldFault>>> = found
+        .holders
+        .iter()
+        .map(|holder| holder.composer.as_ref().map(|(composer, _)| parent(*composer)))
+        .collect();
+    let dump = found.holders.iter().any(|holder| holder.dump);
     let renumber: Option<Renumber<Work>> =
-        found.dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
-    decode(found, records, mode, watch, renumber, |record| {
-        let placed = |fault: FieldFault| (found.path(record, fault.field), fault.fault);
+        dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
+    decode(records, mode, watch, renumber, |record| {
         if found.source == Source::Imslp {
-            return imslp::work(fields(record)?).map_err(placed);
+            return imslp::work(fields(record)?).map_err(in_record);
         }
-        let piece = fields(record)?;
-        let parent = record.composer.and_then(|index| parents.get(index as usize));
-        let parent = parent.ok_or_else(|| placed(missing("composer")))?;
-        let composer = parent
-            .as_ref()
-            .map_err(|fault| (found.composer_path(record, fault.field), fault.fault.clone()))?;
-        open_opus::work(piece, &composer.composer_id, found.dump).map_err(placed)
+        let piece: open_opus::Piece = fields(record)?;
+        let holder = record.holder as usize;
+        let dump = found.holders.get(holder).is_some_and(|holder| holder.dump);
+        let composer_id = match parents.get(holder) {
+            Some(Some(Ok(composer))) => composer.composer_id.clone(),
+            Some(Some(Err(fault))) => {
+                return Err((Place::Composer(fault.field), fault.fault.clone()));
+            }
+            _ => open_opus::composer_within(&piece).map_err(in_record)?.composer_id,
+        };
+        open_opus::work(piece, composer_id, dump).map_err(in_record)
     })
-}
-
-fn missing(field: &'static str) -> FieldFault {
-    FieldFault { field, fault: Fault::Missing }
 }
 
 /// The composer that a work names; none where that cannot be read.
@@ -91,35 +109,51 @@ pub fn composer_of<'a, V: Value<'a>>(
     found: &Found<'a, V>,
     record: &Record<V>,
 ) -> Option<Composer<'static>> {
-    match record.composer {
-        Some(index) => parent(*found.composers.get(index as usize)?).ok(),
-        None => imslp::composer_of(fields(record).ok()?).ok(),
+    if found.source == Source::Imslp {
+        return imslp::composer_of(fields(record).ok()?).ok();
+    }
+    match &found.holders.get(record.holder as usize)?.composer {
+        Some((composer, _)) => parent(*composer).ok(),
+        None => open_opus::composer_within(&fields(record).ok()?).ok(),
     }
 }
 
+/// The composer that works belong to, with all that the document says of it.
 fn parent<'a, V: Value<'a>>(parent: V) -> Result<Composer<'static>, FieldFault> {
     let placed = |fault| FieldFault { field: "name", fault };
     // Only its own fields: works below it are checked where they stand.
     let members = match parent.kind().map_err(placed)? {
         Kind::Object => parent.members(&Watch::default()).map_err(placed)?,
-        _ => return Err(missing("name")),
+        _ => return Err(FieldFault { field: "name", fault: Fault::Missing }),
     };
-    let mut fields = open_opus::Parent::default();
+    let mut person = open_opus::Person::default();
     for (key, value) in members {
-        match &*key {
-            "name" => fields.name = value.read().map_err(placed)?,
-            "complete_name" => fields.complete_name = value.read().map_err(placed)?,
-            _ => {}
-        }
+        let field = match &*key {
+            "id" => &mut person.id,
+            "name" => &mut person.name,
+            "complete_name" => &mut person.complete_name,
+            "birth" => &mut person.birth,
+            "death" => &mut person.death,
+            "epoch" => &mut person.epoch,
+            "portrait" => &mut person.portrait,
+            "popular" => &mut person.popular,
+            "recommended" => &mut person.recommended,
+            _ => continue,
+        };
+        *field = value.read().map_err(placed)?;
     }
-    open_opus::composer_of(fields)
+    open_opus::composer_of(person)
 }
 
-/// A path and what is wrong there. The path is empty where it is the record's own.
-type Placed = (String, Fault);
+/// A place and what is wrong there.
+type Placed = (Place, Fault);
+
+fn in_record(fault: FieldFault) -> Placed {
+    (Place::Field(fault.field), fault.fault)
+}
 
 fn fields<'a, V: Value<'a>, T: Fields<'a>>(record: &Record<V>) -> Result<T, Placed> {
-    let own = |fault| (String::new(), fault);
+    let own = |fault| (Place::Field(""), fault);
     match record.value.kind().map_err(own)? {
         Kind::Object => match record.value.read().map_err(own)? {
             Nested::Record(fields) => Ok(fields),
@@ -135,52 +169,57 @@ fn fields<'a, V: Value<'a>, T: Fields<'a>>(record: &Record<V>) -> Result<T, Plac
 }
 
 /// Changes rows once all are there and before they are formed.
-type Renumber<R> = fn(&mut Vec<Vec<Option<R>>>);
+type Renumber<R> = fn(&mut Vec<Vec<Option<R>>>) -> Result<(), Fault>;
 
 fn decode<'a, V: Value<'a>, R: Row>(
-    found: &Found<'a, V>,
     records: Records<'a, V>,
     mode: Mode,
     watch: &Watch,
     renumber: Option<Renumber<R>>,
     transform: impl Fn(&Record<V>) -> Result<R, Placed> + Sync,
 ) -> Result<Decoded<V>, LoadError> {
-    let faults = Faults { lowest: AtomicU32::new(u32::MAX), all: Mutex::new(vec![]), mode };
+    let faults = Faults::new(mode, watch);
     let row = |(ordinal, record): (u32, &Record<V>)| {
         if faults.behind(ordinal) {
             return None;
         }
-        let placed = |(path, fault): Placed| {
-            let path = if path.is_empty() { found.path(record, "") } else { path };
-            faults.add(LoadError { ordinal: Some(ordinal), path, fault });
-        };
+        let placed = |(place, fault): Placed| faults.add(RecordFault { ordinal, place, fault });
         transform(record).map_err(placed).ok()
     };
-    let (parts, slices): (Vec<Part<V>>, Vec<Slice>) = match renumber {
-        None => {
-            let form =
-                |part: &Part<V>| Slice::form(part.numbered().map(&row), part.first, mode.encode);
-            of_parts(records, mode, watch, form)?
-        }
+    let form = |rows: &mut dyn Iterator<Item = Option<R>>, first: usize| {
+        let slice = Slice::form(rows, first, mode.encode)?;
+        watch.take(slice.bytes())?;
+        Ok(slice)
+    };
+    let (records, slices): (Kept<V>, Vec<Slice>) = match renumber {
+        None => of_parts(records, &faults, watch, |part| {
+            form(&mut part.numbered().map(&row), part.first)
+        })?,
         Some(renumber) => {
-            let rows = |part: &Part<V>| part.numbered().map(&row).collect();
-            let (parts, mut rows) = of_parts(records, mode, watch, rows)?;
-            renumber(&mut rows);
-            let form = |(part, rows)| Slice::form(rows, part * SLICE, mode.encode);
-            let slices = match mode.parallel {
+            let rows = |part: &Part<V>| {
+                watch.take(part.records.len() * size_of::<R>())?;
+                Ok(part.numbered().map(&row).collect())
+            };
+            let (records, mut rows) = of_parts(records, &faults, watch, rows)?;
+            renumber(&mut rows).map_err(LoadError::document)?;
+            let form = |(part, rows): (usize, Vec<Option<R>>)| {
+                watch.check()?;
+                form(&mut rows.into_iter(), part * SLICE)
+            };
+            let slices: Result<_, Fault> = match mode.parallel {
                 true => rows.into_par_iter().enumerate().map(form).collect(),
                 false => rows.into_iter().enumerate().map(form).collect(),
             };
-            (parts, slices)
+            (records, slices.map_err(LoadError::document)?)
         }
     };
     watch.check().map_err(LoadError::document)?;
-    let records: Vec<Record<V>> = parts.into_iter().flat_map(|part| part.records).collect();
     for &ordinal in slices.iter().flat_map(|slice| &slice.unencodable) {
-        let path = found.path(&records[ordinal as usize], "");
-        faults.add(LoadError { ordinal: Some(ordinal), path, fault: Fault::Untranslatable });
+        let (place, fault) = (Place::Field(""), Fault::Untranslatable);
+        faults.add(RecordFault { ordinal, place, fault });
     }
-    Ok(Decoded { records, rows: Rows::new(slices), faults: faults.into_ordered() })
+    let faults = faults.into_ordered().map_err(LoadError::document)?;
+    Ok(Decoded { records, rows: Rows::new(slices), faults })
 }
 
 /// Records that a thread takes at a time, and the ordinal of the first of them.
@@ -198,63 +237,41 @@ impl<V> Part<V> {
 /// What becomes of the parts of the records, in their order. Some are worked on while others are still to be found.
 fn of_parts<'a, V: Value<'a>, T: Send>(
     mut records: Records<'a, V>,
-    mode: Mode,
+    faults: &Faults<'_>,
     watch: &Watch,
-    work: impl Fn(&Part<V>) -> T + Sync,
-) -> Result<(Vec<Part<V>>, Vec<T>), LoadError> {
-    let mut first = 0;
+    work: impl Fn(&Part<V>) -> Result<T, Fault> + Sync,
+) -> Result<(Kept<V>, Vec<T>), LoadError> {
+    let mut count = 0;
     let parts = std::iter::from_fn(|| {
-        let part: Result<Vec<_>, _> = records.by_ref().take(SLICE).collect();
-        if part.as_ref().is_ok_and(Vec::is_empty) {
-            return None;
+        let mut part = Part { first: count, records: vec![] };
+        for record in records.by_ref().take(SLICE) {
+            if let Err(fault) = record.and_then(|record| push(&mut part.records, record)) {
+                return Some(Err(fault));
+            }
         }
-        let part = part.map(|records| Part { first, records });
-        first += SLICE;
-        Some(part)
+        count += part.records.len();
+        (!part.records.is_empty()).then_some(Ok(part))
     });
     let work = |part: Result<Part<V>, Fault>| {
         watch.check()?;
-        let part = part?;
+        let mut part = part?;
         watch.advance(part.records.iter().map(|record| record.value.size() as u64).sum());
-        let done = work(&part);
+        let done = work(&part)?;
+        faults.check()?;
+        if faults.behind(part.first as u32) {
+            part.records = vec![];
+        }
+        watch.take(part.records.len() * size_of::<Record<V>>())?;
         Ok((part, done))
     };
-    let done: Result<Vec<(Part<V>, T)>, Fault> = match mode.parallel {
+    let done: Result<Vec<(Part<V>, T)>, Fault> = match faults.mode.parallel {
         true => parts.par_bridge().map(work).collect(),
         false => parts.map(work).collect(),
     };
     let mut done = done.map_err(LoadError::document)?;
     done.sort_unstable_by_key(|(part, _)| part.first);
-    Ok(done.into_iter().unzip())
-}
-
-/// The faults that the threads find.
-struct Faults {
-    /// The lowest ordinal so far, where no other counts.
-    lowest: AtomicU32,
-    all: Mutex<Vec<LoadError>>,
-    mode: Mode,
-}
-
-impl Faults {
-    /// Whether nobody asks for this record any more.
-    fn behind(&self, ordinal: u32) -> bool {
-        ordinal > self.lowest.load(Ordering::Relaxed)
-    }
-
-    fn add(&self, fault: LoadError) {
-        if let (true, Some(ordinal)) = (self.mode.stop_at_fault, fault.ordinal) {
-            self.lowest.fetch_min(ordinal, Ordering::Relaxed);
-        }
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
-    }
-
-    fn into_ordered(self) -> Vec<LoadError> {
-        let mut faults = self.all.into_inner().unwrap_or_else(PoisonError::into_inner);
-        faults.sort_unstable_by_key(|fault| fault.ordinal);
-        faults.truncate(if self.mode.stop_at_fault { 1 } else { usize::MAX });
-        faults
-    }
+    let (parts, done) = done.into_iter().map(|(part, done)| (part.records, done)).unzip();
+    Ok((Kept { parts, count }, done))
 }
 
 #[cfg(test)]

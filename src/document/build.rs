@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use crate::document::number;
+
 const OFFSET_STRIDE: usize = 32;
 
 /// The bytes behind the varlena header of `document` as jsonb.
@@ -44,7 +46,7 @@ fn container(value: &Value) -> Vec<u8> {
             }
             Value::Number(number) => {
                 data.resize(data.len().next_multiple_of(4), 0);
-                data.extend(numeric(&number.to_string()));
+                data.extend(numeric(&number::from_json(&number.to_string())));
                 0x1000_0000
             }
             nested => {

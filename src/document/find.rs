@@ -1,21 +1,27 @@
 //! PURE. Which source a document is of, which shape it has, and where its records are.
 //!
-//! The shapes are those of README.md. Whatever surrounds the records (status, metadata) is checked and left alone.
-//! Records are numbered from 0 in the order of the document; in an object keyed by number or id, in jsonb's order of
-//! keys, which is the same for text and jsonb.
+//! The shapes are those of README.md ([`shape`] tells them by the members of an object). A document may be several: one
+//! behind another, one a line, or the elements of an array; their records are numbered through. The first record that
+//! fits a source decides the source of all. What stands where records stand is a record, whatever it is; what surrounds
+//! the records (status, metadata) is checked and left alone; a document in which nothing fits is an error that says what
+//! was found. Records are numbered from 0 in the order of the document; in an object keyed by number or id, in jsonb's
+//! order of keys, which is the same for text and jsonb.
 
+mod expand;
 mod records;
+mod shape;
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use self::expand::Expansion;
+use self::records::Step;
 pub use self::records::{Record, Records};
-use self::records::{Step, elements};
-use super::{Elements, Kind, Value, Watch};
-use crate::error::{Fault, LoadError};
-use crate::record::scalar::Scalar;
+use self::shape::{Shape, found_members, refuse_error_answer, shape};
+use super::{Elements, Kind, Value, Watch, push};
+use crate::error::{Fault, LoadError, Place};
 
 /// Who published the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,76 +46,68 @@ pub enum Resource {
     Works,
 }
 
+/// What holds some of the records.
+pub struct Holder<V> {
+    /// Its path.
+    base: String,
+    /// The composer that works belong to, and its path.
+    pub composer: Option<(V, String)>,
+    /// True if works need no id of their own (the Open Opus dump).
+    pub dump: bool,
+    /// Which of several documents it is in, from 0.
+    document: Option<u32>,
+}
+
 /// What a document holds, but for its records.
 pub struct Found<'a, V> {
     pub source: Source,
-    /// True where works have no id of their own (the Open Opus dump).
-    pub dump: bool,
-    /// The composers that the works of an Open Opus document belong to.
-    pub composers: Vec<V>,
+    /// By [`Record::holder`].
+    pub holders: Vec<Holder<V>>,
     /// Keys of records that stand in an object.
     keys: Vec<Cow<'a, str>>,
-    /// Path of what holds the records, or, in a dump, of what holds the composers.
-    base: &'static str,
-}
-
-/// The elements of an array, all of them.
-fn all<'a, V: Value<'a>>(elements: Elements<'a, V>, watch: &Watch) -> Result<Vec<V>, Fault> {
-    let watched = elements.map(|element| watch.check().and(element));
-    watched.collect()
 }
 
 impl<'a, V: Value<'a>> Found<'a, V> {
-    fn new(source: Source, base: &'static str) -> Self {
-        Found { source, dump: false, composers: vec![], keys: vec![], base }
+    /// Records all of which stand in the document itself.
+    fn new(source: Source) -> Self {
+        let holder = Holder { base: "$".into(), composer: None, dump: false, document: None };
+        Found { source, holders: vec![holder], keys: vec![] }
     }
 
-    /// The records that the members of an object are.
-    fn members(
-        &mut self,
-        members: impl IntoIterator<Item = (Cow<'a, str>, V)>,
-        composer: Option<u32>,
-    ) -> impl Iterator<Item = Record<V>> {
-        members.into_iter().map(move |(key, value)| {
-            let step = Step::Member(self.keys.len() as u32);
-            self.keys.push(key);
-            Record { value, step, composer }
-        })
-    }
-
-    /// The SQL/JSON path of a record, and of `field` in it.
-    pub fn path(&self, record: &Record<V>, field: &str) -> String {
-        let mut path = self.base.to_string();
-        if let (true, Some(composer)) = (self.dump, record.composer) {
-            let _ = write!(path, "[{composer}]");
-            if !matches!(record.step, Step::Composer) {
-                path.push_str(".works");
+    /// The SQL/JSON path of a place in a record, and the document that it is in, if there are several.
+    pub fn path(&self, record: &Record<V>, place: Place) -> String {
+        let Some(holder) = self.holders.get(record.holder as usize) else { return "$".into() };
+        let (mut path, field) = match (place, &holder.composer) {
+            (Place::Composer(field), Some((_, base))) => (base.clone(), field),
+            (Place::Composer(field) | Place::Field(field), _) => {
+                let mut path = holder.base.clone();
+                match record.step {
+                    Step::Whole => {}
+                    Step::Element(index) => {
+                        let _ = write!(path, "[{index}]");
+                    }
+                    Step::Member(index) => path += &member(&self.keys[index as usize]),
+                }
+                (path, field)
             }
-        }
-        match record.step {
-            Step::Whole | Step::Composer => {}
-            Step::Element(index) => {
-                let _ = write!(path, "[{index}]");
-            }
-            Step::Member(index) => {
-                let key = self.keys[index as usize].escape_default();
-                let _ = write!(path, ".\"{key}\"");
-            }
-        }
+        };
         if !field.is_empty() {
             let _ = write!(path, ".{field}");
         }
+        if let Some(document) = holder.document {
+            let _ = write!(path, " of document {document}");
+        }
         path
     }
-
-    /// The path of a field of the composer that a record belongs to.
-    pub fn composer_path(&self, record: &Record<V>, field: &str) -> String {
-        match (self.dump, record.composer) {
-            (true, Some(composer)) => format!("{}[{composer}].{field}", self.base),
-            _ => format!("$.composer.{field}"),
-        }
-    }
 }
+
+/// The step of a path to the member of an object with this key.
+fn member(key: &str) -> String {
+    format!(".\"{}\"", key.escape_default())
+}
+
+/// The most elements of an array that are looked at for one that has a shape.
+const MOST_SHAPELESS: usize = 10_000;
 
 /// Finds the records of a document, or of several that follow one another.
 pub fn find<'a, V: Value<'a> + 'a>(
@@ -126,7 +124,7 @@ pub fn find_in_array<'a, V: Value<'a> + 'a>(
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, LoadError> {
-    listed(elements, resource, "$", watch).map_err(LoadError::document)
+    listed(elements, resource, watch).map_err(LoadError::document)
 }
 
 type Search<'a, V> = (Found<'a, V>, Records<'a, V>);
@@ -136,179 +134,126 @@ fn find_in<'a, V: Value<'a> + 'a>(
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
-    let [document] = documents[..] else { return whole(documents, resource, watch) };
+    let [document] = documents[..] else { return several(documents, resource, watch) };
     match document.kind()? {
-        Kind::Array => listed(document.elements()?, resource, "$", watch),
-        Kind::Object => object(document, resource, watch),
+        Kind::Array => listed(document.elements()?, resource, watch),
+        Kind::Object => {
+            let members = document.members(watch)?;
+            refuse_error_answer(&members, watch)?;
+            match shape(&members)? {
+                Shape::Other => Err(unknown("", &found_members(&members))),
+                _ => several(documents, resource, watch),
+            }
+        }
         kind => {
             document.check()?;
-            Err(Fault::UnknownShape(format!("the document is {kind}, neither array nor object")))
+            Err(Fault::UnknownShape(
+                format!("the document is {kind}, neither array nor object").into(),
+            ))
         }
     }
 }
 
-/// Documents each of which is a record, or a composer with works.
-fn whole<'a, V: Value<'a> + 'a>(
+fn unknown(before: &str, found: &str) -> Fault {
+    Fault::UnknownShape(format!("the document is no known catalogue: it is {before}{found}").into())
+}
+
+/// What there is in some values: the first shape, or what was found in its place.
+struct Seen {
+    shape: Option<Shape>,
+    members: Option<String>,
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Seen { shape: None, members: None }
+    }
+
+    /// Looks at the next value; true once a shape is known. A value that is wrong in itself says nothing.
+    fn look<'a, V: Value<'a>>(&mut self, value: V, watch: &Watch) -> Result<bool, Fault> {
+        watch.check()?;
+        let shape = match value.kind() {
+            Ok(Kind::Array) => Ok(Shape::Array),
+            Ok(Kind::Object) => value.members(watch).and_then(|members| {
+                let shape = shape(&members)?;
+                if shape == Shape::Other && self.members.is_none() {
+                    value.check()?;
+                    self.members = Some(found_members(&members));
+                }
+                Ok(shape)
+            }),
+            _ => Ok(Shape::Other),
+        };
+        self.shape = shape.ok().filter(|shape| *shape != Shape::Other);
+        Ok(self.shape.is_some())
+    }
+}
+
+/// Documents that follow one another: each is a record, or has records in it.
+fn several<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
-    let documents = Box::new(documents.into_iter().map(Ok));
-    let (found, records) = listed(documents, resource, "$", watch)?;
-    Ok((found, records.whole()))
+    let mut seen = Seen::nothing();
+    for document in &documents {
+        if seen.look(*document, watch)? {
+            break;
+        }
+    }
+    let source = match (seen.shape, seen.members) {
+        (Some(Shape::Imslp), _) => Source::Imslp,
+        (Some(Shape::Person), _) if resource == Resource::Composers => Source::OpenOpus,
+        (Some(Shape::OwnedWork), _) if resource == Resource::Works => Source::OpenOpus,
+        (Some(_), _) => {
+            let mut expansion = Expansion::new(resource, watch);
+            let many = documents.len() > 1;
+            for (index, document) in (0..).zip(documents) {
+                expansion.document(document, many.then_some(index))?;
+            }
+            return expansion.finish();
+        }
+        (None, Some(members)) => return Err(unknown("", &members)),
+        (None, None) => Source::Imslp,
+    };
+    let documents =
+        documents.into_iter().map(|value| Record { value, step: Step::Whole, holder: 0 });
+    Ok((Found::new(source), Records::all(documents)))
 }
 
-/// Records side by side: of IMSLP, or Open Opus composers with or without their works. The first object decides.
+/// The elements of an array: records, or documents with records in them. The first that has a shape decides.
 fn listed<'a, V: Value<'a> + 'a>(
     mut values: Elements<'a, V>,
     resource: Resource,
-    base: &'static str,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
     let mut first: Vec<V> = vec![];
-    let is_object = |value: &V| value.kind() == Ok(Kind::Object);
-    while !first.last().is_some_and(is_object)
+    let mut seen = Seen::nothing();
+    while first.len() < MOST_SHAPELESS
         && let Some(value) = values.next()
     {
-        first.push(value?);
-    }
-    if source_of(&first, watch) == Source::OpenOpus {
-        first.extend(all(values, watch)?);
-        return open_opus_composers(first, resource, base, watch);
-    }
-    Ok((Found::new(Source::Imslp, base), Records::elements(first, values)))
-}
-
-/// Open Opus calls a composer's name `complete_name`, and IMSLP has no such key.
-fn source_of<'a, V: Value<'a>>(values: &[V], watch: &Watch) -> Source {
-    let first = values.iter().find(|value| value.kind() == Ok(Kind::Object));
-    match first.map(|value| value.members(watch)) {
-        Some(Ok(members)) if members.iter().any(|(key, _)| key == "complete_name") => {
-            Source::OpenOpus
+        let value = value?;
+        push(&mut first, value)?;
+        // An array in an array has no place in any catalogue.
+        if value.kind() == Ok(Kind::Object) && seen.look(value, watch)? {
+            break;
         }
-        _ => Source::Imslp,
     }
-}
-
-fn open_opus_composers<'a, V: Value<'a> + 'a>(
-    composers: Vec<V>,
-    resource: Resource,
-    base: &'static str,
-    watch: &Watch,
-) -> Result<Search<'a, V>, Fault> {
-    let mut found = Found::new(Source::OpenOpus, base);
-    if resource == Resource::Composers {
-        return Ok((found, Records::all(elements(composers, None).collect())));
-    }
-    let mut records = vec![];
-    found.dump = true;
-    let mut any_works = composers.is_empty();
-    for (index, composer) in composers.iter().enumerate() {
-        let composer_index = Some(index as u32);
-        if composer.kind()? != Kind::Object {
-            // Reported in its place, as a record that is no object.
-            any_works = true;
-            let step = Step::Composer;
-            records.push(Record { value: *composer, step, composer: composer_index });
-            continue;
-        }
-        for (key, value) in composer.members(watch)? {
-            match (&*key, value.kind()?) {
-                ("works", Kind::Array) => {
-                    records.extend(elements(all(value.elements()?, watch)?, composer_index))
-                }
-                ("works", Kind::Object) => {
-                    records.extend(found.members(value.members(watch)?, composer_index))
-                }
-                ("works", _) => {
-                    let step = Step::Whole;
-                    records.push(Record { value, step, composer: composer_index });
-                }
-                _ => value.check()?,
+    let source = match (seen.shape, seen.members) {
+        (Some(Shape::Imslp), _) => Source::Imslp,
+        (Some(Shape::Person), _) if resource == Resource::Composers => Source::OpenOpus,
+        (Some(Shape::OwnedWork), _) if resource == Resource::Works => Source::OpenOpus,
+        (Some(_), _) => {
+            let mut expansion = Expansion::new(resource, watch);
+            for (index, value) in (0..).zip(first.into_iter().map(Ok).chain(values)) {
+                expansion.element(value?, index)?;
             }
-            any_works |= key == "works";
+            return expansion.finish();
         }
-    }
-    if !any_works {
-        return Err(Fault::UnknownShape("the document has composers and no works".into()));
-    }
-    found.composers = composers;
-    Ok((found, Records::all(records)))
-}
-
-fn object<'a, V: Value<'a> + 'a>(
-    document: V,
-    resource: Resource,
-    watch: &Watch,
-) -> Result<Search<'a, V>, Fault> {
-    let members = document.members(watch)?;
-    let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-    let check_others = |taken: &[&str]| {
-        let others = members.iter().filter(|(key, _)| !taken.contains(&&**key));
-        others.map(|(_, value)| value).try_for_each(|value| value.check())
+        (None, Some(members)) => return Err(unknown("an array whose first object is ", &members)),
+        (None, None) => Source::Imslp,
     };
-    if let Some(status) = member("status") {
-        refuse_error_answer(status, watch)?;
-    }
-    match (member("composers"), member("works")) {
-        (Some(composers), _) if composers.kind()? == Kind::Array => {
-            check_others(&["composers"])?;
-            let composers = all(composers.elements()?, watch)?;
-            open_opus_composers(composers, resource, "$.composers", watch)
-        }
-        (_, Some(works))
-            if matches!(works.kind()?, Kind::Array | Kind::Object)
-                && member("complete_name").is_none() =>
-        {
-            if resource == Resource::Composers {
-                return Err(Fault::UnknownShape("the document has works and no composers".into()));
-            }
-            let Some(composer) = member("composer") else {
-                return Err(Fault::UnknownShape("the document has works and no composer".into()));
-            };
-            check_others(&["works"])?;
-            let mut found = Found::new(Source::OpenOpus, "$.works");
-            found.composers = vec![composer];
-            let records = match works.kind()? {
-                Kind::Array => elements(all(works.elements()?, watch)?, Some(0)).collect(),
-                _ => found.members(works.members(watch)?, Some(0)).collect(),
-            };
-            Ok((found, Records::all(records)))
-        }
-        _ if member("complete_name").is_some()
-            || member("intvals").is_some()
-            || member("id").is_some() =>
-        {
-            whole(vec![document], resource, watch)
-        }
-        _ if member("0").is_some() || member("metadata").is_some() => {
-            check_others(&[])?;
-            let numbered = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
-            let mut found = Found::new(Source::Imslp, "$");
-            let members = members.into_iter().filter(|(key, _)| numbered(key));
-            let records = found.members(members, None).collect();
-            Ok((found, Records::all(records)))
-        }
-        _ => Err(Fault::UnknownShape("the document has the shape of no known source".into())),
-    }
-}
-
-/// Open Opus says `{"status":{"success":"false","error":"…"}}` when it has nothing.
-fn refuse_error_answer<'a, V: Value<'a>>(status: V, watch: &Watch) -> Result<(), Fault> {
-    if status.kind()? != Kind::Object {
-        return Ok(());
-    }
-    let members = status.members(watch)?;
-    let text = |name: &str| {
-        let value = members.iter().find(|(key, _)| key == name).map(|(_, value)| *value)?;
-        value.read::<Scalar>().ok().map(|scalar| scalar.display())
-    };
-    match text("success").as_deref() {
-        Some("false" | "0") => {
-            Err(Fault::SourceError(text("error").unwrap_or_else(|| "no reason given".into())))
-        }
-        _ => Ok(()),
-    }
+    Ok((Found::new(source), Records::elements(first, values)))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! Values are skipped by their length, so depth costs nothing and no stack is used for what nobody reads.
 
 mod de;
+mod excerpt;
 
 use std::borrow::Cow;
 
@@ -64,7 +65,7 @@ struct Container<'a> {
 
 /// Bytes that are no jsonb: disk corruption, or a format this reader does not know.
 fn corrupt() -> Fault {
-    Fault::Malformed("the jsonb value is corrupt".into())
+    Fault::Corrupt
 }
 
 impl<'a> Jsonb<'a> {
@@ -289,6 +290,10 @@ impl<'a> Value<'a> for Jsonb<'a> {
             Jsonb::Text(text) => serde_json::Value::from(text).to_string(),
         };
         Image::Text(Cow::Owned(json))
+    }
+
+    fn excerpt(self) -> Option<String> {
+        excerpt::beginning(self).ok()
     }
 
     /// The server checked it when it made the jsonb.

@@ -3,9 +3,12 @@
 //! Both readers bring every number into this form, so that a number has the same text whichever way the document
 //! came. Source of the on-disk form: `numeric.c` of PostgreSQL (NumericShort, NumericLong).
 
+use std::cell::Cell;
+
 use crate::error::EXCERPT_BYTES;
 
-/// The most digits that are written out; numbers of a catalogue have a dozen.
+/// The most digits that are written out; numbers of a catalogue have a dozen. Of more, a last digit tells whether what is
+/// left out is zero.
 const MOST_DIGITS: usize = 2 * EXCERPT_BYTES;
 
 const SIGN_MASK: u16 = 0xC000;
@@ -52,6 +55,9 @@ pub fn from_numeric(bytes: &[u8]) -> Option<String> {
 
 /// JSON's number (RFC 8259 section 6) in plain notation: `1.5e3` is `1500`, `1e-2` is `0.01`, `-0` is `0`.
 pub fn from_json(number: &str) -> String {
+    if may_overflow(number) {
+        leave_unseen();
+    }
     let (negative, rest) = match number.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, number),
@@ -65,6 +71,50 @@ pub fn from_json(number: &str) -> String {
     let point = (whole.len() as i64).saturating_add(exponent);
     let digits = [whole, fraction].concat();
     plain(negative, &digits, point, usize::try_from(scale).unwrap_or(MOST_DIGITS))
+}
+
+/// The most digits before the decimal point (weights of 4 digits each in 16 bits) and behind it (`NUMERIC_DSCALE_MAX`).
+const MOST_BEFORE: i64 = 131_072;
+const MOST_BEHIND: i64 = 16_383;
+
+/// Numbers without exponent that are shorter hold no more digits than that.
+const SHORT_ENOUGH: usize = MOST_BEHIND as usize;
+
+/// Whether jsonb's input refuses a number of JSON: "value overflows numeric format".
+pub fn overflows(number: &str) -> bool {
+    if !may_overflow(number) {
+        return false;
+    }
+    let number = number.strip_prefix('-').unwrap_or(number);
+    let (mantissa, exponent) = match number.find(['e', 'E']) {
+        Some(at) => (&number[..at], exponent(&number[at + 1..])),
+        None => (number, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let scale = (fraction.len() as i64).saturating_sub(exponent);
+    let digits = || whole.bytes().chain(fraction.bytes());
+    let before = digits()
+        .position(|digit| digit != b'0')
+        .map(|zeros| (whole.len() as i64 - zeros as i64).saturating_add(exponent));
+    scale > MOST_BEHIND || before.is_some_and(|before| before > MOST_BEFORE)
+}
+
+fn may_overflow(number: &str) -> bool {
+    number.len() > SHORT_ENOUGH || memchr::memchr2(b'e', b'E', number.as_bytes()).is_some()
+}
+
+thread_local! {
+    static UNSEEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the value being read has a part whose numbers nobody has looked at.
+pub fn leave_unseen() {
+    UNSEEN.set(true);
+}
+
+/// Whether there has been such a part since this was last asked.
+pub fn take_unseen() -> bool {
+    UNSEEN.replace(false)
 }
 
 fn exponent(text: &str) -> i64 {
@@ -91,6 +141,10 @@ fn plain(negative: bool, digits: &str, point: i64, scale: usize) -> String {
         text.push('.');
         let end = point.saturating_add(scale.min(MOST_DIGITS) as i64);
         text.extend((point..end).map(|place| char::from(digit(place))));
+        let left_out = usize::try_from(end.max(0)).ok().and_then(|end| digits.get(end..));
+        if scale > MOST_DIGITS && left_out.is_some_and(|rest| rest.iter().any(|d| *d != b'0')) {
+            text.push('1');
+        }
     }
     if negative && text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
         text.insert(0, '-');
@@ -125,6 +179,48 @@ mod tests {
     fn a_huge_exponent_stays_short() {
         assert_eq!(from_json("1e400").len(), MOST_DIGITS);
         assert!(from_json("1e-99999999999999999999").starts_with("0.000"));
+    }
+
+    #[test]
+    fn a_tiny_number_is_not_zero() {
+        let tiny = from_json("1e-400");
+        assert!(tiny.starts_with("0.000") && tiny.ends_with('1') && tiny.len() < 300, "{tiny}");
+        assert!(from_json("0e-400").bytes().all(|byte| matches!(byte, b'0' | b'.')));
+        assert!(from_json("-1e-400").starts_with('-'));
+    }
+
+    /// Each asked of the server: SELECT '…'::jsonb.
+    #[test]
+    fn what_numeric_does_not_hold_overflows() {
+        let long = |digits: usize| "7".repeat(digits);
+        for number in [
+            "1e131072",
+            "1e200000",
+            "-1E+200000",
+            "1e99999999999999999999",
+            "123e-10000000",
+            "1e-16384",
+            "0e-16384",
+            "0.1e-16383",
+            &long(131_073),
+            &format!("0.{}", long(16_384)),
+            &format!("{}e31073", long(100_000)),
+        ] {
+            assert!(overflows(number), "{}", &number[..number.len().min(40)]);
+        }
+        for number in [
+            "0",
+            "1e131071",
+            "0e200000",
+            "0.01e131073",
+            "1e-16383",
+            "12.5e-10",
+            &long(131_072),
+            &format!("0.{}", long(16_383)),
+            &format!("{}e31072", long(100_000)),
+        ] {
+            assert!(!overflows(number), "{}", &number[..number.len().min(40)]);
+        }
     }
 
     /// Words as numeric.c stores them: short form, weight 1, scale 2: 1 2345.67

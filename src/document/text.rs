@@ -5,6 +5,7 @@
 
 pub mod arriving;
 mod spans;
+pub mod syntax;
 
 use std::borrow::Cow;
 
@@ -12,8 +13,8 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use self::spans::{Items, extent, is_blank, skip_blanks, string_end, unexpected};
-use super::{Arrival, Elements, Image, Kind, Value, Watch};
-use crate::error::{Fault, excerpt};
+use super::{Arrival, Elements, Image, Kind, Value, Watch, number, push, with_room};
+use crate::error::{Fault, Malformed, excerpt};
 
 /// One value of a JSON text, without the blanks around it. It may prove to be no JSON when it is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,58 +22,83 @@ pub struct Text<'a>(&'a str);
 
 /// Bytes as the text that they should be.
 pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
-    simdutf8::compat::from_utf8(bytes)
-        .map_err(|error| Fault::Malformed(format!("the text is no UTF-8: {error}")))
+    simdutf8::compat::from_utf8(bytes).map_err(|error| {
+        let address = bytes.as_ptr() as usize + error.valid_up_to();
+        Fault::Malformed(Box::new(Malformed::new("The text is no UTF-8".into(), address)))
+    })
 }
+
+/// A byte order mark, which RFC 8259 section 8.1 lets a reader pass over.
+pub const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 impl<'a> Text<'a> {
     /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
     pub fn documents(text: &'a str, watch: &Watch) -> Result<Vec<Self>, Fault> {
-        // Records are objects: anything else is the whole document, and its reader will tell where it ends.
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let trimmed = text.trim_matches(is_blank);
         match trimmed.as_bytes().first() {
-            None => return Err(Fault::Malformed("the document is empty".into())),
-            Some(b'{') => {}
-            Some(_) => return Ok(vec![Text(trimmed)]),
+            None => Err(unexpected(text, text.len())),
+            // An array is read element by element; whether others follow is seen at its end.
+            Some(b'[') => Ok(vec![Text(trimmed)]),
+            Some(b'{') => match concatenated(trimmed, watch) {
+                Err(fault) if matches!(fault, Fault::Malformed(_)) => lines(trimmed).ok_or(fault),
+                values => values,
+            },
+            Some(_) => Ok(lines(trimmed).unwrap_or_else(|| vec![Text(trimmed)])),
         }
-        match concatenated(text, watch) {
-            Err(fault) if fault != Fault::Stopped => lines(text).ok_or(fault),
-            values => values,
+    }
+
+    /// The values of a document that begins with an array and does not end with it.
+    pub fn several(text: &'a str, watch: &Watch) -> Option<Vec<Self>> {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        concatenated(text.trim_matches(is_blank), watch).ok().filter(|values| values.len() > 1)
+    }
+
+    /// The first mistake in the syntax of a document, which may be several; none if that is what it should be.
+    pub fn mistake(text: &'a str, watch: &Watch) -> Result<(), Fault> {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        match syntax::mistake(text, true, watch)? {
+            Some(mistake) => Err(Fault::Malformed(Box::new(mistake))),
+            None => check_escapes(text),
         }
     }
 }
 
-/// Values one after the other, each as long as its brackets and strings say.
+/// Arrays and objects one after the other, each as long as its brackets and strings say.
 fn concatenated<'a>(text: &'a str, watch: &Watch) -> Result<Vec<Text<'a>>, Fault> {
     let mut values = vec![];
     let mut at = skip_blanks(text, 0);
     while at < text.len() {
         watch.check()?;
-        if text.as_bytes()[at] != b'{' {
+        if !matches!(text.as_bytes()[at], b'{' | b'[') {
             return Err(unexpected(text, at));
         }
         let end = extent(text, at, &|| watch.check())?;
-        values.push(Text(text[at..end].trim_end_matches(is_blank)));
+        watch.take(size_of::<Text>())?;
+        push(&mut values, Text(text[at..end].trim_end_matches(is_blank)))?;
         at = skip_blanks(text, end);
     }
-    if values.is_empty() {
-        Err(Fault::Malformed("the document is empty".into()))
-    } else {
-        Ok(values)
-    }
+    Ok(values)
 }
 
-/// The lines of newline-delimited JSON with a broken line somewhere: at least two, the first of them whole.
+/// The lines of newline-delimited JSON with a broken line somewhere. At least half of them are whole objects, or the
+/// first is: a single document of several lines is not taken for these.
 fn lines(text: &str) -> Option<Vec<Text<'_>>> {
-    let lines: Vec<_> = text
-        .lines()
-        .map(|line| line.trim_matches(is_blank))
-        .filter(|line| !line.is_empty())
-        .collect();
-    let whole = |line: &str| {
+    let lines = || text.lines().map(|line| line.trim_matches(is_blank)).filter(|l| !l.is_empty());
+    let is_whole = |line: &str| {
         line.starts_with('{') && matches!(extent(line, 0, &|| Ok(())), Ok(end) if end == line.len())
     };
-    (lines.len() > 1 && whole(lines[0])).then(|| lines.into_iter().map(Text).collect())
+    let count = lines().count();
+    let enough = || {
+        lines().next().is_some_and(is_whole)
+            || 2 * lines().filter(|line| is_whole(line)).count() >= count
+    };
+    if count < 2 || !enough() {
+        return None;
+    }
+    let mut list = with_room(count).ok()?;
+    list.extend(lines().map(Text));
+    Some(list)
 }
 
 /// Refuses `\u0000` and halves of surrogate pairs in all strings of `span`.
@@ -103,6 +129,28 @@ fn check_escapes(span: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses numbers that jsonb refuses, in all of `span`, which is JSON.
+fn check_numbers(span: &str) -> Result<(), Fault> {
+    let bytes = span.as_bytes();
+    let mut here = 0;
+    while let Some(&byte) = bytes.get(here) {
+        match byte {
+            b'"' => here = string_end(bytes, here).unwrap_or(bytes.len()),
+            b'-' | b'0'..=b'9' => {
+                let is_part =
+                    |b: &&u8| matches!(**b, b'+' | b'-' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let end = here + bytes[here..].iter().take_while(is_part).count();
+                if number::overflows(&span[here..end]) {
+                    return Err(Fault::NumberOverflow);
+                }
+                here = end;
+            }
+            _ => here += 1,
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Value<'a> for Text<'a> {
     fn kind(self) -> Result<Kind, Fault> {
         match self.0.as_bytes().first() {
@@ -112,8 +160,8 @@ impl<'a> Value<'a> for Text<'a> {
             Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
             Some(b't' | b'f') => Ok(Kind::Boolean),
             Some(b'n') => Ok(Kind::Null),
-            Some(_) => Err(unexpected(self.0, 0)),
-            None => Err(Fault::Malformed("a value is missing".into())),
+            Some(_) => Err(syntax::fault(self.0, "Token is invalid")),
+            None => Err(syntax::missing(self.0)),
         }
     }
 
@@ -153,14 +201,18 @@ impl<'a> Value<'a> for Text<'a> {
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
         check_escapes(self.0)?;
-        serde_json::from_str(self.0).map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.split(" at line ").next().unwrap_or_default();
-            // serde_json counts columns in bytes, from 1, within the line.
-            let near = line(self.0, error.line());
-            let near = near.get(near.floor_char_boundary(error.column().saturating_sub(1))..);
-            Fault::Malformed(format!("{reason} near \"{}\"", excerpt(near.unwrap_or_default())))
-        })
+        number::take_unseen();
+        let value = serde_json::from_str(self.0)
+            .map_err(|error| syntax::fault(self.0, &error.to_string()))?;
+        if number::take_unseen() {
+            check_numbers(self.0)?;
+        }
+        Ok(value)
+    }
+
+    fn check(self) -> Result<(), Fault> {
+        self.read::<serde::de::IgnoredAny>()?;
+        check_numbers(self.0)
     }
 
     fn size(self) -> usize {
@@ -170,10 +222,10 @@ impl<'a> Value<'a> for Text<'a> {
     fn image(self) -> Image<'a> {
         Image::Text(Cow::Borrowed(self.0))
     }
-}
 
-fn line(text: &str, number: usize) -> &str {
-    text.split('\n').nth(number.saturating_sub(1)).unwrap_or_default()
+    fn excerpt(self) -> Option<String> {
+        Some(excerpt(self.0).into_owned())
+    }
 }
 
 /// An object's key.

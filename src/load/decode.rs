@@ -41,13 +41,16 @@ pub fn decode<'a, R: Loadable<'a>>(
     let mode = Mode {
         parallel: threads > 1 && !alone,
         stop_at_fault: options.on_error == OnError::Stop,
+        most_faults: options.reject_limit,
         encode: encoding::encode(),
     };
-    let watch = Watch::default();
+    let watch = Watch::of_document(document.size());
+    let watch = if alone { watch.asking(interrupt::pending) } else { watch };
     let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
     if alone {
-        let prepared = prepare(mode).map_err(Failure::load)?;
-        return Ok((prepared, 1));
+        let prepared = prepare(mode);
+        interrupt::check();
+        return Ok((prepared.map_err(Failure::load)?, 1));
     }
     let mut brought = Ok(());
     let decoded = threads::with_pool(threads, |pool| {
@@ -123,5 +126,5 @@ impl Drop for Brought<'_> {
 fn internal(panic: &(dyn std::any::Any + Send)) -> LoadError {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    LoadError::document(Fault::Internal(text.unwrap_or_else(|| "a thread panicked".into())))
+    LoadError::document(Fault::Internal(text.unwrap_or_else(|| "a thread panicked".into()).into()))
 }

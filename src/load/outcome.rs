@@ -102,7 +102,7 @@ pub fn rejects_of<'p, 'a, R: Loadable<'a>>(
 ) -> Result<Rejects<'p>, Failure> {
     let (_, function) = function_of(R::RESOURCE);
     let mut rejects = Rejects::new(function, &*prepared.places, options);
-    prepared.faults.iter().cloned().try_for_each(|fault| rejects.error(fault))?;
+    rejects.decoded(&prepared.faults)?;
     Ok(rejects)
 }
 
@@ -117,17 +117,17 @@ pub fn set_duplicates_aside<'a, R: Loadable<'a>>(
         return Ok(duplicates.len() as u64);
     }
     for duplicate in duplicates {
-        let key = R::key_text(rows.key(duplicate.row));
+        let key = R::key_text(rows.key(duplicate.row)).into();
         rejects.fault(duplicate.row.ordinal, Fault::Duplicate { key, first: duplicate.kept })?;
     }
     Ok(0)
 }
 
 /// The composers that works name, each told by the ordinal of the first of its works.
-pub fn named_composers(places: &dyn Places, firsts: &[u32]) -> Rows<'static> {
+pub fn named_composers(places: &dyn Places, firsts: &[u32]) -> Result<Rows<'static>, Failure> {
     let slices = firsts.iter().map(|&first| {
         let composer = places.composer(first);
         Slice::form([composer], first as usize, encoding::encode())
     });
-    Rows::new(slices.collect())
+    Ok(Rows::new(slices.collect::<Result<_, _>>()?))
 }

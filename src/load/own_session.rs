@@ -102,7 +102,7 @@ impl<'a> OwnSession<'_, 'a> {
             }
         };
         let (kind, _) = function_of(R::RESOURCE);
-        rejects::store(spi, load_id, kind, &rejects.formed())?;
+        rejects::store(spi, load_id, kind, rejects.formed())?;
         outcome.counts.rejected = rejects.count();
         outcome.counts.duplicate = duplicate;
         Ok(outcome)
@@ -162,7 +162,7 @@ impl Stage<'_> {
         if !check.looks_up || write.is_empty() {
             return Ok(write);
         }
-        let families = self.rows.families(&write);
+        let families = self.rows.families(&write)?;
         let mut present = check.families(self.spi, self.rows, &write, &families);
         if self.options.create_composers && present.contains(&false) {
             let absent = families.iter().zip(&present).filter(|(_, present)| !**present);
@@ -178,8 +178,8 @@ impl Stage<'_> {
     /// Makes the composers that works name, each told by the ordinal of the first of its works.
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
         let target = target::find(Composer::TABLE, OnConflict::Skip)?;
-        let rows = named_composers(self.places, firsts);
-        let order = rows.order(Repeated::FirstWins, false);
+        let rows = named_composers(self.places, firsts)?;
+        let order = rows.order(Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: None };
         let sorted = writer.look(&rows, &order.write).sort(&order.write);

@@ -91,7 +91,7 @@ fn write_alone<'a, R: Loadable<'a>>(
         Err(reason) => return fell_back(reason, Some(there)),
     };
     let sessions = team.size();
-    let parts = parts::<R>(prepared, &there, &absent, sessions);
+    let parts = parts::<R>(prepared, &there, &absent, sessions)?;
     let new = prepared.order.write.len() - there.count();
     let check = Check::of(R::RESOURCE, target, new, options.create_composers);
     rejects.parent_key(check.constraint.clone());
@@ -185,7 +185,7 @@ fn parts<'a, R: Loadable<'a>>(
     there: &There,
     absent: &[bool],
     sessions: usize,
-) -> Vec<Part> {
+) -> Result<Vec<Part>, Failure> {
     let write = &prepared.order.write;
     let singly;
     let families = match R::RESOURCE {
@@ -195,37 +195,36 @@ fn parts<'a, R: Loadable<'a>>(
             &singly
         }
     };
-    let mut parts: Vec<Part> = split::parts(write.len(), families, &split::shares(sessions))
-        .into_iter()
-        .map(|range| {
-            let Sorted { new, changed, .. } = there.sort(&write[range.clone()]);
-            let here = |family: &&Family| range.contains(&family.first);
-            let parent =
-                |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
-            let parents = match R::RESOURCE {
-                Resource::Works => families.iter().filter(here).map(parent).collect(),
-                Resource::Composers => vec![],
-            };
-            let firsts =
-                families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
-            let firsts = firsts
-                .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
-                .collect::<Vec<u32>>();
-            Part {
-                composers: (!firsts.is_empty()).then(|| composers(prepared, &firsts)),
-                parents,
-                new,
-                changed,
-            }
-        })
-        .collect();
+    let parts: Result<Vec<Part>, Failure> =
+        split::parts(write.len(), families, &split::shares(sessions))
+            .into_iter()
+            .map(|range| {
+                let Sorted { new, changed, .. } = there.sort(&write[range.clone()]);
+                let here = |family: &&Family| range.contains(&family.first);
+                let parent =
+                    |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
+                let parents = match R::RESOURCE {
+                    Resource::Works => families.iter().filter(here).map(parent).collect(),
+                    Resource::Composers => vec![],
+                };
+                let firsts =
+                    families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
+                let firsts = firsts
+                    .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
+                    .collect::<Vec<u32>>();
+                let any = !firsts.is_empty();
+                let composers = any.then(|| composers(prepared, &firsts)).transpose()?;
+                Ok(Part { composers, parents, new, changed })
+            })
+            .collect();
+    let mut parts = parts?;
     parts.resize_with(sessions.max(parts.len()), Part::default);
-    parts
+    Ok(parts)
 }
 
 /// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
-fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Slice<'static> {
-    let rows = named_composers(&*prepared.places, firsts);
-    let order = rows.order(Repeated::FirstWins, false);
-    rows.copy(&order.write, Slice::default())
+fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Result<Slice<'static>, Failure> {
+    let rows = named_composers(&*prepared.places, firsts)?;
+    let order = rows.order(Repeated::FirstWins, false)?;
+    Ok(rows.copy(&order.write, Slice::default()))
 }

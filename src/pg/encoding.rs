@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::interrupt;
 use crate::tuple::{Encode, as_utf8};
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
@@ -22,20 +23,57 @@ pub fn is_utf8() -> bool {
     matches!(database(), UTF8 | SQL_ASCII)
 }
 
-/// A text of the database as UTF-8; raises the server's own error where that cannot be.
+/// How many bytes are converted between two looks for interrupts.
+const PIECE: usize = 4 << 20;
+
+/// A text of the database as UTF-8; raises the server's own error if that cannot be, and acts on interrupts.
 pub fn to_utf8(text: &[u8]) -> Cow<'_, [u8]> {
-    if is_utf8() {
+    if is_utf8() || text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    // SAFETY: the source is `text.len()` bytes of the database's encoding, which the server has verified. The result
-    // is the source itself, where nothing changes, or a new string with a terminator.
-    let converted = unsafe {
-        let source = text.as_ptr().cast_mut();
-        let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
-        let target = pg_sys::pg_do_encoding_conversion(source, length, database(), UTF8);
-        (target != source).then(|| std::ffi::CStr::from_ptr(target.cast()).to_bytes())
-    };
-    Cow::Borrowed(converted.unwrap_or(text))
+    let mut converted = vec![];
+    let mut rest = text;
+    while !rest.is_empty() {
+        if rest.len() > PIECE {
+            interrupt::check();
+        }
+        let (piece, behind) = rest.split_at(first_characters(rest));
+        append_utf8(piece, &mut converted);
+        rest = behind;
+    }
+    Cow::Owned(converted)
+}
+
+/// How many bytes the characters take that end within the first [`PIECE`] bytes.
+fn first_characters(text: &[u8]) -> usize {
+    if text.len() <= PIECE {
+        return text.len();
+    }
+    // SAFETY: reads no more than the first PIECE bytes, and text has more.
+    let end = unsafe { pg_sys::pg_mbcliplen(text.as_ptr().cast(), PIECE as i32, PIECE as i32) };
+    // A text that begins with no character of the encoding is left to the conversion, which says so.
+    usize::try_from(end).ok().filter(|end| (1..=PIECE).contains(end)).unwrap_or(PIECE)
+}
+
+fn append_utf8(piece: &[u8], converted: &mut Vec<u8>) {
+    // SAFETY: the source is `piece.len()` bytes of the database's encoding, no more than PIECE. The result is the source
+    // itself, if nothing changes, or a new string with a terminator, which is copied before it is freed.
+    unsafe {
+        let source = piece.as_ptr().cast_mut();
+        let target =
+            pg_sys::pg_do_encoding_conversion(source, piece.len() as i32, database(), UTF8);
+        let bytes = match target == source {
+            true => piece,
+            false => std::ffi::CStr::from_ptr(target.cast()).to_bytes(),
+        };
+        if converted.try_reserve(bytes.len()).is_err() {
+            pgrx::ereport!(ERROR, PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory");
+        }
+        converted.extend_from_slice(bytes);
+        if target != source {
+            pg_sys::pfree(target.cast());
+        }
+    }
 }
 
 /// How texts become the database's. Outside UTF-8 the server converts them: on this thread only.

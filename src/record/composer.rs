@@ -40,6 +40,25 @@ impl<'a> Composer<'a> {
             permlink: None,
         }
     }
+
+    /// The same composer, borrowing nothing.
+    pub fn into_owned(self) -> Composer<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        Composer {
+            composer_id: self.composer_id,
+            last_name: owned(self.last_name),
+            first_name: self.first_name.map(owned),
+            complete_name: owned(self.complete_name),
+            birth: self.birth,
+            death: self.death,
+            epoch: self.epoch.map(owned),
+            portrait: self.portrait.map(owned),
+            popular: self.popular,
+            recommended: self.recommended,
+            openopus_id: self.openopus_id,
+            permlink: self.permlink.map(owned),
+        }
+    }
 }
 
 const COLUMNS: &[Column] = &[
@@ -60,8 +79,12 @@ const COLUMNS: &[Column] = &[
 impl Row for Composer<'_> {
     const TABLE: Table = Table { name: "composers", columns: COLUMNS };
 
-    fn order_key(&self, key: &mut Vec<u8>) {
-        key.extend_from_slice(self.composer_id.as_bytes());
+    fn parent(&self) -> &[u8] {
+        &[]
+    }
+
+    fn key(&self) -> &[u8] {
+        self.composer_id.as_bytes()
     }
 
     fn put(&self, sink: &mut impl Sink) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::date;
 use super::scalar::{List, Scalar};
 use crate::document::Kind;
-use crate::error::{Fault, excerpt, quoted};
+use crate::error::{Fault, SqlType, excerpt, quoted};
 
 /// A fault and the field it is in, as a path from the record.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,7 +115,8 @@ pub fn identifier(field: Scalar<'_>) -> Result<Option<Cow<'_, str>>, Fault> {
 
 /// "0", "1", 0, 1, true, false; none where missing, null or empty.
 pub fn boolean(field: Scalar<'_>) -> Result<Option<bool>, Fault> {
-    let invalid = |value| Err(Fault::Invalid { expected: "type boolean", value });
+    let invalid =
+        |value: String| Err(Fault::Invalid { expected: SqlType::Boolean, value: value.into() });
     match field {
         Scalar::Missing | Scalar::Null => Ok(None),
         Scalar::Boolean(value) => Ok(Some(value)),
@@ -136,15 +137,15 @@ pub fn boolean(field: Scalar<'_>) -> Result<Option<bool>, Fault> {
 
 /// An integer column, by its type in SQL.
 pub trait Integer: TryFrom<i64> {
-    const SQL: &'static str;
+    const SQL: SqlType;
 }
 
 impl Integer for i32 {
-    const SQL: &'static str = "type integer";
+    const SQL: SqlType = SqlType::Integer;
 }
 
 impl Integer for i64 {
-    const SQL: &'static str = "type bigint";
+    const SQL: SqlType = SqlType::Bigint;
 }
 
 /// An integer, as number or string; none where missing, null or empty.
@@ -170,20 +171,20 @@ fn whole<T: Integer>(number: &str, shown: impl Fn() -> String) -> Result<T, Faul
         !part.is_empty() && part.as_bytes().iter().all(allowed)
     };
     if !all(digits, u8::is_ascii_digit) || !all(fraction, |&digit| digit == b'0') {
-        return Err(Fault::Invalid { expected: T::SQL, value: shown() });
+        return Err(Fault::Invalid { expected: T::SQL, value: shown().into() });
     }
     let value = number.split('.').next().unwrap_or_default().parse::<i64>().ok();
     value
         .and_then(|value| T::try_from(value).ok())
-        .ok_or_else(|| Fault::OutOfRange { expected: T::SQL, value: shown() })
+        .ok_or_else(|| Fault::OutOfRange { expected: T::SQL, value: shown().into() })
 }
 
-/// A date, as days since 2000-01-01; none where missing, null or empty.
+/// A date, as days since 2000-01-01; none where missing, null, empty or zero.
 pub fn date(field: Scalar<'_>) -> Result<Option<i32>, Fault> {
     match field {
         // A bare year.
-        Scalar::Number(year) => date::parse(&year).map(Some),
-        other => text(other)?.map(|text| date::parse(&text)).transpose(),
+        Scalar::Number(year) => date::parse(&year),
+        other => text(other)?.map_or(Ok(None), |text| date::parse(&text)),
     }
 }
 

@@ -63,8 +63,11 @@ pub trait Sink {
 pub trait Row: Send + Sync {
     const TABLE: Table;
 
-    /// Appends the bytes by which rows are ordered: the parent and a NUL, where there is a parent, then the key.
-    fn order_key(&self, key: &mut Vec<u8>);
+    /// The key of the row's parent, by which rows are ordered first. Empty if the table has no parent.
+    fn parent(&self) -> &[u8];
+
+    /// The row's own key: any bytes, which compare as the rows of one parent are ordered.
+    fn key(&self) -> &[u8];
 
     fn put(&self, sink: &mut impl Sink);
 }

@@ -1,12 +1,13 @@
 //! PURE. Composers' names in the two forms that sources use, and the key made of them.
 //!
 //! The key, `composer_id`, is `last, first` with spaces as underscores: `Bach,_Johann_Sebastian`. IMSLP's
-//! "Bach, Johann Sebastian" and Open Opus's "Bach" + "Johann Sebastian Bach" give the same one.
+//! "Bach, Johann Sebastian" and Open Opus's "Bach" + "Johann Sebastian Bach" give the same one. It is made of composed
+//! text (NFC) without invisible characters, so that two names that look the same have the same key.
 
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::field::clean;
 
@@ -66,9 +67,15 @@ impl<'a> Name<'a> {
     }
 
     pub fn key(&self) -> String {
-        let first = self.first.as_deref().unwrap_or_default();
+        let last = visible(&self.last);
+        let first = visible(self.first.as_deref().unwrap_or_default());
         let separator = if first.is_empty() { "" } else { ", " };
-        [&self.last, separator, first].concat().replace(' ', "_")
+        [&last, separator, &first].concat().replace(' ', "_")
+    }
+
+    /// Whether there is no name that one could see.
+    pub fn is_empty(&self) -> bool {
+        visible(&self.last).is_empty()
     }
 
     /// As one reads it: "Johann Sebastian Bach", "Willard Burr, Jr.".
@@ -79,6 +86,32 @@ impl<'a> Name<'a> {
             Some((given, suffix)) => format!("{given} {}, {suffix}", self.last),
         }
     }
+}
+
+/// What keys are made of: composed text without invisible characters, and clean.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_composed = || is_nfc_quick(text.chars()) == IsNormalized::Yes;
+    if text.is_ascii() || (!text.contains(is_invisible) && is_composed()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(clean(text.chars().filter(|c| !is_invisible(*c)).nfc().collect()).into_owned())
+}
+
+/// Characters that format or join others and are not seen themselves: those of Unicode's category Cf that have no
+/// glyph, but for the tags of flags, and the combining grapheme joiner.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{206F}'
+            | '\u{FEFF}'
+    )
 }
 
 /// Without accents and case, for comparing.
@@ -144,6 +177,24 @@ mod tests {
         ] {
             assert_eq!(Name::listed(name, complete).key(), key);
         }
+    }
+
+    #[test]
+    fn names_that_look_the_same_have_one_key() {
+        let key = Name::inverted("Dvořák, Antonín").key();
+        for name in [
+            "Dvor\u{30C}a\u{301}k, Antoni\u{301}n",
+            "\u{FEFF}Dvořák,\u{200B} Antonín",
+            "Dvo\u{AD}řák, \u{200E}Antonín\u{200F} ",
+            "Dvořák , \u{2060} Antonín",
+        ] {
+            assert_eq!(Name::inverted(name).key(), key, "{name:?}");
+        }
+        let joined = Name::inverted("\u{645}\u{6CC}\u{200C}\u{646}");
+        assert_eq!(joined.key(), "\u{645}\u{6CC}\u{646}");
+        assert!(joined.last.contains('\u{200C}'));
+        assert!(Name::inverted("\u{200B}\u{FEFF}, X").is_empty());
+        assert!(!Name::inverted("X").is_empty());
     }
 
     #[test]

@@ -58,6 +58,7 @@ trait Shape<'de>: Sized {
     fn scalar(scalar: Scalar<'de>) -> Self;
 
     fn array<A: SeqAccess<'de>>(mut elements: A) -> Result<Self, A::Error> {
+        number::leave_unseen();
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Self::scalar(Scalar::Array))
     }
@@ -67,6 +68,7 @@ trait Shape<'de>: Sized {
         first: Option<Key<'de>>,
         mut members: A,
     ) -> Result<Self, A::Error> {
+        number::leave_unseen();
         if first.is_some() {
             members.next_value::<IgnoredAny>()?;
         }
@@ -119,10 +121,73 @@ impl<'de, T: Shape<'de>> Visitor<'de> for ShapeVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<T, A::Error> {
         let first = members.next_key::<Key>()?;
         if first.as_ref().is_some_and(|key| *key.0 == *NUMBER_TOKEN.as_bytes()) {
-            let text = members.next_value::<String>()?;
-            return Ok(T::scalar(Scalar::Number(number::from_json(&text))));
+            return match members.next_value()? {
+                NumberOrMember::Number(text) => {
+                    Ok(T::scalar(Scalar::Number(number::from_json(&text))))
+                }
+                NumberOrMember::Member => {
+                    number::leave_unseen();
+                    let next = members.next_key()?;
+                    T::object(next, members)
+                }
+            };
         }
         T::object(first, members)
+    }
+}
+
+/// The value of a map's first key that is [`NUMBER_TOKEN`]. A number's text is handed over as an owned string, and no
+/// string of a document ever is: that tells a number from an object with a member of this name.
+enum NumberOrMember {
+    Number(String),
+    Member,
+}
+
+impl<'de> Deserialize<'de> for NumberOrMember {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberVisitor;
+        impl<'de> Visitor<'de> for NumberVisitor {
+            type Value = NumberOrMember;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<NumberOrMember, E> {
+                Ok(NumberOrMember::Number(text))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<NumberOrMember, E> {
+                Ok(NumberOrMember::Member)
+            }
+
+            fn visit_unit<E>(self) -> Result<NumberOrMember, E> {
+                Ok(NumberOrMember::Member)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<NumberOrMember, E> {
+                Ok(NumberOrMember::Member)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<NumberOrMember, E> {
+                Ok(NumberOrMember::Member)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<NumberOrMember, E> {
+                Ok(NumberOrMember::Member)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<NumberOrMember, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(NumberOrMember::Member)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NumberOrMember, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(NumberOrMember::Member)
+            }
+        }
+        deserializer.deserialize_any(NumberVisitor)
     }
 }
 
@@ -261,6 +326,7 @@ macro_rules! record {
                     self.$field = members.next_value()?;
                     return Ok(());
                 })+
+                $crate::document::number::leave_unseen();
                 members.next_value::<serde::de::IgnoredAny>().map(drop)
             }
         }
@@ -308,6 +374,39 @@ mod tests {
         assert_eq!(sample.id, Scalar::String("2".into()));
         let terms = vec![Scalar::String("a".into()), Scalar::Number("3".into())];
         assert_eq!(sample.terms, List::Elements(terms));
+    }
+
+    #[test]
+    fn no_name_of_a_users_is_special() {
+        use crate::document::Value;
+        use crate::document::build::jsonb;
+        use crate::document::jsonb::Jsonb;
+        use serde_json::{Map, Value as Json, json};
+
+        for token in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
+            for value in [json!("7"), json!(7), json!(null), json!([1, "x"]), json!({"y": [1]})] {
+                let object = Json::Object(Map::from_iter([(token.to_string(), value.clone())]));
+                let mut record = Map::from_iter([(token.to_string(), value.clone())]);
+                record.insert("id".into(), object.clone());
+                record.insert("terms".into(), object.clone());
+                record.insert("zz".into(), json!([object.clone()]));
+                let terms = List::Scalar(Scalar::Object);
+                let sample = Sample { id: Scalar::Object, terms };
+                let record = Json::Object(record);
+                for text in [record.to_string(), record.to_string().replace('$', "\\u0024")] {
+                    assert_eq!(read(&text), Nested::Record(sample.clone()), "{text}");
+                }
+                let bytes = jsonb(&record);
+                let value: Result<Nested<Sample>, _> = Jsonb::document(&bytes).unwrap().read();
+                assert_eq!(value, Ok(Nested::Record(sample.clone())));
+                assert_eq!(serde_json::from_str(&object.to_string()).ok(), Some(Scalar::Object));
+            }
+        }
+        // First, last, and a number before and behind.
+        let text = r#"{"$serde_json::private::Number":"1","id":5,"terms":6}"#;
+        let terms = List::Scalar(Scalar::Number("6".into()));
+        let sample = Sample { id: Scalar::Number("5".into()), terms };
+        assert_eq!(read(text), Nested::Record(sample));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `work_id` is a UUIDv5 (RFC 9562 section 5.5) of the source's own identity in the namespace [`NAMESPACE`]:
 //! `imslp:<pageid>`, or `imslp:<id>` where there is no page id; `openopus:<id>`; and for the Open Opus dump, which has
 //! no ids, `openopus:<composer_id>/<title>/<subtitle>/<n>`, where `n` counts from 0 the works of the document that are
-//! equal in the three before it.
+//! equal in the three before it. All of these are taken as composed text (NFC) without invisible characters.
 
 use std::array;
 use std::borrow::Cow;
@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
 
+use super::name::visible;
 use super::{Column, ColumnType, Row, Sink, Table};
+use crate::error::Fault;
 
 /// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0xd46ffb9c_eca1_5806_b039_103925d943c4);
@@ -56,21 +58,26 @@ impl Work<'_> {
 
 /// The `work_id` of a source's identity, such as `imslp:` and `1637322`: a UUIDv5 (RFC 9562 section 5.5).
 pub fn work_id(source: &str, identity: &str) -> Uuid {
-    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(source).chain_update(identity);
+    let identity = visible(identity);
+    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(source);
+    let hash = hash.chain_update(identity.as_bytes());
     let hash = hash.finalize();
     Builder::from_sha1_bytes(array::from_fn(|byte| hash[byte])).into_uuid()
 }
 
-/// Gives works without an id of their own theirs; `works` are all of a document, in its order.
-pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) {
+/// Gives works without an id of their own, which is nil, theirs; `works` are all of a document, in its order.
+pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) -> Result<(), Fault> {
     let mut counts: HashMap<String, u32> = HashMap::new();
-    for work in works {
+    for work in works.filter(|work| work.work_id.is_nil()) {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
-        let equal = format!("{}/{}/{subtitle}/", work.composer_id, work.title);
+        let (title, subtitle) = (visible(&work.title), visible(subtitle));
+        let equal = format!("{}/{title}/{subtitle}/", work.composer_id);
+        counts.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
         let count = counts.entry(equal.clone()).or_default();
         work.work_id = work_id("openopus:", &format!("{equal}{count}"));
         *count += 1;
     }
+    Ok(())
 }
 
 const COLUMNS: &[Column] = &[
@@ -91,11 +98,13 @@ const COLUMNS: &[Column] = &[
 impl Row for Work<'_> {
     const TABLE: Table = Table { name: "works", columns: COLUMNS };
 
-    /// By composer, then key: works of a composer lie together, and its index is filled in order.
-    fn order_key(&self, key: &mut Vec<u8>) {
-        key.extend_from_slice(self.composer_id.as_bytes());
-        key.push(0);
-        key.extend_from_slice(self.work_id.as_bytes());
+    /// The works of a composer lie together, and the index on composers is filled in order.
+    fn parent(&self) -> &[u8] {
+        self.composer_id.as_bytes()
+    }
+
+    fn key(&self) -> &[u8] {
+        self.work_id.as_bytes()
     }
 
     fn put(&self, sink: &mut impl Sink) {
@@ -144,7 +153,7 @@ mod tests {
     #[test]
     fn equal_works_are_counted() {
         let mut works = [titled("T", None), None, titled("T", Some("s")), titled("T", None)];
-        number(works.iter_mut().flatten());
+        number(works.iter_mut().flatten()).unwrap();
         let ids: Vec<Uuid> = works.iter().flatten().map(|work| work.work_id).collect();
         let expected = ["A,_B/T//0", "A,_B/T/s/0", "A,_B/T//1"];
         assert_eq!(ids, expected.map(|identity| work_id("openopus:", identity)));

@@ -1,7 +1,7 @@
 //! PURE. The rows of a document: formed as tuples slice by slice, then put in [`order`], each key once.
 //!
-//! A row is known by its [`RowRef`]. What decides its order and identity is its order key, bytes that compare as the
-//! rows are to be written (see [`Row::order_key`]).
+//! A row is known by its [`RowRef`]. Its parent and its key decide its order, and its key its identity (see
+//! [`Row::parent`] and [`Row::key`]). Both may be any bytes: they are kept by their lengths.
 
 pub mod order;
 
@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::{push, with_room};
+use crate::error::Fault;
 use crate::record::Row;
 use crate::tuple::{Encode, Former};
 
@@ -18,17 +20,20 @@ pub struct Slice<'m> {
     #[serde(borrow, with = "serde_bytes")]
     tuples: Cow<'m, [u8]>,
     #[serde(borrow, with = "serde_bytes")]
+    /// The parent of each row, then its key.
     keys: Cow<'m, [u8]>,
     rows: Vec<SliceRow>,
     /// Ordinals of rows with a text that the database's encoding does not have.
     pub unencodable: Vec<u32>,
 }
 
-/// Where a row's tuple and order key end; they begin where those of the row before it end.
+/// Where a row's tuple, parent and key end. The tuple and the parent begin where the tuple and the key of the row before
+/// it end; the key begins where its parent ends.
 #[derive(Clone, Serialize, Deserialize)]
 struct SliceRow {
     ordinal: u32,
     tuple_end: u32,
+    parent_end: u32,
     key_end: u32,
 }
 
@@ -38,31 +43,48 @@ impl Slice<'static> {
         rows: impl IntoIterator<Item = Option<R>>,
         first: usize,
         encode: Encode,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
         let rows = rows.into_iter();
         let (_, most) = rows.size_hint();
         let most = most.unwrap_or_default();
-        let mut tuples = Vec::with_capacity(most * 256);
-        let mut keys = Vec::with_capacity(most * 48);
-        let mut formed = Vec::with_capacity(most);
+        let mut tuples = with_room(most * 256)?;
+        let mut keys = with_room(most * 48)?;
+        let mut formed = with_room(most)?;
         let mut unencodable = vec![];
         let mut former = Former::new(encode);
         for (ordinal, row) in (first as u32..).zip(rows) {
             let Some(row) = row else { continue };
             row.put(&mut former);
+            former.reserve(&mut tuples)?;
             if !former.finish(&mut tuples) {
                 unencodable.push(ordinal);
                 continue;
             }
-            row.order_key(&mut keys);
-            let (tuple_end, key_end) = (tuples.len() as u32, keys.len() as u32);
-            formed.push(SliceRow { ordinal, tuple_end, key_end });
+            // More than 4 GB in one slice is more than any server takes.
+            let tuple_end = u32::try_from(tuples.len()).map_err(|_| Fault::OutOfMemory)?;
+            let (parent, key) = (row.parent(), row.key());
+            keys.try_reserve(parent.len() + key.len()).map_err(|_| Fault::OutOfMemory)?;
+            push(&mut formed, place(ordinal, tuple_end, parent, key, &mut keys))?;
         }
-        Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable }
+        Ok(Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable })
+    }
+
+    /// The memory that the rows take.
+    pub fn bytes(&self) -> usize {
+        self.tuples.len() + self.keys.len() + self.rows.len() * size_of::<SliceRow>()
     }
 }
 
+/// Appends a row's parent and key.
+fn place(ordinal: u32, tuple_end: u32, parent: &[u8], key: &[u8], keys: &mut Vec<u8>) -> SliceRow {
+    keys.extend_from_slice(parent);
+    let parent_end = keys.len() as u32;
+    keys.extend_from_slice(key);
+    SliceRow { ordinal, tuple_end, parent_end, key_end: keys.len() as u32 }
+}
+
 impl Slice<'_> {
+    /// Where the row's tuple and parent begin.
     fn before(&self, row: u32) -> (usize, usize) {
         match row.checked_sub(1).map(|before| &self.rows[before as usize]) {
             Some(before) => (before.tuple_end as usize, before.key_end as usize),
@@ -92,10 +114,16 @@ pub struct Family {
 }
 
 impl Family {
-    /// The families that begin in these places, of so many rows.
-    fn between(firsts: Vec<usize>, rows: usize) -> Vec<Self> {
-        let ends = firsts.iter().copied().skip(1).chain([rows]);
-        firsts.iter().zip(ends).map(|(&first, end)| Family { first, size: end - first }).collect()
+    /// The families of so many rows, of which those begin one that `starts` says.
+    fn between(rows: usize, starts: impl Fn(usize) -> bool) -> Result<Vec<Self>, Fault> {
+        let mut families: Vec<Family> = vec![];
+        for place in 0..rows {
+            match families.last_mut() {
+                Some(last) if !starts(place) => last.size += 1,
+                _ => push(&mut families, Family { first: place, size: 1 })?,
+            }
+        }
+        Ok(families)
     }
 
     /// The family's rows, of all in that order.
@@ -115,16 +143,11 @@ impl<'m> Rows<'m> {
         &slice.tuples[start..slice.rows[row.row as usize].tuple_end as usize]
     }
 
-    fn order_key(&self, row: RowRef) -> &[u8] {
+    /// The key of the row's parent; empty if rows have no parent.
+    fn parent(&self, row: RowRef) -> &[u8] {
         let slice = &self.slices[row.slice as usize];
         let (_, start) = slice.before(row.row);
-        &slice.keys[start..slice.rows[row.row as usize].key_end as usize]
-    }
-
-    /// The row's parent, where rows have one: what stands before the NUL of the order key.
-    fn parent(&self, row: RowRef) -> &[u8] {
-        let key = self.order_key(row);
-        &key[..memchr::memchr(0, key).unwrap_or(0)]
+        &slice.keys[start..slice.rows[row.row as usize].parent_end as usize]
     }
 
     /// The parent of a row as text.
@@ -132,10 +155,11 @@ impl<'m> Rows<'m> {
         std::str::from_utf8(self.parent(row)).unwrap_or_default()
     }
 
-    /// The key of the table: what stands behind the NUL of the order key, or all of it.
+    /// The row's own key.
     pub fn key(&self, row: RowRef) -> &[u8] {
-        let key = self.order_key(row);
-        memchr::memchr(0, key).map_or(key, |nul| &key[nul + 1..])
+        let slice = &self.slices[row.slice as usize];
+        let place = &slice.rows[row.row as usize];
+        &slice.keys[place.parent_end as usize..place.key_end as usize]
     }
 
     /// A copy of some of the rows, in the order given, in the room of an earlier one.
@@ -147,29 +171,35 @@ impl<'m> Rows<'m> {
         copied.clear();
         for row in rows {
             tuples.extend_from_slice(self.tuple(*row));
-            keys.extend_from_slice(self.order_key(*row));
-            let (tuple_end, key_end) = (tuples.len() as u32, keys.len() as u32);
-            copied.push(SliceRow { ordinal: row.ordinal, tuple_end, key_end });
+            let tuple_end = tuples.len() as u32;
+            let (parent, key) = (self.parent(*row), self.key(*row));
+            copied.push(place(row.ordinal, tuple_end, parent, key, &mut keys));
         }
         Slice { tuples: tuples.into(), keys: keys.into(), rows: copied, unencodable: vec![] }
     }
 
+    pub fn len(&self) -> usize {
+        self.slices.iter().map(|slice| slice.rows.len()).sum()
+    }
+
     /// All rows, in the order of the slices.
     pub fn all(&self) -> Vec<RowRef> {
-        let mut all = Vec::with_capacity(self.slices.iter().map(|slice| slice.rows.len()).sum());
+        let mut all = vec![];
+        self.add_all(&mut all);
+        all
+    }
+
+    fn add_all(&self, all: &mut Vec<RowRef>) {
         for (slice, content) in (0..).zip(&self.slices) {
             let rows = (0..).zip(&content.rows);
             all.extend(rows.map(|(row, place)| RowRef { slice, row, ordinal: place.ordinal }));
         }
-        all
     }
 
     /// The families of ordered rows; those of works have a parent, composers have none.
-    pub fn families(&self, write: &[RowRef]) -> Vec<Family> {
-        let starts = |place: &usize| {
-            *place == 0 || self.parent(write[*place]) != self.parent(write[place - 1])
-        };
-        Family::between((0..write.len()).filter(starts).collect(), write.len())
+    pub fn families(&self, write: &[RowRef]) -> Result<Vec<Family>, Fault> {
+        let starts = |place: usize| self.parent(write[place]) != self.parent(write[place - 1]);
+        Family::between(write.len(), starts)
     }
 }
 

@@ -10,6 +10,8 @@ use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 use super::{Family, RowRef, Rows};
+use crate::document::{push, with_room};
+use crate::error::Fault;
 
 /// Which of several rows with the same key is the document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,93 +78,118 @@ impl Placed {
     }
 }
 
+/// What ordering takes for each row, in bytes: its place in the order, its number, the hash of its key.
+pub const BYTES_A_ROW: usize = 2 * size_of::<RowRef>() + size_of::<Placed>() + size_of::<u64>();
+
 impl Rows<'_> {
     /// Orders the rows; `parallel` on the current rayon pool.
-    pub fn order(&self, repeated: Repeated, parallel: bool) -> Order {
-        let mut rows = self.all();
-        let duplicates = match self.may_repeat(&rows, parallel) {
-            true => self.take_duplicates(&mut rows, repeated),
+    pub fn order(&self, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
+        let mut rows = with_room(self.len())?;
+        self.add_all(&mut rows);
+        let duplicates = match self.may_repeat(&rows, parallel)? {
+            true => self.take_duplicates(&mut rows, repeated)?,
             false => vec![],
         };
         let chunk = match parallel {
             true => rows.len().div_ceil(rayon::current_num_threads()).max(1),
             false => rows.len().max(1),
         };
-        let interned = map(rows.chunks(chunk), parallel, |rows| self.intern(rows));
-        let ranks = ranks(&interned, parallel);
-        let chunks = rows.chunks(chunk).zip(&interned).zip(&ranks);
-        let placed = map(chunks, parallel, |((rows, interned), ranks)| {
-            let placed = rows.iter().zip(&interned.numbers).map(|(row, number)| Placed {
-                number: u128::from(ranks[*number as usize]) << KEY_BITS | beginning(self.key(*row)),
-                row: *row,
-            });
-            placed.collect::<Vec<_>>()
-        });
-        let mut placed: Vec<Placed> = placed.into_iter().flatten().collect();
+        let interned: Result<Vec<Interned>, Fault> =
+            map(rows.chunks(chunk), parallel, |rows| self.intern(rows)).into_iter().collect();
+        let interned = interned?;
+        let ranks = ranks(&interned, parallel)?;
+        let place = |index: usize| {
+            let (part, row) = (index / chunk, rows[index]);
+            let rank = ranks[part][interned[part].numbers[index % chunk] as usize];
+            let number = u128::from(rank) << KEY_BITS | beginning(self.key(row));
+            Placed { number, row }
+        };
+        let mut placed: Vec<Placed> = with_room(rows.len())?;
+        match parallel {
+            true => (0..rows.len()).into_par_iter().map(place).collect_into_vec(&mut placed),
+            false => placed.extend((0..rows.len()).map(place)),
+        }
         sort(&mut placed, parallel, |a, b| {
-            a.number.cmp(&b.number).then_with(|| self.order_key(a.row).cmp(self.order_key(b.row)))
+            // Equal numbers have equal parents.
+            a.number.cmp(&b.number).then_with(|| self.key(a.row).cmp(self.key(b.row)))
         });
-        let starts =
-            |place: &usize| *place == 0 || placed[*place].rank() != placed[place - 1].rank();
-        let firsts = (0..placed.len()).filter(starts).collect();
-        let families = Family::between(firsts, placed.len());
-        Order { write: placed.iter().map(|placed| placed.row).collect(), families, duplicates }
+        let starts = |place: usize| placed[place].rank() != placed[place - 1].rank();
+        let families = Family::between(placed.len(), starts)?;
+        rows.clear();
+        rows.extend(placed.iter().map(|placed| placed.row));
+        Ok(Order { write: rows, families, duplicates })
     }
 
     /// Some rows in the order of writing.
     pub fn sorted(&self, mut rows: Vec<RowRef>) -> Vec<RowRef> {
-        rows.sort_unstable_by(|a, b| self.order_key(*a).cmp(self.order_key(*b)));
+        let place = |row: &RowRef| (self.parent(*row), self.key(*row));
+        rows.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
         rows
     }
 
     /// Numbers the distinct parents of some rows.
-    fn intern(&self, rows: &[RowRef]) -> Interned<'_> {
+    fn intern(&self, rows: &[RowRef]) -> Result<Interned<'_>, Fault> {
         let mut known: HashMap<&[u8], u32, RandomState> = HashMap::default();
         let mut parents = vec![];
-        let numbers = rows.iter().map(|row| {
+        let mut numbers = with_room(rows.len())?;
+        for row in rows {
             let parent = self.parent(*row);
-            *known.entry(parent).or_insert_with(|| {
-                parents.push(parent);
-                parents.len() as u32 - 1
-            })
-        });
-        Interned { numbers: numbers.collect(), parents }
+            let number = match known.get(parent) {
+                Some(number) => *number,
+                None => {
+                    let number = parents.len() as u32;
+                    push(&mut parents, parent)?;
+                    known.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
+                    known.insert(parent, number);
+                    number
+                }
+            };
+            numbers.push(number);
+        }
+        Ok(Interned { numbers, parents })
     }
 
     /// Whether two keys have the same hash. Sorting hashes is far cheaper than a map of all keys, and documents
     /// without a repeated key are the rule.
-    fn may_repeat(&self, rows: &[RowRef], parallel: bool) -> bool {
+    fn may_repeat(&self, rows: &[RowRef], parallel: bool) -> Result<bool, Fault> {
         let state = RandomState::default();
         let hash = |row: &RowRef| std::hash::BuildHasher::hash_one(&state, self.key(*row));
-        let mut hashes: Vec<u64> = match parallel {
-            true => rows.par_iter().map(hash).collect(),
-            false => rows.iter().map(hash).collect(),
-        };
+        let mut hashes: Vec<u64> = with_room(rows.len())?;
+        match parallel {
+            true => rows.par_iter().map(hash).collect_into_vec(&mut hashes),
+            false => hashes.extend(rows.iter().map(hash)),
+        }
         sort(&mut hashes, parallel, u64::cmp);
-        hashes.windows(2).any(|pair| pair[0] == pair[1])
+        Ok(hashes.windows(2).any(|pair| pair[0] == pair[1]))
     }
 
-    fn take_duplicates(&self, rows: &mut Vec<RowRef>, repeated: Repeated) -> Vec<Duplicate> {
-        let mut kept: HashMap<&[u8], RowRef, RandomState> =
-            HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
+    fn take_duplicates(
+        &self,
+        rows: &mut Vec<RowRef>,
+        repeated: Repeated,
+    ) -> Result<Vec<Duplicate>, Fault> {
+        let mut kept: HashMap<&[u8], RowRef, RandomState> = HashMap::default();
+        kept.try_reserve(rows.len()).map_err(|_| Fault::OutOfMemory)?;
         let mut duplicates = vec![];
         for &row in rows.iter() {
-            match kept.entry(self.key(row)) {
-                Entry::Vacant(vacant) => drop(vacant.insert(row)),
+            let duplicate = match kept.entry(self.key(row)) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(row);
+                    continue;
+                }
                 Entry::Occupied(mut other) => match repeated {
-                    Repeated::FirstWins => {
-                        duplicates.push(Duplicate { row, kept: other.get().ordinal });
-                    }
+                    Repeated::FirstWins => Duplicate { row, kept: other.get().ordinal },
                     Repeated::LastWins => {
                         let row = other.insert(row);
-                        duplicates.push(Duplicate { row, kept: other.get().ordinal });
+                        Duplicate { row, kept: other.get().ordinal }
                     }
                 },
-            }
+            };
+            push(&mut duplicates, duplicate)?;
         }
         rows.retain(|row| kept.get(self.key(*row)).is_some_and(|kept| kept.ordinal == row.ordinal));
         duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
-        duplicates
+        Ok(duplicates)
     }
 }
 
@@ -173,15 +200,18 @@ struct Interned<'r> {
 }
 
 /// For each part the ranks of its parents among those of all parts, by number.
-fn ranks(interned: &[Interned<'_>], parallel: bool) -> Vec<Vec<u32>> {
-    let mut ranks: Vec<Vec<u32>> =
-        interned.iter().map(|part| vec![0; part.parents.len()]).collect();
-    let parts = interned.iter().enumerate();
-    let parents = parts.flat_map(|(part, interned)| {
+fn ranks(interned: &[Interned<'_>], parallel: bool) -> Result<Vec<Vec<u32>>, Fault> {
+    let mut ranks: Vec<Vec<u32>> = vec![];
+    for part in interned {
+        let mut ranks_of_part = with_room(part.parents.len())?;
+        ranks_of_part.resize(part.parents.len(), 0);
+        ranks.push(ranks_of_part);
+    }
+    let mut all = with_room(interned.iter().map(|part| part.parents.len()).sum())?;
+    for (part, interned) in interned.iter().enumerate() {
         let parents = interned.parents.iter().enumerate();
-        parents.map(move |(number, parent)| (beginning(parent), *parent, part, number))
-    });
-    let mut all: Vec<_> = parents.collect();
+        all.extend(parents.map(|(number, parent)| (beginning(parent), *parent, part, number)));
+    }
     sort(&mut all, parallel, |(a, a_whole, ..), (b, b_whole, ..)| {
         a.cmp(b).then_with(|| a_whole.cmp(b_whole))
     });
@@ -192,7 +222,7 @@ fn ranks(interned: &[Interned<'_>], parallel: bool) -> Vec<Vec<u32>> {
         }
         ranks[*part][*number] = rank;
     }
-    ranks
+    Ok(ranks)
 }
 
 /// The first bytes, as many as have room beside a rank, as a number that compares as they do.

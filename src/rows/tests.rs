@@ -12,7 +12,7 @@ fn rows(names: &[&'static str]) -> Rows<'static> {
         |name: &&'static str| (!name.is_empty()).then(|| Composer::named(Name::inverted(name)));
     let rows: Vec<_> = names.iter().map(row).collect();
     let slices = rows.chunks(2).enumerate();
-    Rows::new(slices.map(|(i, rows)| Slice::form(rows.to_vec(), 2 * i, as_utf8)).collect())
+    Rows::new(slices.map(|(i, rows)| Slice::form(rows.to_vec(), 2 * i, as_utf8).unwrap()).collect())
 }
 
 fn ordinals(rows: &[RowRef]) -> Vec<u32> {
@@ -22,7 +22,8 @@ fn ordinals(rows: &[RowRef]) -> Vec<u32> {
 #[test]
 fn rows_are_ordered_by_key_without_the_faulty_ones() {
     for parallel in [false, true] {
-        let order = rows(&["Cbcdefghi", "", "A", "Cbcdefgh"]).order(Repeated::LastWins, parallel);
+        let order =
+            rows(&["Cbcdefghi", "", "A", "Cbcdefgh"]).order(Repeated::LastWins, parallel).unwrap();
         assert_eq!(ordinals(&order.write), [2, 3, 0]);
         assert_eq!(order.duplicates.len(), 0);
     }
@@ -31,7 +32,7 @@ fn rows_are_ordered_by_key_without_the_faulty_ones() {
 #[test]
 fn a_copy_has_the_rows_in_the_order_wanted() {
     let rows = rows(&["C", "", "A", "Bé", "D"]);
-    let order = rows.order(Repeated::LastWins, false).write;
+    let order = rows.order(Repeated::LastWins, false).unwrap().write;
     let copy = rows.copy(&order[1..], Slice::default());
     let bytes = postcard::to_allocvec(&copy).unwrap();
     let copy = Rows::new(vec![postcard::from_bytes(&bytes).unwrap()]);
@@ -54,35 +55,88 @@ fn work(composer: &str, id: u128) -> Option<Work<'static>> {
 #[test]
 fn families_are_told_apart() {
     let works = [work("B", 1), work("A", 2), work("B", 0), work("AB", 3)];
-    let rows = Rows::new(vec![Slice::form(works, 0, as_utf8)]);
+    let rows = Rows::new(vec![Slice::form(works, 0, as_utf8).unwrap()]);
     for parallel in [false, true] {
-        let order = rows.order(Repeated::LastWins, parallel);
+        let order = rows.order(Repeated::LastWins, parallel).unwrap();
         assert_eq!(ordinals(&order.write), [1, 3, 2, 0]);
-        for families in [&order.families, &rows.families(&order.write)] {
+        for families in [&order.families, &rows.families(&order.write).unwrap()] {
             let told = families.iter().map(|f| (rows.parent_text(order.write[f.first]), f.size));
             assert_eq!(told.collect::<Vec<_>>(), [("A", 1), ("AB", 1), ("B", 2)]);
         }
     }
-    let none = Rows::new(vec![]).order(Repeated::LastWins, true);
+    let none = Rows::new(vec![]).order(Repeated::LastWins, true).unwrap();
     assert!(none.families.is_empty() && none.write.is_empty());
 }
 
+/// A row of a table whose parents and keys are any bytes.
+#[derive(Clone)]
+struct Binary {
+    parent: &'static [u8],
+    key: &'static [u8],
+}
+
+impl Row for Binary {
+    const TABLE: crate::record::Table = crate::record::Table { name: "binary", columns: &[] };
+
+    fn parent(&self) -> &[u8] {
+        self.parent
+    }
+
+    fn key(&self) -> &[u8] {
+        self.key
+    }
+
+    fn put(&self, sink: &mut impl crate::record::Sink) {
+        sink.int4(None);
+    }
+}
+
 #[test]
-fn rows_stand_as_their_order_keys_compare() {
+fn zero_bytes_in_parents_and_keys_are_bytes_like_others() {
+    let content: [(&[u8], &[u8]); 9] = [
+        (b"", b"\0"),
+        (b"", b"a\0b"),
+        (b"", b"b"),
+        (b"", b"\0\0"),
+        (b"", b"a\0c"),
+        (b"p\0", b"x"),
+        (b"p", b"\0x"),
+        (b"p", b"y"),
+        (b"p\0q", b""),
+    ];
+    let content = content.map(|(parent, key)| Some(Binary { parent, key }));
+    let rows = Rows::new(vec![Slice::form(content, 0, as_utf8).unwrap()]);
+    for parallel in [false, true] {
+        let order = rows.order(Repeated::FirstWins, parallel).unwrap();
+        assert_eq!(order.duplicates.len(), 0);
+        assert_eq!(ordinals(&order.write), [0, 3, 1, 4, 2, 6, 7, 5, 8]);
+        let families = order.families.iter().map(|family| (family.first, family.size));
+        assert_eq!(families.collect::<Vec<_>>(), [(0, 5), (5, 2), (7, 1), (8, 1)]);
+        let copy = Rows::new(vec![rows.copy(&order.write, Slice::default())]);
+        for (copied, row) in copy.all().iter().zip(&order.write) {
+            assert_eq!(copy.parent(*copied), rows.parent(*row));
+            assert_eq!(copy.key(*copied), rows.key(*row));
+        }
+    }
+}
+
+#[test]
+fn rows_stand_as_their_parents_and_keys_compare() {
     // Parents and keys that are alike in their first bytes, and beyond what the numbers hold.
     let number = |n: u128| n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     let composer = |n: u128| format!("{}{}", "Bach,_J.".repeat(1 + n as usize % 3), n % 7);
     let works = (0..2000).map(|n| work(&composer(number(n) >> 99), number(n) << (n % 128)));
     let works: Vec<_> = works.collect();
     let slices = works.chunks(97).enumerate();
-    let rows =
-        Rows::new(slices.map(|(i, works)| Slice::form(works.to_vec(), 97 * i, as_utf8)).collect());
+    let rows = Rows::new(
+        slices.map(|(i, works)| Slice::form(works.to_vec(), 97 * i, as_utf8).unwrap()).collect(),
+    );
     for parallel in [false, true] {
-        let order = rows.order(Repeated::FirstWins, parallel);
-        let keys: Vec<&[u8]> = order.write.iter().map(|row| rows.order_key(*row)).collect();
+        let order = rows.order(Repeated::FirstWins, parallel).unwrap();
+        let keys = order.write.iter().map(|row| (rows.parent(*row), rows.key(*row)));
         assert!(keys.is_sorted());
         assert_eq!(order.write.len() + order.duplicates.len(), works.len());
-        let families = rows.families(&order.write);
+        let families = rows.families(&order.write).unwrap();
         let places = |families: &[Family]| {
             families.iter().map(|family| (family.first, family.size)).collect::<Vec<_>>()
         };
@@ -97,10 +151,10 @@ fn the_policy_decides_between_equal_keys() {
         let duplicates = order.duplicates.iter();
         duplicates.map(|duplicate| (duplicate.row.ordinal, duplicate.kept)).collect::<Vec<_>>()
     };
-    let last = rows.order(Repeated::LastWins, false);
+    let last = rows.order(Repeated::LastWins, false).unwrap();
     assert_eq!(ordinals(&last.write), [1, 3]);
     assert_eq!(told(&last), [(0, 2), (2, 3)]);
-    let first = rows.order(Repeated::FirstWins, false);
+    let first = rows.order(Repeated::FirstWins, false).unwrap();
     assert_eq!(ordinals(&first.write), [1, 0]);
     assert_eq!(told(&first), [(2, 0), (3, 0)]);
     assert_eq!(rows.key(first.write[0]), b"A");

@@ -158,7 +158,7 @@ impl Team {
         if work.rejects.count() == 0 {
             return Ok(());
         }
-        let rejects: Vec<Formed> = work.rejects.formed();
+        let rejects: Vec<Formed> = work.rejects.formed().collect();
         self.members[0].tell(&ToSession::Rejects(rejects));
         self.hear_until(work, |members| matches!(members[0].state, State::Stored))
     }

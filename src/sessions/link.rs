@@ -92,7 +92,7 @@ impl Refusals for Link {
     fn fault(&mut self, ordinal: u32, fault: Fault) -> Result<(), Failure> {
         match fault {
             Fault::UnknownComposer(key) => {
-                self.refuse(ordinal, FromSession::UnknownComposer { ordinal, key })
+                self.refuse(ordinal, FromSession::UnknownComposer { ordinal, key: key.into() })
             }
             fault => {
                 let path = "$".into();

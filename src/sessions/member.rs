@@ -108,7 +108,7 @@ impl Member {
                 work.rejects.refusal(ordinal, error)?
             }
             Some(FromSession::UnknownComposer { ordinal, key }) => {
-                work.rejects.fault(ordinal, Fault::UnknownComposer(key))?;
+                work.rejects.fault(ordinal, Fault::UnknownComposer(key.into()))?;
             }
             Some(FromSession::Written { rows, excluded }) => {
                 work.progress.tuples(rows);

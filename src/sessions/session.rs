@@ -202,7 +202,7 @@ fn write<R: Row>(
                 }));
             }
             ToSession::Rejects(rejects) => {
-                rejects::store(spi, place.load_id, function_of(place.resource).0, &rejects)?;
+                rejects::store(spi, place.load_id, function_of(place.resource).0, rejects)?;
                 link.send(FromSession::Stored);
             }
             ToSession::Prepare(gid) => return Ok(gid),
@@ -226,7 +226,7 @@ fn put(
     let mut write = rows.all();
     let (received, before) = (write.len() as u64, link.count());
     if !missing.is_empty() {
-        let families = rows.families(&write);
+        let families = rows.families(&write)?;
         let present = |family: &Family| !missing.contains(rows.parent_text(write[family.first]));
         let present: Vec<bool> = families.iter().map(present).collect();
         write = check.known(&rows, write, &families, &present, link)?;

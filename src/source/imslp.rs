@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Fault, quoted};
+use crate::error::{Expected, Fault, quoted};
 use crate::record::composer::Composer;
 use crate::record::field::{self, FieldFault, In};
 use crate::record::name::Name;
@@ -46,8 +46,12 @@ record! {
 }
 
 pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
-    expect_type(person.kind, "1", "a person (type 1)")?;
+    let typed = expect_type(person.kind, "1", Expected::Person)?;
     let id = field::required_text(person.id).field("id")?;
+    if !typed && !id.starts_with(CATEGORY) {
+        let found = format!("id {} and no type", quoted(&id)).into();
+        return Err(Fault::WrongRecord { expected: Expected::Person, found }).field("id");
+    }
     let name = name(id).ok_or(Fault::Missing).field("id")?;
     Ok(Composer {
         permlink: field::text(person.permlink).field("permlink")?,
@@ -56,7 +60,7 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
 }
 
 pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
-    expect_type(piece.kind, "2", "a work (type 2)")?;
+    expect_type(piece.kind, "2", Expected::Work)?;
     let intvals = match piece.intvals {
         Nested::Record(intvals) => intvals,
         Nested::Scalar(other) => {
@@ -69,6 +73,8 @@ pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
     let title = field::required_text(intvals.worktitle).field("intvals.worktitle")?;
     let composer_id = composer_name(intvals.composer, piece.parent)?.key();
     let imslp_id = field::integer::<i64>(intvals.pageid).field("intvals.pageid")?;
+    // What some programs write for a page id that they do not have.
+    let imslp_id = imslp_id.filter(|pageid| *pageid != 0);
     let identity = match imslp_id {
         Some(pageid) => pageid.to_string().into(),
         None => field::required_text(piece.id).field("id")?,
@@ -107,14 +113,14 @@ fn composer_name<'a>(named: Scalar<'a>, parent: Scalar<'a>) -> Result<Name<'a>, 
     name(composer).ok_or(Fault::Missing).field(field)
 }
 
-/// A person in the list of works, or a work in that of people, is the wrong document.
-fn expect_type(kind: Scalar<'_>, wanted: &str, expected: &'static str) -> Result<(), FieldFault> {
+/// A person in the list of works, or a work in that of people, is the wrong document. Whether there is a type.
+fn expect_type(kind: Scalar<'_>, wanted: &str, expected: Expected) -> Result<bool, FieldFault> {
     match field::identifier(kind).field("type")? {
         Some(kind) if kind != wanted => {
-            Err(Fault::WrongRecord { expected, found: format!("type {}", quoted(&kind)) })
+            Err(Fault::WrongRecord { expected, found: format!("type {}", quoted(&kind)).into() })
                 .field("type")
         }
-        _ => Ok(()),
+        kind => Ok(kind.is_some()),
     }
 }
 
@@ -127,7 +133,7 @@ fn name(text: Cow<'_, str>) -> Option<Name<'_>> {
         Cow::Borrowed(text) => Name::inverted(bare(text)),
         Cow::Owned(text) => Name::inverted(bare(&text)).into_owned(),
     };
-    (!name.last.is_empty()).then_some(name)
+    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
@@ -169,6 +175,8 @@ mod tests {
             json!({"composer": "", "worktitle": " A  b ", "icatno": "", "pageid": 5});
         let expected = ("Ferrari,_Carlotta".into(), "A b".into(), Some(5), None);
         assert_eq!(read_work(&record), Ok(expected));
+        record["intvals"] = json!({"worktitle": "A", "pageid": "0"});
+        assert_eq!(read_work(&record).map(|work| work.2), Ok(None));
         record["intvals"] = json!({"worktitle": "A"});
         assert_eq!(read_work(&record).map(|work| work.2), Ok(None));
     }
@@ -187,7 +195,7 @@ mod tests {
                 "pageid",
                 json!("abc"),
                 "intvals.pageid",
-                Fault::Invalid { expected: "type bigint", value: "\"abc\"".into() },
+                Fault::Invalid { expected: crate::error::SqlType::Bigint, value: "\"abc\"".into() },
             ),
         ] {
             let mut record = piece();

@@ -3,10 +3,11 @@
 
 use uuid::Uuid;
 
+use crate::error::Fault;
 use crate::record::composer::Composer;
 use crate::record::field::{self, FieldFault, In};
 use crate::record::name::Name;
-use crate::record::scalar::{List, Scalar, record};
+use crate::record::scalar::{List, Nested, Scalar, record};
 use crate::record::work::{Work, work_id};
 
 record! {
@@ -34,14 +35,7 @@ record! {
         "popular" => popular: Scalar<'a>,
         "recommended" => recommended: Scalar<'a>,
         "genre" => genre: Scalar<'a>,
-    }
-}
-
-record! {
-    /// The composer that works belong to, as far as works need it.
-    pub struct Parent<'a> {
-        "name" => name: Scalar<'a>,
-        "complete_name" => complete_name: Scalar<'a>,
+        "composer" => composer: Nested<'a, Person<'a>>,
     }
 }
 
@@ -49,6 +43,9 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
     let listed = field::required_text(person.name).field("name")?;
     let complete_name = field::required_text(person.complete_name).field("complete_name")?;
     let name = Name::listed(&listed, &complete_name);
+    if name.is_empty() {
+        return Err(Fault::Missing).field("name");
+    }
     Ok(Composer {
         complete_name,
         birth: field::date(person.birth).field("birth")?,
@@ -62,26 +59,44 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
     })
 }
 
-/// The composer that works belong to, as far as works tell.
-pub fn composer_of(parent: Parent<'_>) -> Result<Composer<'static>, FieldFault> {
-    let listed = field::required_text(parent.name).field("name")?;
-    let complete_name = field::required_text(parent.complete_name).field("complete_name")?;
-    let name = Name::listed(&listed, &complete_name);
-    Ok(Composer { complete_name: complete_name.into_owned().into(), ..Composer::named(name) })
+/// The composer that works belong to. What is wrong with it beside the name is no fault of the works: then no more than
+/// the name is taken.
+pub fn composer_of(person: Person<'_>) -> Result<Composer<'static>, FieldFault> {
+    let named = Person {
+        name: person.name.clone(),
+        complete_name: person.complete_name.clone(),
+        ..Person::default()
+    };
+    let all = composer(person).or_else(|_| composer(named))?;
+    Ok(all.into_owned())
+}
+
+/// The composer that stands in the work itself.
+pub fn composer_within(piece: &Piece<'_>) -> Result<Composer<'static>, FieldFault> {
+    let Nested::Record(person) = &piece.composer else {
+        return Err(Fault::Missing).field("composer");
+    };
+    composer_of(person.clone()).map_err(|fault| FieldFault {
+        field: match fault.field {
+            "complete_name" => "composer.complete_name",
+            _ => "composer.name",
+        },
+        ..fault
+    })
 }
 
 /// A work of `composer_id`. In a `dump` it has no id yet; elsewhere it must have one.
-pub fn work<'a>(piece: Piece<'a>, composer_id: &str, dump: bool) -> Result<Work<'a>, FieldFault> {
+pub fn work(piece: Piece<'_>, composer_id: String, dump: bool) -> Result<Work<'_>, FieldFault> {
     let title = field::required_text(piece.title).field("title")?;
     let openopus_id = field::integer::<i32>(piece.id).field("id")?;
     let work_id = match openopus_id {
         Some(id) => work_id("openopus:", &id.to_string()),
         None if dump => Uuid::nil(),
-        None => return Err(crate::error::Fault::Missing).field("id"),
+        None => return Err(Fault::Missing).field("id"),
     };
     Ok(Work {
         work_id,
-        composer_id: composer_id.to_owned(),
+        composer_id,
         title,
         subtitle: field::text(piece.subtitle).field("subtitle")?,
         genre: field::text(piece.genre).field("genre")?,
@@ -98,8 +113,6 @@ pub fn work<'a>(piece: Piece<'a>, composer_id: &str, dump: bool) -> Result<Work<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Fault;
-    use crate::record::scalar::Nested;
 
     fn person(text: &str) -> Result<Composer<'_>, FieldFault> {
         let Ok(Nested::Record(person)) = serde_json::from_str::<Nested<Person>>(text) else {
@@ -112,7 +125,7 @@ mod tests {
         let Ok(Nested::Record(piece)) = serde_json::from_str::<Nested<Piece>>(text) else {
             panic!()
         };
-        work(piece, "A,_B", dump)
+        work(piece, "A,_B".into(), dump)
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Check {
                 continue;
             }
             for row in members {
-                let key = rows.parent_text(*row).to_owned();
+                let key = rows.parent_text(*row).into();
                 refusals.fault(row.ordinal, Fault::UnknownComposer(key))?;
             }
         }

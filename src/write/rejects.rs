@@ -7,15 +7,16 @@ use uuid::Uuid;
 use super::Refusals;
 use super::statement::batch_name;
 use crate::document::Image;
-use crate::error::{Fault, LoadError};
+use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::options::{OnError, Options};
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
+use crate::pg::interrupt;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
 use crate::pg::{encoding, log};
-use crate::prepare::{Places, show};
+use crate::prepare::Places;
 use crate::record::{Column, ColumnType, Sink};
 use crate::report::{Failure, UNKNOWN_COMPOSER_HINT, about, fault_sqlstate};
 use crate::target::create::{REJECTED_RECORDS, create_table};
@@ -31,14 +32,17 @@ const NO_JSONB: [&str; 2] = ["22", "54"];
 
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
-/// A record and why it is set aside.
+/// A record and why it is set aside. The texts of most are made when the record is stored.
 struct Reject {
     ordinal: u32,
-    path: String,
-    sqlstate: String,
-    reason: String,
-    /// The record is no JSON: only its text can be kept.
-    malformed: bool,
+    why: Why,
+}
+
+enum Why {
+    /// The program refuses the record.
+    Fault(Place, Fault),
+    /// The server does.
+    Server { sqlstate: String, reason: String },
 }
 
 /// The records set aside by one load, or, under `on_error => 'stop'`, the way to its error.
@@ -47,6 +51,9 @@ pub struct Rejects<'a> {
     places: &'a dyn Places,
     on_error: OnError,
     limit: u64,
+    /// By ordinal: those that the document itself shows.
+    decoded: &'a [RecordFault],
+    /// The others.
     rejects: Vec<Reject>,
     ordinals: HashSet<u32>,
     /// The constraint that binds works to their composers.
@@ -73,6 +80,7 @@ impl<'a> Rejects<'a> {
             places,
             on_error: options.on_error,
             limit,
+            decoded: &[],
             rejects: vec![],
             ordinals: HashSet::new(),
             parent_key: None,
@@ -80,24 +88,17 @@ impl<'a> Rejects<'a> {
         }
     }
 
-    /// A record that the program refuses, or, without an ordinal, the document.
-    pub fn error(&mut self, error: LoadError) -> Result<(), Failure> {
-        let Some(ordinal) = error.ordinal else { return Err(Failure::load(error)) };
+    /// The records that decoding refuses, by ordinal.
+    pub fn decoded(&mut self, faults: &'a [RecordFault]) -> Result<(), Failure> {
         if self.on_error == OnError::Stop {
-            self.stop_at(ordinal, Failure::load(error));
+            let lowest = faults.first().cloned();
+            lowest.into_iter().for_each(|fault| {
+                self.stop_at(fault.ordinal, Failure::load(self.places.told(fault)));
+            });
             return Ok(());
         }
-        let malformed = matches!(
-            error.fault,
-            Fault::Malformed(_) | Fault::NullCharacter | Fault::LoneSurrogate
-        );
-        self.add(Reject {
-            ordinal,
-            sqlstate: fault_sqlstate(&error.fault),
-            reason: error.fault.to_string(),
-            path: error.path,
-            malformed,
-        })
+        self.decoded = faults;
+        self.within_limit()
     }
 
     /// Under `stop`: the load will end with this failure, unless a record before this one fails too.
@@ -110,7 +111,7 @@ impl<'a> Rejects<'a> {
     /// Ends the load under `stop` with the failure of the lowest bad record, once all before it have been tried.
     pub fn raise(&mut self) -> Result<(), Failure> {
         let Some((ordinal, failure)) = self.stop.take() else { return Ok(()) };
-        let record = show(self.places, ordinal);
+        let record = self.places.excerpt(ordinal);
         Err(match failure {
             Failure::Load { error, .. } => Failure::Load { error, record },
             Failure::Server { error, .. } => {
@@ -124,9 +125,14 @@ impl<'a> Rejects<'a> {
 
     fn add(&mut self, reject: Reject) -> Result<(), Failure> {
         // The first thing found wrong with a record is the one that counts.
-        if self.ordinals.insert(reject.ordinal) {
+        let known = |fault: &RecordFault| fault.ordinal.cmp(&reject.ordinal);
+        if self.decoded.binary_search_by(known).is_err() && self.ordinals.insert(reject.ordinal) {
             self.rejects.push(reject);
         }
+        self.within_limit()
+    }
+
+    fn within_limit(&self) -> Result<(), Failure> {
         if self.count() <= self.limit {
             return Ok(());
         }
@@ -134,24 +140,67 @@ impl<'a> Rejects<'a> {
         Err(Failure::load(LoadError { ordinal: None, path: "$".into(), fault }))
     }
 
-    /// The records as rows of `rejected_records`, some at a time, by ordinal.
-    pub fn formed(&mut self) -> Vec<Formed> {
+    /// The records as rows of `rejected_records`, by ordinal. Some are formed at a time, when they are asked for.
+    pub fn formed(&mut self) -> impl Iterator<Item = Formed> {
         self.rejects.sort_unstable_by_key(|reject| reject.ordinal);
-        self.rejects.chunks(BATCH).map(|rejects| self.form(rejects)).collect()
+        let all: &Self = self;
+        let (mut decoded, mut others) = (all.decoded.iter().peekable(), all.rejects.iter());
+        let mut other = others.next();
+        let mut next = move || {
+            let before = |fault: &&RecordFault| other.is_none_or(|o| fault.ordinal < o.ordinal);
+            match decoded.next_if(before) {
+                Some(fault) => Some(Known::Decoded(fault)),
+                None => std::mem::replace(&mut other, others.next()).map(Known::Other),
+            }
+        };
+        std::iter::from_fn(move || {
+            let batch: Vec<Known> = std::iter::from_fn(&mut next).take(BATCH).collect();
+            (!batch.is_empty()).then(|| all.form(&batch))
+        })
     }
 
-    fn form(&self, rejects: &[Reject]) -> Formed {
+    fn form(&self, rejects: &[Known<'_>]) -> Formed {
+        interrupt::check();
         let mut tuples = Tuples::new(encoding::encode());
         for reject in rejects {
-            if !tuples.add(|row| self.put(reject, false, row)) {
+            let told = self.tell(reject);
+            if !tuples.add(|row| self.put(&told, false, row)) {
                 // With a character that the database's encoding lacks: escaped, it is text and no JSON.
-                tuples.add(|row| self.put(reject, true, row));
+                tuples.add(|row| self.put(&told, true, row));
             }
         }
         tuples.formed()
     }
 
-    fn put(&self, reject: &Reject, escape: bool, row: &mut Former) {
+    fn tell(&self, reject: &Known<'_>) -> Told {
+        let fault = |ordinal: u32, place: Place, fault: &Fault| {
+            let record = RecordFault { ordinal, place, fault: fault.clone() };
+            let told = self.places.told(record);
+            let detail = told.fault.detail().map(|detail| format!(": {detail}"));
+            Told {
+                ordinal,
+                path: told.path,
+                sqlstate: fault_sqlstate(&told.fault),
+                reason: format!("{}{}", told.fault, detail.unwrap_or_default()),
+                malformed: told.fault.is_malformed(),
+            }
+        };
+        match reject {
+            Known::Decoded(known) => fault(known.ordinal, known.place, &known.fault),
+            Known::Other(Reject { ordinal, why: Why::Fault(place, known) }) => {
+                fault(*ordinal, *place, known)
+            }
+            Known::Other(Reject { ordinal, why: Why::Server { sqlstate, reason } }) => Told {
+                ordinal: *ordinal,
+                path: self.places.path(*ordinal),
+                sqlstate: sqlstate.clone(),
+                reason: reason.clone(),
+                malformed: false,
+            },
+        }
+    }
+
+    fn put(&self, reject: &Told, escape: bool, row: &mut Former) {
         let clean = |text: &str| match escape {
             true => text.escape_default().to_string(),
             false => text.to_owned(),
@@ -178,9 +227,31 @@ impl<'a> Rejects<'a> {
     }
 }
 
+/// A record that is set aside, whoever refused it.
+enum Known<'r> {
+    Decoded(&'r RecordFault),
+    Other(&'r Reject),
+}
+
+/// A record that is set aside, as it is stored.
+struct Told {
+    ordinal: u32,
+    path: String,
+    sqlstate: String,
+    reason: String,
+    /// The record is no JSON: only its text can be kept.
+    malformed: bool,
+}
+
 /// Writes records to `rejected_records`, which is made where it is missing.
-pub fn store(spi: &Spi, load_id: Uuid, kind: &str, rejects: &[Formed]) -> Result<(), Failure> {
-    if rejects.is_empty() {
+pub fn store(
+    spi: &Spi,
+    load_id: Uuid,
+    kind: &str,
+    rejects: impl IntoIterator<Item = Formed>,
+) -> Result<(), Failure> {
+    let mut rejects = rejects.into_iter().peekable();
+    if rejects.peek().is_none() {
         return Ok(());
     }
     let find = || relation::find(TABLE, Lock::Insert).and_then(relation::qualified_name);
@@ -233,8 +304,13 @@ fn stored(plan: &Plan<'_>) -> Result<bool, Failure> {
 
 impl Refusals for Rejects<'_> {
     fn fault(&mut self, ordinal: u32, fault: Fault) -> Result<(), Failure> {
-        let path = self.places.path(ordinal);
-        self.error(LoadError { ordinal: Some(ordinal), path, fault })
+        let place = Place::Field("");
+        if self.on_error == OnError::Stop {
+            let fault = RecordFault { ordinal, place, fault };
+            self.stop_at(ordinal, Failure::load(self.places.told(fault)));
+            return Ok(());
+        }
+        self.add(Reject { ordinal, why: Why::Fault(place, fault) })
     }
 
     fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
@@ -247,8 +323,7 @@ impl Refusals for Rejects<'_> {
             return Ok(());
         }
         let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
-        let path = self.places.path(ordinal);
-        self.add(Reject { ordinal, path, sqlstate, reason, malformed: false })
+        self.add(Reject { ordinal, why: Why::Server { sqlstate, reason } })
     }
 
     fn matters(&self, ordinal: u32) -> bool {
@@ -256,7 +331,7 @@ impl Refusals for Rejects<'_> {
     }
 
     fn count(&self) -> u64 {
-        self.rejects.len() as u64
+        (self.decoded.len() + self.rejects.len()) as u64
     }
 }
 

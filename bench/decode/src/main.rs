@@ -99,14 +99,16 @@ fn rest<'a, V: Value<'a> + 'a>(
         });
     });
     // Slice by slice, as the load does it.
-    let slices: Vec<Slice> = times.time("read, transform and form", || {
+    let form = || {
         let slices = records.chunks(512).enumerate();
-        slices
-            .map(|(i, some)| Slice::form(some.iter().map(work), 512 * i, tuple::as_utf8))
-            .collect()
-    });
+        let form = |(i, some): (usize, &[document::find::Record<V>])| {
+            Slice::form(some.iter().map(work), 512 * i, tuple::as_utf8)
+        };
+        slices.map(form).collect::<Result<_, _>>()
+    };
+    let slices: Vec<Slice> = times.time("read, transform and form", form).map_err(said)?;
     let rows = Rows::new(slices);
-    let order = times.time("order", || rows.order(Repeated::LastWins, false));
+    let order = times.time("order", || rows.order(Repeated::LastWins, false)).map_err(said)?;
     if order.write.len() != records.len() {
         return Err(
             format!("{} of {} records became rows", order.write.len(), records.len()).into()

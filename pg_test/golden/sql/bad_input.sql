@@ -153,7 +153,7 @@ SELECT load_composers('[{"id":"Category:A","deep":' || repeat('[', 500) || repea
 :works_both
 
 -- The same key twice: the last one, the first one, an error.
-\set d '[{"id":"Category:X, Y","permlink":"1"}, {"id":"Category:B"}, {"id":"X,Y","permlink":"2"}, {"id":"X, Y","permlink":"3"}]'
+\set d '[{"id":"Category:X, Y","permlink":"1"}, {"id":"Category:B"}, {"id":"X,Y","type":"1","permlink":"2"}, {"id":"X, Y","type":1,"permlink":"3"}]'
 BEGIN;
 SELECT load_composers(:'d');
 SELECT permlink, received, inserted, unchanged, duplicate FROM composers, last_load() WHERE composer_id = 'X,_Y';
@@ -212,7 +212,7 @@ SELECT load_composers('{"status":{"success":"false","error":"' || repeat('x', 10
 \echo :SQLSTATE
 SELECT load_works('[{"intvals":{"composer":"' || repeat('x', 1000) || '","worktitle":"a","pageid":1}}]', create_composers => false);
 \echo :SQLSTATE
-SELECT load_composers('[{"id":"' || repeat('x', 1000) || '"},{"id":"' || repeat('x', 1000) || '"}]', on_conflict => 'error');
+SELECT load_composers('[{"type":"1","id":"' || repeat('x', 1000) || '"},{"type":"1","id":"' || repeat('x', 1000) || '"}]', on_conflict => 'error');
 \echo :SQLSTATE
 
 -- Options.

@@ -105,7 +105,7 @@ SELECT load_works(works_of(1000));
 SELECT inserted, updated, unchanged, foreign_key_check FROM last_load();
 SELECT load_works(works_of(1001), on_conflict => 'skip');
 SELECT (SELECT count(*) > 400 FROM works_0) AS first, (SELECT count(*) > 400 FROM works_1) AS second, count(*), min(shelf) FROM works;
-SELECT load_works('[{"intvals":{"composer":"Nobody","worktitle":"T","pageid":0}}]');
+SELECT load_works('[{"intvals":{"composer":"Nobody","worktitle":"T","pageid":-1}}]');
 ROLLBACK;
 
 -- Columns and defaults of the owner's.

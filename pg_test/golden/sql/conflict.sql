@@ -79,7 +79,7 @@ SELECT imslp_id, title, shelf FROM works ORDER BY imslp_id;
 -- Large enough for several batches: 12,000 rows, of which every third is there and every sixth differs.
 TRUNCATE works;
 CREATE FUNCTION works_of(numbers int[], title text) RETURNS text LANGUAGE sql AS
-$$ SELECT jsonb_agg(jsonb_build_object('intvals', jsonb_build_object('composer', 'B', 'worktitle', title || CASE n % 6 WHEN 0 THEN ' ' || title ELSE '' END, 'pageid', n)))::text
+$$ SELECT jsonb_agg(jsonb_build_object('intvals', jsonb_build_object('composer', 'B', 'worktitle', title || CASE n % 6 WHEN 0 THEN ' ' || title ELSE '' END, 'pageid', 12000 + n)))::text
    FROM unnest(numbers) n $$;
 CREATE FUNCTION every(step int) RETURNS int[] LANGUAGE sql AS $$ SELECT array_agg(n) FROM generate_series(0, 11999, step) n $$;
 SELECT load_works(works_of(every(3), 'T'));

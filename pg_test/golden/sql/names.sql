@@ -15,7 +15,7 @@ SELECT load_composers('[
     {"id":"Category:  Saint-Saëns ,  Camille "},
     {"id":"Category:Falla, Manuel de"},
     {"id":"Category:Smith,John"},
-    {"id":"Various,"},
+    {"id":"Various,","type":"1"},
     {"id":"Category:Dvořák, Antonín"}]');
 SELECT composer_id, last_name, first_name, complete_name FROM composers ORDER BY composer_id;
 

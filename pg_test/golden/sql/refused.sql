@@ -17,7 +17,7 @@ SELECT load_composers('[{"id":"Category:A"}]');
 SELECT load_composers(jsonb_agg(jsonb_build_object('id', 'Category:N' || n))) FROM generate_series(100, 199) n;
 SELECT jsonb_agg(jsonb_build_object('intvals', jsonb_build_object(
            'composer', 'N' || 199 - n / 1000, 'worktitle', CASE WHEN n IN (4711, 50000, 99999) THEN 'bad' ELSE 'T' END,
-           'pageid', n)) ORDER BY n)::text AS d
+           'pageid', 100000 + n)) ORDER BY n)::text AS d
 FROM generate_series(0, 99999) n \gset
 ALTER TABLE works ADD CONSTRAINT good_title CHECK (title <> 'bad');
 SELECT load_works(:'d');

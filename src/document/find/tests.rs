@@ -11,7 +11,8 @@ fn paths(resource: Resource, text: &str) -> Result<(Source, Vec<String>), Fault>
     fn told<'a, V: Value<'a>>(
         (found, records): Search<'a, V>,
     ) -> Result<(Source, Vec<String>), Fault> {
-        let paths = records.map(|record| record.map(|record| found.path(&record, "")));
+        let paths =
+            records.map(|record| record.map(|record| found.path(&record, Place::Field(""))));
         Ok((found.source, paths.collect::<Result<_, _>>()?))
     }
     let from_text = Text::documents(text, &watch)
@@ -46,10 +47,12 @@ fn imslp_shapes() {
     assert_eq!(composers(array), expect(Source::Imslp, &["$[0]", "$[1]"]));
     assert_eq!(works("[]"), expect(Source::Imslp, &[]));
     let page = r#"{"10":{},"2":{},"0":{},"metadata":{"start":0},"x":1}"#;
-    assert_eq!(works(page), expect(Source::Imslp, &["$.\"0\"", "$.\"2\"", "$.\"10\""]));
+    let expected = ["$.\"0\"", "$.\"2\"", "$.\"x\"", "$.\"10\""];
+    assert_eq!(works(page), expect(Source::Imslp, &expected));
     assert_eq!(works(r#"{"metadata":{}}"#), expect(Source::Imslp, &[]));
     assert_eq!(works(r#"{"id":"x","intvals":{}}"#), expect(Source::Imslp, &["$"]));
-    assert_eq!(works("{\"id\":\"x\"}\n{\"id\":\"y\"}"), expect(Source::Imslp, &["$", "$"]));
+    let lines = "{\"id\":\"x\"}\n{\"id\":\"Category:y\"}";
+    assert_eq!(works(lines), expect(Source::Imslp, &["$", "$"]));
 }
 
 #[test]
@@ -68,6 +71,70 @@ fn open_opus_shapes() {
     let array = r#"[{"complete_name":"A","works":[{}]}]"#;
     assert_eq!(works(array), expect(Source::OpenOpus, &["$[0].works[0]"]));
     assert_eq!(composers(array), expect(Source::OpenOpus, &["$[0]"]));
+}
+
+#[test]
+fn several_documents_are_read_through() {
+    let pages = r#"{"0":{"type":"1"},"metadata":{}} {"1":{},"x":{}} {"metadata":{"moreresultsavailable":false}}"#;
+    let expected = ["$.\"0\" of document 0", "$.\"1\" of document 1", "$.\"x\" of document 1"];
+    assert_eq!(composers(pages), expect(Source::Imslp, &expected));
+    let pages = r#"[{"0":{},"metadata":{}},{"1":{}},7,{"metadata":{}}]"#;
+    let expected = ["$[0].\"0\"", "$[1].\"1\"", "$[2]"];
+    assert_eq!(composers(pages), expect(Source::Imslp, &expected));
+    let arrays = "{\"id\":\"Category:A\"}[{\"id\":\"Category:B\"}]";
+    assert_eq!(composers(arrays), expect(Source::Imslp, &["$", "$"]), "the first decides");
+    let answers =
+        r#"[{"composer":{},"works":[{},{}]},{"composers":[{"complete_name":"A","works":[{}]}]}]"#;
+    let expected = ["$[0].works[0]", "$[0].works[1]", "$[1].composers[0].works[0]"];
+    assert_eq!(works(answers), expect(Source::OpenOpus, &expected));
+    let answers = r#"{"composer":{},"works":[{}]} {"composer":{},"works":[]}"#;
+    assert_eq!(works(answers), expect(Source::OpenOpus, &["$.works[0] of document 0"]));
+    let expected = ["$.composer of document 0", "$.composer of document 1"];
+    assert_eq!(composers(answers), expect(Source::OpenOpus, &expected));
+}
+
+#[test]
+fn composers_within_works() {
+    let keyed = r#"{"status":{},"works":{"w:7":{"composer":{"id":1},"id":"7","title":"a"},
+        "w:8":{"composer":{"id":1},"title":"b"},"w:9":{"composer":{"id":2},"title":"c"}}}"#;
+    let expected = ["$.works.\"w:7\"", "$.works.\"w:8\"", "$.works.\"w:9\""];
+    assert_eq!(works(keyed), expect(Source::OpenOpus, &expected));
+    let expected = ["$.works.\"w:7\".composer", "$.works.\"w:9\".composer"];
+    assert_eq!(composers(keyed), expect(Source::OpenOpus, &expected), "each composer once");
+    let listed = r#"{"works":[{"composer":{},"title":"a"},{"title":"b"}]}"#;
+    assert_eq!(works(listed), expect(Source::OpenOpus, &["$.works[0]", "$.works[1]"]));
+    let bare = r#"[{"composer":{},"id":1,"title":"a"},5]"#;
+    assert_eq!(works(bare), expect(Source::OpenOpus, &["$[0]", "$[1]"]));
+    assert_eq!(composers(bare), expect(Source::OpenOpus, &["$[0].composer", "$[1]"]));
+    let detail = r#"{"composer":{"id":1},"work":{"id":7,"title":"a"}}"#;
+    assert_eq!(works(detail), expect(Source::OpenOpus, &["$.work"]));
+    assert_eq!(composers(detail), expect(Source::OpenOpus, &["$.composer"]));
+    let search =
+        r#"{"results":[{"composer":{"id":1},"work":null},{"composer":{"id":1},"work":{}}]}"#;
+    assert_eq!(works(search), expect(Source::OpenOpus, &["$.results[1].work"]));
+    assert_eq!(composers(search), expect(Source::OpenOpus, &["$.results[0].composer"]));
+}
+
+#[test]
+fn the_first_record_that_fits_decides() {
+    let late = r#"[{"id":"87","name":"A"},3,{"id":"88","name":"B","complete_name":"A B"}]"#;
+    assert_eq!(composers(late), expect(Source::OpenOpus, &["$[0]", "$[1]", "$[2]"]));
+    let late = "{\"x\":1}\n{\"complete_name\":\"A\"}\n{\"type\":1}";
+    assert_eq!(composers(late), expect(Source::OpenOpus, &["$", "$", "$"]));
+    for (document, found) in [
+        (
+            r#"[{"id":"15091","title":"T"}]"#,
+            "an array whose first object is an object with the members id, title",
+        ),
+        (r#"{"error":{"code":"x"},"id":"req-77"}"#, "an object with the members id, error"),
+        (r#"{"metadata":{},"data":[{"intvals":{}}]}"#, "an object with the members data, metadata"),
+        ("{}", "an object without members"),
+        (r#"{"name":"A"} {}"#, "an object with the member name"),
+    ] {
+        let Err(Fault::UnknownShape(told)) = works(document) else { panic!("{document}") };
+        assert!(told.ends_with(found), "{told}");
+        assert!(matches!(composers(document), Err(Fault::UnknownShape(_))), "{document}");
+    }
 }
 
 #[test]

@@ -21,8 +21,8 @@ impl std::fmt::Display for ReadError {
 impl std::error::Error for ReadError {}
 
 impl de::Error for ReadError {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        ReadError(Fault::Malformed(message.to_string()))
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        ReadError(Fault::Corrupt)
     }
 }
 

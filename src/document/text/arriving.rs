@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::spans::{Items, is_blank, skip_blanks};
-use super::{Arrival, Text, utf8};
+use super::{Arrival, BYTE_ORDER_MARK, Text, utf8};
 use crate::error::Fault;
 
 pub struct Arriving<'a> {
@@ -20,8 +20,10 @@ pub struct Arriving<'a> {
 impl<'a> Arriving<'a> {
     /// `None` where the text does not begin with an array and an element of it.
     pub fn array(arrival: &'a dyn Arrival<'a>) -> Result<Option<Self>, Fault> {
-        let bytes = arrival.wait(1)?;
-        let bracket = skip_blanks(bytes, 0);
+        let mark = BYTE_ORDER_MARK.len();
+        let bytes = arrival.wait(mark)?;
+        let marked = bytes.starts_with(BYTE_ORDER_MARK.as_bytes());
+        let bracket = skip_blanks(bytes, if marked { mark } else { 0 });
         if bytes.get(bracket) != Some(&b'[') {
             return Ok(None);
         }
@@ -68,6 +70,7 @@ impl<'a> Arriving<'a> {
         let whole = self.arrival.wait(self.arrival.size()).and_then(utf8);
         match whole {
             Ok(text) => {
+                let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
                 Items::of(text.trim_matches(is_blank)).find_map(Result::err).unwrap_or(fault)
             }
             Err(fault) => fault,

@@ -5,7 +5,7 @@
 
 use memchr::memchr2;
 
-use crate::error::{Fault, excerpt};
+use crate::error::{Fault, Malformed};
 
 pub fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
@@ -17,12 +17,10 @@ pub fn skip_blanks(text: &(impl AsRef<[u8]> + ?Sized), at: usize) -> usize {
     at + blanks.count()
 }
 
+/// A mistake in the text that is seen from here. What it is, and where exactly, is found out when it is told.
 pub fn unexpected(text: &str, at: usize) -> Fault {
-    let rest = text.get(at..).unwrap_or_default();
-    match rest.is_empty() {
-        true => Fault::Malformed("the document ends too early".into()),
-        false => Fault::Malformed(format!("unexpected text at byte {at}: {}", excerpt(rest))),
-    }
+    let reason = "The brackets do not match".into();
+    Fault::Malformed(Box::new(Malformed::new(reason, text.as_ptr() as usize + at)))
 }
 
 /// How often a long value looks whether it is to stop.
@@ -85,6 +83,8 @@ pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
 /// The spans between the brackets of an array or object, split at the commas, without the blanks around them.
 pub struct Items<'a> {
     span: &'a str,
+    /// The bracket that ends them.
+    end: u8,
     /// Where the next one starts; `None` behind the last.
     at: Option<usize>,
 }
@@ -92,13 +92,14 @@ pub struct Items<'a> {
 impl<'a> Items<'a> {
     pub fn of(span: &'a str) -> Self {
         let at = skip_blanks(span, 1);
-        let empty = at + 1 == span.len() && matches!(span.as_bytes()[at], b']' | b'}');
-        Items { span, at: (!empty).then_some(at) }
+        let end = if span.starts_with('{') { b'}' } else { b']' };
+        let empty = at + 1 == span.len() && span.as_bytes()[at] == end;
+        Items { span, end, at: (!empty).then_some(at) }
     }
 
-    /// The items of a span that begins within the brackets, at an item.
+    /// The elements of an array, from a span that begins within the brackets, at an element.
     pub fn from_first(span: &'a str) -> Self {
-        Items { span, at: Some(skip_blanks(span, 0)) }
+        Items { span, end: b']', at: Some(skip_blanks(span, 0)) }
     }
 
     /// Where the next item starts, if there is one.
@@ -110,7 +111,7 @@ impl<'a> Items<'a> {
         let end = item_end(self.span, at)?;
         self.at = match self.span.as_bytes().get(end) {
             Some(b',') => Some(skip_blanks(self.span, end + 1)),
-            Some(b']' | b'}') if end + 1 == self.span.len() => None,
+            Some(byte) if *byte == self.end && end + 1 == self.span.len() => None,
             _ => return Err(unexpected(self.span, end)),
         };
         Ok(self.span[at..end].trim_end_matches(is_blank))

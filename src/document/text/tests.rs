@@ -1,6 +1,7 @@
 //! PURE, tests only: text.
 
 use super::*;
+use crate::document::on_a_small_stack;
 use serde_json::{Value as Json, json};
 
 fn documents(text: &str) -> Result<Vec<&str>, Fault> {
@@ -56,6 +57,14 @@ fn documents_follow_one_another() {
     assert_eq!(documents("not json"), Ok(vec!["not json"]));
     assert!(Text("not json").check().is_err());
     assert!(documents("{").is_err());
+    assert_eq!(documents("\u{FEFF}{\"a\":1} [2]"), Ok(vec!["{\"a\":1}", "[2]"]));
+    let several = |text| {
+        let values = Text::several(text, &Watch::default())?;
+        Some(values.into_iter().map(|value| value.0).collect::<Vec<_>>())
+    };
+    assert_eq!(several("\u{FEFF}[1]\n[{}]{}"), Some(vec!["[1]", "[{}]", "{}"]));
+    assert_eq!(several("[1] 2"), None);
+    assert_eq!(several("[1]"), None);
 }
 
 #[test]
@@ -64,6 +73,11 @@ fn a_broken_line_stays_alone() {
     assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":\"cut off", "{\"c\":3}"]));
     let broken = "{\"a\":1}\n{\"b\":[2\n{\"c\":3}";
     assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "{\"b\":[2", "{\"c\":3}"]));
+    for first in ["{\"a\":", "# a comment", "\"b\":2}"] {
+        let broken = format!("{first}\n{{\"c\":3}}\n");
+        assert_eq!(documents(&broken), Ok(vec![first, "{\"c\":3}"]), "{broken}");
+    }
+    assert!(documents("{\n\"a\":\n1,\n{}\n").is_err(), "one document of several lines");
     let broken = "{\"a\":1}\nno JSON\n{\"c\":3}";
     assert_eq!(documents(broken), Ok(vec!["{\"a\":1}", "no JSON", "{\"c\":3}"]));
     assert!(elements("[{\"a\":1},\n{\"b\":2}").is_err(), "an array is no set of lines");
@@ -96,6 +110,38 @@ fn depth_and_size_of_ignored_values_do_not_matter() {
 }
 
 #[test]
+fn depth_takes_no_stack() {
+    use crate::document::find::{Resource, find};
+    use crate::record::scalar::{List, Nested, Scalar};
+    use crate::source::{imslp, open_opus};
+
+    const DEPTH: usize = 2_000_000;
+    let arrays = format!("{}1{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+    let objects = format!("{}1{}", "{\"intvals\":".repeat(DEPTH), "}".repeat(DEPTH));
+    let ignored = format!("[{{\"id\":\"Category:A\",\"ignored\":{arrays}}}]");
+    let terms = format!("{{\"searchterms\":{arrays},\"title\":{objects}}}");
+    let broken = "[".repeat(DEPTH);
+    on_a_small_stack(|| {
+        for text in [&arrays, &objects, &ignored, &terms, &broken] {
+            let value = Text(text);
+            assert_eq!(value.check().is_ok(), *text != broken);
+            let _ = value.read::<Scalar>();
+            let _ = value.read::<List>();
+            let _ = value.read::<Nested<imslp::Person>>();
+            let _ = value.read::<Nested<imslp::Piece>>();
+            let _ = value.read::<Nested<open_opus::Piece>>();
+            let watch = Watch::default();
+            let Ok(documents) = Text::documents(text, &watch) else { continue };
+            for resource in [Resource::Composers, Resource::Works] {
+                if let Ok((_, records)) = find(documents.clone(), resource, &watch) {
+                    records.for_each(|record| drop(record.map(|record| record.value.excerpt())));
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn any_cut_of_a_document_is_a_value_or_an_error() {
     let text = r#"{"works":[{"title":"\u00e9 \"A\"","n":[1,{"x":null}]}, 5],"k":{}}"#;
     for end in 0..text.len() {
@@ -109,6 +155,47 @@ fn any_cut_of_a_document_is_a_value_or_an_error() {
 
 #[test]
 fn an_error_shows_where() {
-    let Err(Fault::Malformed(reason)) = read("{\"a\": 1,\n\"b\": oops}") else { panic!() };
-    assert!(reason.contains("near \"oops}\""), "{reason}");
+    for (text, told) in [
+        (
+            "{\"a\": 1,\n\"é\": oops}",
+            r#"Token "oops" is invalid at line 2, column 6 (byte 15, counted from 0)."#,
+        ),
+        (
+            r#"{"a":1,}"#,
+            r#"Expected string, but found "}" at line 1, column 8 (byte 7, counted from 0)."#,
+        ),
+        (
+            r#"{"a":1"#,
+            "The input string ended unexpectedly at line 1, column 7 (byte 6, counted from 0).",
+        ),
+        (
+            r#"{"a",1}"#,
+            r#"Expected ":", but found "," at line 1, column 5 (byte 4, counted from 0)."#,
+        ),
+        (r#"{a:1}"#, r#"Token "a" is invalid at line 1, column 2 (byte 1, counted from 0)."#),
+        (
+            "[1]]",
+            r#"Expected end of input, but found "]" at line 1, column 4 (byte 3, counted from 0)."#,
+        ),
+        (
+            "[1}",
+            r#"Expected "," or "]", but found "}" at line 1, column 3 (byte 2, counted from 0)."#,
+        ),
+        ("[01]", r#"Token "01" is invalid at line 1, column 2 (byte 1, counted from 0)."#),
+        (
+            "[\"\t\"]",
+            "Character with value 0x09 must be escaped at line 1, column 3 (byte 2, counted from 0).",
+        ),
+        (
+            r#"["\x"]"#,
+            r#"Escape sequence "\x" is invalid at line 1, column 3 (byte 2, counted from 0)."#,
+        ),
+        (
+            "[,1]",
+            r#"Expected array element or "]", but found "," at line 1, column 2 (byte 1, counted from 0)."#,
+        ),
+    ] {
+        let fault = read(text).unwrap_err().located(text.as_bytes());
+        assert_eq!(fault.detail().as_deref(), Some(told));
+    }
 }

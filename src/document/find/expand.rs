@@ -1,0 +1,363 @@
+//! PURE. Records out of what holds them: pages, answers, composers with their works, in one document or in several.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::shape::{Shape, found_members, get, refuse_error_answer, shape};
+use super::{Found, Holder, Record, Records, Resource, Search, Source, Step, member, unknown};
+use crate::document::{Image, Kind, Value, Watch, push};
+use crate::error::Fault;
+
+pub struct Expansion<'w, 'a, V> {
+    resource: Resource,
+    watch: &'w Watch,
+    found: Found<'a, V>,
+    records: Vec<Record<V>>,
+    /// Which of several documents is being read.
+    document: Option<u32>,
+    /// What there was of the other resource alone.
+    composers_without_works: bool,
+    works_without_composer: bool,
+    owned_works: bool,
+    any_works: bool,
+    /// Whether a value has decided the source; until then, what was found in its place.
+    decided: bool,
+    unknown: Option<String>,
+    /// The composers within works that are records already.
+    composers: HashSet<Vec<u8>>,
+}
+
+impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
+    pub fn new(resource: Resource, watch: &'w Watch) -> Self {
+        Expansion {
+            resource,
+            watch,
+            found: Found { source: Source::Imslp, holders: vec![], keys: vec![] },
+            records: vec![],
+            document: None,
+            composers_without_works: false,
+            works_without_composer: false,
+            owned_works: false,
+            any_works: false,
+            decided: false,
+            unknown: None,
+            composers: HashSet::new(),
+        }
+    }
+
+    pub fn finish(self) -> Result<Search<'a, V>, Fault> {
+        if let (false, Some(found)) = (self.decided, &self.unknown) {
+            return Err(unknown("several documents without any record, the first of them ", found));
+        }
+        let none = |what: &str| Err(Fault::UnknownShape(format!("the document has {what}").into()));
+        if self.works_without_composer && !self.owned_works {
+            return none(match self.resource {
+                Resource::Composers => "works and no composers",
+                Resource::Works => "works and no composer",
+            });
+        }
+        if self.composers_without_works && !self.any_works {
+            return none("composers and no works");
+        }
+        Ok((self.found, Records::all(self.records)))
+    }
+
+    /// One of the documents.
+    pub fn document(&mut self, document: V, number: Option<u32>) -> Result<(), Fault> {
+        self.document = number;
+        match document.kind()? {
+            Kind::Array => {
+                let holder = self.holder("$".into())?;
+                for (index, element) in (0..).zip(document.elements()?) {
+                    self.watch.check()?;
+                    self.value(element?, Step::Element(index), holder, || format!("$[{index}]"))?;
+                }
+                Ok(())
+            }
+            _ => {
+                let holder = self.holder("$".into())?;
+                self.value(document, Step::Whole, holder, || "$".into())
+            }
+        }
+    }
+
+    /// One element of the array that is the document.
+    pub fn element(&mut self, value: V, index: u32) -> Result<(), Fault> {
+        if self.found.holders.is_empty() {
+            self.holder("$".into())?;
+        }
+        self.value(value, Step::Element(index), 0, || format!("$[{index}]"))
+    }
+
+    fn holder(&mut self, base: String) -> Result<u32, Fault> {
+        let (dump, document) = (false, self.document);
+        push(&mut self.found.holders, Holder { base, composer: None, dump, document })?;
+        Ok(self.found.holders.len() as u32 - 1)
+    }
+
+    fn record(&mut self, value: V, step: Step, holder: u32) -> Result<(), Fault> {
+        push(&mut self.records, Record { value, step, holder })
+    }
+
+    /// The step to a member of an object.
+    fn key(&mut self, key: Cow<'a, str>) -> Result<Step, Fault> {
+        push(&mut self.found.keys, key)?;
+        Ok(Step::Member(self.found.keys.len() as u32 - 1))
+    }
+
+    /// A value that stands where a record, or a document with records, may stand.
+    fn value(
+        &mut self,
+        value: V,
+        step: Step,
+        holder: u32,
+        path: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        self.watch.check()?;
+        // What is wrong with a record is told when it is decoded.
+        if value.kind() != Ok(Kind::Object) {
+            return self.record(value, step, holder);
+        }
+        let Ok(members) = value.members(self.watch) else {
+            return self.record(value, step, holder);
+        };
+        refuse_error_answer(&members, self.watch)?;
+        let found = shape(&members)?;
+        if found == Shape::Other {
+            // What is no JSON is a bad record, and says nothing.
+            if self.unknown.is_none() && value.check().is_ok() {
+                self.unknown = Some(found_members(&members));
+            }
+        } else if !self.decided {
+            (self.decided, self.found.source) = (true, found.source());
+        }
+        let taken: &[&str] = match found {
+            Shape::Page => return self.page(members, path()),
+            Shape::Person => return self.person(value, members, step, holder, path),
+            Shape::OwnedWork => {
+                self.any_works = true;
+                return match self.resource {
+                    Resource::Composers => self.composer_within(&members, &path()),
+                    Resource::Works => self.record(value, step, holder),
+                };
+            }
+            Shape::Imslp | Shape::Array | Shape::Other => return self.record(value, step, holder),
+            Shape::Composers => &["composers"],
+            Shape::Works => &["works"],
+            Shape::Results => &["results"],
+            Shape::Detail => &["work"],
+        };
+        let others = members.iter().filter(|(key, _)| !taken.contains(&&**key));
+        others.map(|(_, value)| value).try_for_each(|value| value.check())?;
+        match (found, get(&members, taken[0])) {
+            (Shape::Composers, Some(composers)) => self.people(composers, &members, path()),
+            (Shape::Works, Some(works)) => self.works(works, get(&members, "composer"), &path()),
+            (Shape::Results, Some(results)) => self.results(results, &path()),
+            (_, work) => self.detail(work, &members, &path()),
+        }
+    }
+
+    /// All but the metadata are records.
+    fn page(&mut self, members: Vec<(Cow<'a, str>, V)>, path: String) -> Result<(), Fault> {
+        let holder = self.holder(path)?;
+        for (key, value) in members {
+            if key == "metadata" {
+                value.check()?;
+                continue;
+            }
+            let step = self.key(key)?;
+            self.record(value, step, holder)?;
+        }
+        Ok(())
+    }
+
+    fn people(
+        &mut self,
+        composers: V,
+        members: &[(Cow<'a, str>, V)],
+        path: String,
+    ) -> Result<(), Fault> {
+        // Works with their composers beside a list of composers.
+        if let (Resource::Works, Some(works)) = (self.resource, get(members, "works"))
+            && matches!(works.kind()?, Kind::Array | Kind::Object)
+        {
+            composers.check()?;
+            return self.works(works, get(members, "composer"), &path);
+        }
+        let path = path + ".composers";
+        let holder = self.holder(path.clone())?;
+        for (index, composer) in (0..).zip(composers.elements()?) {
+            self.watch.check()?;
+            let (composer, step) = (composer?, Step::Element(index));
+            // Whatever stands here is a composer, or a bad one.
+            let members = match composer.kind() {
+                Ok(Kind::Object) => composer.members(self.watch),
+                _ => Err(Fault::Missing),
+            };
+            match members {
+                Ok(members) => {
+                    self.person(composer, members, step, holder, || format!("{path}[{index}]"))?
+                }
+                Err(_) => {
+                    self.any_works = true;
+                    self.record(composer, step, holder)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A composer of Open Opus, or the works of one.
+    fn person(
+        &mut self,
+        value: V,
+        members: Vec<(Cow<'a, str>, V)>,
+        step: Step,
+        holder: u32,
+        path: impl Fn() -> String,
+    ) -> Result<(), Fault> {
+        if self.resource == Resource::Composers {
+            return self.record(value, step, holder);
+        }
+        let mut works = None;
+        for (key, member) in members {
+            match &*key {
+                "works" => works = Some(member),
+                _ => member.check()?,
+            }
+        }
+        let Some(works) = works else {
+            self.composers_without_works = true;
+            return Ok(());
+        };
+        self.any_works = true;
+        let path = path();
+        let holder = self.holder(format!("{path}.works"))?;
+        if let Some(last) = self.found.holders.last_mut() {
+            (last.composer, last.dump) = (Some((value, path)), true);
+        }
+        self.each(works, |expansion, work, step, _| expansion.record(work, step, holder))
+    }
+
+    /// The elements or members of what should hold works. What holds none stands for itself.
+    fn each(
+        &mut self,
+        works: V,
+        mut take: impl FnMut(&mut Self, V, Step, String) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match works.kind()? {
+            Kind::Array => {
+                for (index, work) in (0..).zip(works.elements()?) {
+                    self.watch.check()?;
+                    take(self, work?, Step::Element(index), format!("[{index}]"))?;
+                }
+            }
+            Kind::Object => {
+                for (key, work) in works.members(self.watch)? {
+                    let path = member(&key);
+                    let step = self.key(key)?;
+                    take(self, work, step, path)?;
+                }
+            }
+            _ => take(self, works, Step::Whole, String::new())?,
+        }
+        Ok(())
+    }
+
+    /// Works, with one composer in front or with their composers in them.
+    fn works(&mut self, works: V, composer: Option<V>, path: &str) -> Result<(), Fault> {
+        self.any_works = true;
+        if let (Resource::Composers, Some(composer)) = (self.resource, composer) {
+            let holder = self.holder(format!("{path}.composer"))?;
+            works.check()?;
+            return self.record(composer, Step::Whole, holder);
+        }
+        let base = format!("{path}.works");
+        let holder = self.holder(base.clone())?;
+        if let (Some(composer), Some(last)) = (composer, self.found.holders.last_mut()) {
+            last.composer = Some((composer, format!("{path}.composer")));
+        }
+        self.each(works, |expansion, work, step, path| {
+            let members = match work.kind() {
+                Ok(Kind::Object) => work.members(expansion.watch).unwrap_or_default(),
+                _ => vec![],
+            };
+            match expansion.resource {
+                Resource::Works => {
+                    let is_owned = composer.is_some() || get(&members, "composer").is_some();
+                    expansion.owned_works |= is_owned;
+                    expansion.works_without_composer |= !is_owned;
+                    expansion.record(work, step, holder)
+                }
+                Resource::Composers => {
+                    work.check()?;
+                    expansion.composer_within(&members, &format!("{base}{path}"))
+                }
+            }
+        })
+    }
+
+    /// The composer within a work, unless an earlier work has the same.
+    fn composer_within(&mut self, members: &[(Cow<'a, str>, V)], path: &str) -> Result<(), Fault> {
+        let Some(composer) = get(members, "composer") else {
+            self.works_without_composer = true;
+            return Ok(());
+        };
+        self.owned_works = true;
+        let image = match composer.image() {
+            Image::Text(text) => text.into_owned().into_bytes(),
+            Image::Container(bytes) => bytes.to_vec(),
+        };
+        self.composers.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
+        if !self.composers.insert(image) {
+            return Ok(());
+        }
+        let holder = self.holder(format!("{path}.composer"))?;
+        self.record(composer, Step::Whole, holder)
+    }
+
+    /// Hits of a search: each has a composer, and perhaps a work.
+    fn results(&mut self, results: V, path: &str) -> Result<(), Fault> {
+        self.any_works = true;
+        let base = format!("{path}.results");
+        for (index, result) in (0..).zip(results.elements()?) {
+            let result = result?;
+            let path = format!("{base}[{index}]");
+            let members = match result.kind()? {
+                Kind::Object => result.members(self.watch)?,
+                _ => {
+                    let holder = self.holder(base.clone())?;
+                    self.record(result, Step::Element(index), holder)?;
+                    continue;
+                }
+            };
+            members.iter().filter(|(key, _)| key != "work").try_for_each(|(_, v)| v.check())?;
+            self.detail(get(&members, "work"), &members, &path)?;
+        }
+        Ok(())
+    }
+
+    /// A composer and one work.
+    fn detail(
+        &mut self,
+        work: Option<V>,
+        members: &[(Cow<'a, str>, V)],
+        path: &str,
+    ) -> Result<(), Fault> {
+        self.any_works = true;
+        if let Some(work) = work {
+            work.check()?;
+        }
+        if self.resource == Resource::Composers {
+            return self.composer_within(members, path);
+        }
+        let Some(work) = work.filter(|work| work.kind() != Ok(Kind::Null)) else { return Ok(()) };
+        let holder = self.holder(format!("{path}.work"))?;
+        if let (Some(composer), Some(last)) =
+            (get(members, "composer"), self.found.holders.last_mut())
+        {
+            last.composer = Some((composer, format!("{path}.composer")));
+        }
+        self.record(work, Step::Whole, holder)
+    }
+}
