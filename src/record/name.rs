@@ -90,8 +90,13 @@ impl<'a> Name<'a> {
 
 /// What keys are made of: composed text without invisible characters, and clean.
 pub fn visible(text: &str) -> Cow<'_, str> {
+    // Nearly all names have characters below U+0300 alone, all of which are composed; of these U+00AD, which begins with
+    // the byte 0xC2, is invisible.
+    if text.bytes().all(|byte| byte < 0xCC && byte != 0xC2) {
+        return Cow::Borrowed(text);
+    }
     let is_composed = || is_nfc_quick(text.chars()) == IsNormalized::Yes;
-    if text.is_ascii() || (!text.contains(is_invisible) && is_composed()) {
+    if !text.contains(is_invisible) && is_composed() {
         return Cow::Borrowed(text);
     }
     Cow::Owned(clean(text.chars().filter(|c| !is_invisible(*c)).nfc().collect()).into_owned())

@@ -119,18 +119,17 @@ impl<'de, T: Shape<'de>> Visitor<'de> for ShapeVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<T, A::Error> {
-        let first = members.next_key::<Key>()?;
+        let mut first = members.next_key::<Key>()?;
         if first.as_ref().is_some_and(|key| *key.0 == *NUMBER_TOKEN.as_bytes()) {
-            return match members.next_value()? {
+            match members.next_value()? {
                 NumberOrMember::Number(text) => {
-                    Ok(T::scalar(Scalar::Number(number::from_json(&text))))
+                    return Ok(T::scalar(Scalar::Number(number::from_json(&text))));
                 }
                 NumberOrMember::Member => {
                     number::leave_unseen();
-                    let next = members.next_key()?;
-                    T::object(next, members)
+                    first = members.next_key()?;
                 }
-            };
+            }
         }
         T::object(first, members)
     }
