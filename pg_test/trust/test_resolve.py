@@ -1,7 +1,5 @@
 """Prepared transactions that look like a load's: only a load's own are finished, and nobody else's stop anybody."""
 
-import uuid
-
 import pytest
 
 import documents
@@ -12,7 +10,7 @@ NULL_ID = "00000000-0000-0000-0000-000000000000"
 # The xid in a forged gid.
 FORGED = [f"pg_opus:{NULL_ID}:1:9223372036854775807", f"pg_opus:{NULL_ID}:1:18446744073709551615", f"pg_opus:{NULL_ID}:0:3",
           f"pg_opus:{NULL_ID}:1:0", "pg_opus:", "pg_opus:x:y:z", f"pg_opus:{NULL_ID}:1:3:4", f"pg_opus:{NULL_ID}:99999999999999999999:3",
-          f"pg_opus:{NULL_ID}:0:99999999", f"pg_opus:0ea103da-44fe-413c-aefd-2f9c1da78642:1:-1"]
+          f"pg_opus:{NULL_ID}:0:99999999", "pg_opus:6f1e1c2e-63a5-4d0e-9b1f-5a4c1d7f0b11:1:-1"]
 
 
 @pytest.fixture
