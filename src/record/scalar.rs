@@ -121,17 +121,26 @@ impl<'de, T: Shape<'de>> Visitor<'de> for ShapeVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<T, A::Error> {
         let mut first = members.next_key::<Key>()?;
         if first.as_ref().is_some_and(|key| *key.0 == *NUMBER_TOKEN.as_bytes()) {
-            match members.next_value()? {
-                NumberOrMember::Number(text) => {
-                    return Ok(T::scalar(Scalar::Number(number::from_json(&text))));
-                }
-                NumberOrMember::Member => {
-                    number::leave_unseen();
-                    first = members.next_key()?;
-                }
+            match number_or_member(&mut members)? {
+                Ok(number) => return Ok(T::scalar(number)),
+                Err(next) => first = next,
             }
         }
         T::object(first, members)
+    }
+}
+
+/// The number that a map stands for, or else the key behind the first.
+#[inline(never)]
+fn number_or_member<'de, A: MapAccess<'de>>(
+    members: &mut A,
+) -> Result<Result<Scalar<'de>, Option<Key<'de>>>, A::Error> {
+    match members.next_value()? {
+        NumberOrMember::Number(text) => Ok(Ok(Scalar::Number(number::from_json(&text)))),
+        NumberOrMember::Member => {
+            number::leave_unseen();
+            members.next_key().map(Err)
+        }
     }
 }
 
