@@ -35,7 +35,13 @@ pub fn load<'a, R: Loadable<'a>>(
 ) -> Result<i64, Failure> {
     let statement = Statement::current();
     // Errors of the server keep all their fields on the way out.
-    error::catch(|| spi::connect(|spi| load_rows::<R>(spi, &statement, document, options)))?
+    let load = || spi::connect(|spi| load_rows::<R>(spi, &statement, document, options));
+    let loaded = error::catch(load).unwrap_or_else(|error| Err(error.into()));
+    if loaded.is_err() {
+        // A load of a trigger's within this one may have come to its end.
+        LoadReport::forget();
+    }
+    loaded
 }
 
 fn load_rows<'a, R: Loadable<'a>>(

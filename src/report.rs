@@ -56,6 +56,17 @@ impl Failure {
         }
     }
 
+    /// A session of a parallel load that does not end when it is told to.
+    pub fn session_lives() -> Self {
+        Failure::Refused {
+            code: ERRCODE_OBJECT_IN_USE,
+            message: "a parallel session of the load does not end".into(),
+            hint: Some(
+                "Nothing has been written. pg_stat_activity shows what it waits for.".into(),
+            ),
+        }
+    }
+
     /// In one phase, a session that could not commit when others had.
     pub fn in_part(session: usize, mut error: ServerError) -> Self {
         error.hint = Some(encoding::for_message(

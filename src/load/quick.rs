@@ -206,7 +206,7 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &O
     if !spi.prepare(&insert(table, &batch, target.table.columns)).only_inserts_into(target.oid) {
         return;
     }
-    let statement = Kept::prepare(spi, &sql);
+    let statement = Kept::prepare(spi, target.oid, &sql);
     drop(shape);
     put_back(Entry {
         table: target.oid,

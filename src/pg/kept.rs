@@ -11,19 +11,21 @@ use super::spi::{Row, Spi};
 /// A prepared statement of the session. The server plans it anew where that is needed.
 pub struct Kept {
     plan: pg_sys::SPIPlanPtr,
+    /// The table that it is about.
+    relation: pg_sys::Oid,
 }
 
 impl Kept {
-    pub fn prepare(spi: &Spi, sql: &[u8]) -> Self {
+    pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8]) -> Self {
         let plan = spi.prepare(sql).pointer();
         // SAFETY: the plan has just been prepared, for this one owner.
         unsafe { pg_sys::SPI_keepplan(plan) };
-        Kept { plan }
+        Kept { plan, relation }
     }
 
     /// Executes the statement and hands each of its rows to `read`.
     pub fn rows<T>(&self, spi: &Spi, read: impl FnMut(&Row) -> T) -> Vec<T> {
-        spi.of_kept(self.plan).rows(read)
+        spi.of_kept(self.plan, self.relation).rows(read)
     }
 
     /// Frees the plan. That is no matter of `Drop`: what a session has when it ends goes with the session.

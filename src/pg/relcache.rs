@@ -257,6 +257,13 @@ fn trigger(trigger: &pg_sys::Trigger) -> TriggerFacts {
         on_insert: has(pg_sys::TRIGGER_TYPE_INSERT),
         deferrable: trigger.tgdeferrable,
         fires: fires(trigger.tgenabled as u8),
+        // SAFETY: null, or the text of an expression tree.
+        when: unsafe {
+            match trigger.tgqual.is_null() {
+                true => Expression::default(),
+                false => expression::of(pg_sys::stringToNode(trigger.tgqual).cast()),
+            }
+        },
     }
 }
 
@@ -310,7 +317,11 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
             partial: !(*relation).rd_indextuple.is_null()
                 && !pg_sys::RelationGetIndexPredicate(relation).is_null(),
             built_in: (*class).relam.to_u32() < FIRST_NORMAL_OID
-                && classes(relation, keys).iter().all(|class| *class < FIRST_NORMAL_OID),
+                && classes(relation, keys).iter().all(|class| *class < FIRST_NORMAL_OID)
+                && (0..keys as i32).all(|key| {
+                    let attribute = attribute_of((*relation).rd_att, key);
+                    (*attribute).atttypid.to_u32() < FIRST_NORMAL_OID
+                }),
             key,
             expressions: of(pg_sys::RelationGetIndexExpressions(relation))
                 .and(of(pg_sys::RelationGetIndexPredicate(relation))),

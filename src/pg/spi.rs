@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::ptr;
 
-use pgrx::{FromDatum, PgList, pg_sys};
+use pgrx::{FromDatum, PgList, PgSqlErrorCode, pg_sys};
 
 /// An open connection.
 pub struct Spi(());
@@ -25,6 +25,10 @@ pub fn connect<T>(work: impl FnOnce(&Spi) -> T) -> T {
 /// A prepared statement, planned at its first execution.
 pub struct Plan<'spi> {
     plan: pg_sys::SPIPlanPtr,
+    /// It outlives the connection, and so do its references to what is cached.
+    kept: bool,
+    /// A table that the statement must be about.
+    relation: Option<pg_sys::Oid>,
     _spi: &'spi Spi,
 }
 
@@ -38,12 +42,18 @@ impl Spi {
             // SAFETY: reads a variable that SPI_prepare has set.
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
-        Plan { plan, _spi: self }
+        Plan { plan, kept: false, relation: None, _spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
-    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr) -> Plan<'_> {
-        Plan { plan, _spi: self }
+    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
+        Plan { plan, kept: true, relation: Some(relation), _spi: self }
+    }
+
+    /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
+    /// who renames a schema asks for no lock. Then the statement fails, before or after it is executed.
+    pub fn prepare_for(&self, relation: pg_sys::Oid, sql: &[u8]) -> Plan<'_> {
+        Plan { relation: Some(relation), ..self.prepare(sql) }
     }
 
     /// Runs one or more statements.
@@ -67,8 +77,31 @@ impl Plan<'_> {
     /// Whether the server plans the statement, an INSERT, as one that writes to this table and nothing else: no rule has
     /// rewritten it, and no extension has put a node of its own on top.
     pub fn only_inserts_into(&self, table: pg_sys::Oid) -> bool {
-        // SAFETY: the plan is a prepared statement's; it is released behind the look. Nodes are cast after their tags
-        // are read.
+        // SAFETY: the statement is a planned one.
+        self.look(|statement| unsafe { is_insert_into(statement, table) })
+    }
+
+    /// Raises an error if the statement is not about its table any more.
+    fn check_relation(&self) {
+        let Some(relation) = self.relation else { return };
+        let is_about = |statement: *mut pg_sys::PlannedStmt| {
+            // SAFETY: the list is the plan's own.
+            let relations = unsafe { PgList::<pg_sys::Oid>::from_pg((*statement).relationOids) };
+            relations.iter_oid().any(|oid| oid == relation)
+        };
+        if !self.look(is_about) {
+            pgrx::ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "a table of the load was renamed or replaced meanwhile"
+            );
+        }
+    }
+
+    /// What is to be seen in the plan of the one statement; `false` where there is none.
+    fn look(&self, see: impl FnOnce(*mut pg_sys::PlannedStmt) -> bool) -> bool {
+        // SAFETY: the plan is a prepared statement's; it is released behind the look, for the owner that the server has
+        // counted it for.
         unsafe {
             let cached = pg_sys::SPI_plan_get_cached_plan(self.plan);
             if cached.is_null() {
@@ -76,9 +109,9 @@ impl Plan<'_> {
             }
             let list = PgList::<pg_sys::PlannedStmt>::from_pg((*cached).stmt_list);
             let only = list.get_ptr(0).filter(|_| list.len() == 1);
-            let answer = only.is_some_and(|statement| is_insert_into(statement, table));
-            // A plan that is not kept has no owner.
-            pg_sys::ReleaseCachedPlan(cached, ptr::null_mut());
+            let answer = only.is_some_and(see);
+            let owner = if self.kept { pg_sys::CurrentResourceOwner } else { ptr::null_mut() };
+            pg_sys::ReleaseCachedPlan(cached, owner);
             answer
         }
     }
@@ -106,12 +139,16 @@ impl Plan<'_> {
 
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
+        self.check_relation();
         // SAFETY: the plan is alive as long as the connection; it has no parameters.
-        unsafe {
+        let processed = unsafe {
             let code = pg_sys::SPI_execute_plan(self.plan, ptr::null_mut(), ptr::null(), false, 0);
             check(code, "SPI_execute_plan");
             pg_sys::SPI_processed
-        }
+        };
+        // The execution may have planned it anew.
+        self.check_relation();
+        processed
     }
 
     /// Executes a query and hands its first row to `read`.

@@ -65,7 +65,14 @@ impl Team {
                 transaction::forget_cancel();
                 transaction::allow_interrupts();
             }
-            Err(_) => self.abort(),
+            // Beside a worker that still has its rows, the caller's session would wait for it.
+            Err(why) => {
+                let all_ended = self.abort();
+                // Beside a worker that still has its rows, the caller's session would wait for it.
+                if !all_ended && matches!(why, Alone::Reason(_)) {
+                    return Err(Failure::session_lives().into());
+                }
+            }
         }
         outcome
     }

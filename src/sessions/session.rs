@@ -66,12 +66,10 @@ fn work(link: &mut Link, inbox: &mut Inbox) -> Result<(), Failure> {
     log::keep();
     background::report_running(&query);
     lock_all(link, inbox)?;
-    let place = Place { session: link.session, sessions, load_id, resource };
+    let place = Place { session: link.session, sessions, load_id, resource, rows };
     let gid = spi::connect(|spi| match resource {
-        Resource::Composers => {
-            write::<Composer>(spi, link, inbox, &place, on_conflict, table, rows)
-        }
-        Resource::Works => write::<Work>(spi, link, inbox, &place, on_conflict, table, rows),
+        Resource::Composers => write::<Composer>(spi, link, inbox, &place, on_conflict, table),
+        Resource::Works => write::<Work>(spi, link, inbox, &place, on_conflict, table),
     })?;
     fault::point("preparing", link.session);
     interrupt::check();
@@ -140,6 +138,8 @@ struct Place {
     sessions: usize,
     load_id: uuid::Uuid,
     resource: Resource,
+    /// New rows of the load, in all sessions.
+    rows: usize,
 }
 
 impl Place {
@@ -156,13 +156,12 @@ fn write<R: Row>(
     place: &Place,
     on_conflict: OnConflict,
     table: u32,
-    all: usize,
 ) -> Result<Option<String>, Failure> {
     let target = target::find(R::TABLE, on_conflict)?;
     if target.oid.to_u32() != table {
         return Err(Failure::replaced(R::TABLE.name));
     }
-    let check = Check::of(place.resource, &target, all, false);
+    let check = Check::of(place.resource, &target, place.rows, false);
     let writer = Writer { spi, target: &target, on_conflict, proved: check.proves };
     let mut run = writer.start(BATCH_ROWS);
     let mut missing = HashSet::new();
@@ -178,15 +177,13 @@ fn write<R: Row>(
             ToSession::Parents(_) => {}
             ToSession::Rows { known, rows } => {
                 link.batch += 1;
-                put(link, place, &check, &missing, &mut run, known, rows, all).map_err(
-                    |failure| {
-                        let batch = link.batch;
-                        let (session, sessions) = (place.session + 1, place.sessions);
-                        let line = format!("batch {batch} of session {session} of {sessions}");
-                        let error = ServerError::from(failure);
-                        Failure::from(error.with_context(line.into_bytes()))
-                    },
-                )?;
+                put(link, place, &check, &missing, &mut run, known, rows).map_err(|failure| {
+                    let batch = link.batch;
+                    let (session, sessions) = (place.session + 1, place.sessions);
+                    let line = format!("batch {batch} of session {session} of {sessions}");
+                    let error = ServerError::from(failure);
+                    Failure::from(error.with_context(line.into_bytes()))
+                })?;
                 fault::point("inserting", place.session);
             }
             ToSession::Finish => {
@@ -220,7 +217,6 @@ fn put(
     run: &mut Run<'_>,
     known: Known,
     slice: Slice<'_>,
-    all: usize,
 ) -> Result<(), Failure> {
     let rows = Rows::new(vec![slice]);
     let mut write = rows.all();
@@ -234,7 +230,7 @@ fn put(
     let written = match known {
         Known::New => {
             link.in_bulk = true;
-            let written = run.bulk(&rows, &write, all, place.session);
+            let written = run.bulk(&rows, &write, place.rows, place.session);
             link.in_bulk = false;
             written
         }

@@ -169,8 +169,8 @@ impl Team {
         Ok(())
     }
 
-    /// Ends all sessions without a commit, and waits until they have ended.
-    pub fn abort(mut self) {
+    /// Ends all sessions without a commit, and waits until they have ended; whether they have.
+    pub fn abort(mut self) -> bool {
         transaction::hold_interrupts();
         for member in &mut self.members {
             // One that has prepared is deaf to signals.
@@ -178,8 +178,9 @@ impl Team {
             member.tell(&ToSession::Rollback);
         }
         background::terminate_all();
-        self.wait_for_end();
+        let ended = self.wait_for_end();
         transaction::allow_interrupts();
+        ended
     }
 
     /// The sessions have done their work, or have none.
@@ -190,13 +191,16 @@ impl Team {
         self.wait_for_end();
     }
 
-    fn wait_for_end(self) {
+    fn wait_for_end(self) -> bool {
         let start = Instant::now();
         let ended = |member: &Member| member.worker.has_stopped();
-        while !self.members.iter().all(ended) && start.elapsed() < PATIENCE {
+        let all_ended = || self.members.iter().all(ended);
+        while !all_ended() && start.elapsed() < PATIENCE {
             queue::wait(Duration::from_millis(10));
         }
+        let all_ended = all_ended();
         background::forget_all();
         self.segment.detach();
+        all_ended
     }
 }

@@ -93,6 +93,8 @@ pub struct TriggerFacts {
     pub deferrable: bool,
     /// It fires under the session's replication role, and is not disabled.
     pub fires: bool,
+    /// Its WHEN condition, which the server evaluates for each row when the row is written.
+    pub when: Expression,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,7 @@ pub struct IndexFacts {
     pub partial: bool,
     /// Key columns; 0 stands for an expression.
     pub key: Vec<i16>,
-    /// Access method and operator classes are the server's own.
+    /// Access method, operator classes and the types of its columns are the server's own.
     pub built_in: bool,
     /// What its expressions and its predicate are.
     pub expressions: Expression,

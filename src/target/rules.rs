@@ -36,6 +36,7 @@ pub fn bulk_insert(table: &TableFacts, columns: &[Column], types: &[u32]) -> Res
         (table.insert_rules, "the table has a rule for INSERT"),
         (table.triggers.iter().any(fires_before_a_row), "the table has a BEFORE ROW trigger"),
         (table.checks.iter().any(|check| check.volatile), "a CHECK calls a volatile function"),
+        (conditions(table).any(|when| when.volatile), "a trigger's WHEN calls a volatile function"),
     ];
     if let Some((_, reason)) = refused.iter().find(|(holds, _)| *holds) {
         return Err(reason);
@@ -58,6 +59,12 @@ pub fn bulk_insert(table: &TableFacts, columns: &[Column], types: &[u32]) -> Res
         }
     }
     Ok(())
+}
+
+/// The WHEN conditions that an INSERT evaluates for each row.
+fn conditions(table: &TableFacts) -> impl Iterator<Item = Expression> {
+    let evaluated = |trigger: &&TriggerFacts| trigger.on_insert && trigger.for_each_row;
+    table.triggers.iter().filter(evaluated).map(|trigger| trigger.when)
 }
 
 /// BEFORE ROW and INSTEAD OF triggers of an INSERT: disabled ones too, as COPY asks.
@@ -114,10 +121,13 @@ fn runs_own_code_only(table: &TableFacts, columns: &[Column]) -> bool {
         .iter()
         .copied()
         .chain(others(table, columns).filter_map(|column| column.default))
-        .chain(table.indexes.iter().map(|index| index.expressions));
+        .chain(table.indexes.iter().map(|index| index.expressions))
+        .chain(conditions(table));
     !evaluated.fold(Expression::default(), Expression::and).foreign_code
         && table.indexes.iter().all(|index| index.built_in)
         && !has_before_trigger(table)
+        // The bounds may be expressions of a parent table.
+        && !table.is_partition
 }
 
 fn has_before_trigger(table: &TableFacts) -> bool {
@@ -147,6 +157,7 @@ pub fn set_based_key(
 ) -> Result<(), Reason> {
     let trigger = table.check_trigger(key.constraint);
     let refused = [
+        (key.references == table.oid, "the foreign key refers to its own table"),
         (!parent_is_ordinary, "the referenced table is not an ordinary one"),
         (key.operators != [TEXT_EQUAL], "the foreign key is not one of text"),
         (trigger.is_none_or(|trigger| trigger.deferrable), "the foreign key is deferrable"),

@@ -199,7 +199,7 @@ impl Run<'_> {
     fn insert(&self) -> &Plan<'_> {
         let Writer { spi, target, .. } = self.writer;
         let sql = || insert(&target.name, &self.name, target.table.columns);
-        self.insert.get_or_init(|| spi.prepare(&sql()))
+        self.insert.get_or_init(|| spi.prepare_for(target.oid, &sql()))
     }
 
     /// Writes a batch of new rows in bulk, where the table allows it and `all` are enough; else they are still to be
@@ -306,11 +306,14 @@ impl Run<'_> {
         if known == Known::New || !self.merges() {
             let insert = self.insert();
             let written = subtransaction::within(|| insert.execute())?;
+            // A rule may write other rows, and more of them.
+            let written = written.min(write.len() as u64);
             return Ok(Written { written, inserted: written });
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
-            let merge =
-                self.merge.get_or_init(|| spi.prepare(&counted_merge(table, &self.name, columns)));
+            let merge = self.merge.get_or_init(|| {
+                spi.prepare_for(target.oid, &counted_merge(table, &self.name, columns))
+            });
             let count = |row: &Row, column| row.get::<i64>(column).unwrap_or_default() as u64;
             let read = |row: &Row| Written { written: count(row, 1), inserted: count(row, 2) };
             return Ok(subtransaction::within(|| merge.row(read))?.unwrap_or_default());
@@ -321,8 +324,9 @@ impl Run<'_> {
             (OnConflict::Update, Known::Changed) => 0,
             (OnConflict::Update, _) => write.len() - self.writer.compare(rows, write).count(),
         };
-        let merge =
-            self.merge.get_or_init(|| spi.prepare(&merge(table, &self.name, columns, on_conflict)));
+        let merge = self.merge.get_or_init(|| {
+            spi.prepare_for(target.oid, &merge(table, &self.name, columns, on_conflict))
+        });
         let written = subtransaction::within(|| merge.execute())?;
         Ok(Written { written, inserted: written.min(new as u64) })
     }

@@ -61,6 +61,7 @@ pub struct Check {
 
 /// The table that the works refer to.
 struct Parents {
+    oid: pg_sys::Oid,
     name: TableName,
     /// The column that they refer to, quoted.
     column: Vec<u8>,
@@ -198,7 +199,7 @@ impl Check {
 
     /// The places of the `keys` that are there.
     fn look_up(&self, spi: &Spi, keys: &[&str]) -> Vec<i32> {
-        let Some(Parents { name, column, owner }) = &self.parents else { return vec![] };
+        let Some(Parents { oid, name, column, owner }) = &self.parents else { return vec![] };
         let batch_name = batch_name("parents");
         let mut batch = Batch::register(spi, &batch_name, COLUMNS, keys.len());
         let mut tuples = Tuples::new(encoding::encode());
@@ -212,7 +213,7 @@ impl Check {
         batch.fill(tuples.formed().iter());
         let few = keys.len() < FEW_PARENTS;
         let sql = parents(name, &batch_name, column, self.proves.is_some(), few);
-        let run = || spi.row(&sql, |row| row.get::<Vec<i32>>(1));
+        let run = || spi.prepare_for(*oid, &sql).row(|row| row.get::<Vec<i32>>(1));
         let places = match owner {
             Some(owner) => as_owner(*owner, run),
             None => run(),
@@ -232,6 +233,7 @@ fn is_known_before(table: &TableFacts, key: &ForeignKeyFacts) -> bool {
         trigger.on_insert && trigger.timing != Timing::After
     };
     table.is_ordinary()
+        && key.references != table.oid
         && !table.insert_rules
         && key.operators == [TEXT_EQUAL]
         && !table.triggers.iter().any(changes)
@@ -255,6 +257,7 @@ impl Parents {
         let column = key.referenced_columns.first();
         let column = column.and_then(|column| relation::column_name(oid, *column));
         let parents = relation::qualified_name(oid).zip(column).map(|(name, column)| Parents {
+            oid,
             name: TableName { name, ordinary },
             column: relation::quoted(&column),
             owner: Some(owner),
@@ -267,6 +270,6 @@ impl Parents {
         let oid = relation::find(Composer::TABLE.name, relation::Lock::Read)?;
         let (ordinary, _) = relcache::ordinary_and_owner(oid);
         let name = TableName { name: relation::qualified_name(oid)?, ordinary };
-        Some(Parents { name, column: Composer::TABLE.key().into(), owner: None })
+        Some(Parents { oid, name, column: Composer::TABLE.key().into(), owner: None })
     }
 }

@@ -88,7 +88,8 @@ impl Writer<'_> {
             batch.append(tuples.iter());
         }
         let sql = compare(&self.target.name, &name, table.columns, self.on_conflict);
-        let found = self.spi.row(&sql, |row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
+        let compare = self.spi.prepare_for(self.target.oid, &sql);
+        let found = compare.row(|row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
         let (changed, equal) = found.unwrap_or_default();
         let mut there = There::default();
         for (ordinals, differs) in [(changed, true), (equal, false)] {

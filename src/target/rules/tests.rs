@@ -36,7 +36,12 @@ fn trigger(timing: Timing, for_each_row: bool) -> TriggerFacts {
         on_insert: true,
         deferrable: false,
         fires: true,
+        when: Expression::default(),
     }
+}
+
+fn trigger_when(when: Expression) -> TriggerFacts {
+    TriggerFacts { when, ..trigger(Timing::After, true) }
 }
 
 fn key() -> ForeignKeyFacts {
@@ -127,6 +132,7 @@ fn what_copy_does_row_by_row_is_refused() {
     assert!(refused(|it| it.triggers.push(trigger(Timing::Before, true))));
     assert!(refused(|it| it.triggers.push(trigger(Timing::InsteadOf, true))));
     assert!(refused(|it| it.checks.push(VOLATILE)));
+    assert!(refused(|it| it.triggers.push(trigger_when(VOLATILE))));
     assert!(refused(|it| it.columns[2].type_oid = UUID));
     assert!(refused(|it| it.columns[2].typmod = 14));
     assert!(refused(|it| it.columns[2].generated = Generated::Stored));
@@ -177,6 +183,8 @@ fn nobody_may_look_before_the_late_entries_are_made() {
     assert!(refused(|it| it.indexes[0].key = vec![1, 2]));
     assert!(refused(|it| it.indexes[0].expressions = FOREIGN));
     assert!(refused(|it| it.columns.insert(0, column("more", UUID, false))));
+    assert!(refused(|it| it.triggers.push(trigger_when(FOREIGN))));
+    assert!(refused(|it| it.is_partition = true));
     // Queued, they fire when the entries are there.
     assert_eq!(late(&with(|it| it.triggers.push(trigger(Timing::After, true)))), Some(3));
     assert_eq!(late(&with(|it| it.checks.push(HARMLESS))), Some(3));
@@ -187,6 +195,8 @@ fn nobody_may_delete_a_parent_behind_its_proof() {
     let refused = |change: fn(&mut TableFacts)| as_set(&with(change)).is_err();
     assert!(refused(|it| it.checks.push(FOREIGN)));
     assert!(refused(|it| it.triggers.push(trigger(Timing::Before, false))));
+    assert!(refused(|it| it.triggers.push(trigger_when(FOREIGN))));
+    assert!(refused(|it| it.is_partition = true));
     assert!(refused(|it| it.indexes[0].built_in = false));
     assert!(refused(|it| it.triggers[0].deferrable = true));
     assert!(refused(|it| it.triggers.clear()));
@@ -196,6 +206,8 @@ fn nobody_may_delete_a_parent_behind_its_proof() {
         it.columns.push(more);
     }));
     assert!(set_based_key(&works(), COLUMNS, &key(), false).is_err());
+    let own = ForeignKeyFacts { references: works().oid, ..key() };
+    assert!(set_based_key(&works(), COLUMNS, &own, true).is_err());
     let other = ForeignKeyFacts { operators: vec![TEXT_EQUAL + 1], ..key() };
     assert!(set_based_key(&works(), COLUMNS, &other, true).is_err());
 }
