@@ -92,12 +92,24 @@ pub fn load<'a, R: Loadable<'a>>(
         return Ok(None);
     };
     let table = entry.table;
+    let entry = Lent(Some(entry));
     lock::catalogue(table, Share::Shared);
     let mut progress = Progress::start(table, document.size() as u64);
-    let report = load_with::<R>(spi, document, options, reason, &entry, start, &mut progress);
+    let report = match &entry.0 {
+        Some(entry) => load_with::<R>(spi, document, options, reason, entry, start, &mut progress),
+        None => Ok(None),
+    };
     progress.end();
-    put_back(entry);
     report
+}
+
+/// An entry that is in use. It goes back to the others whatever happens: an error of the server unwinds past it.
+struct Lent(Option<Entry>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        KEPT.with_borrow_mut(|all| all.extend(self.0.take()));
+    }
 }
 
 /// Why the load does not go parallel, where it is known not to, and is small.
