@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Elements, Image, Kind, Value, Watch, number};
+use super::{Elements, Image, Kind, Value, Watch, number, with_room};
 use crate::error::Fault;
 
 const COUNT_MASK: u32 = 0x0FFF_FFFF;
@@ -262,8 +262,13 @@ impl<'a> Value<'a> for Jsonb<'a> {
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
         watch.check()?;
-        let members = self.container(true)?.members()?;
-        members.map(|m| m.and_then(|(key, value)| Ok((Cow::Borrowed(text(key)?), value)))).collect()
+        let container = self.container(true)?;
+        let mut members = with_room(container.count())?;
+        for member in container.members()? {
+            let (key, value) = member?;
+            members.push((Cow::Borrowed(text(key)?), value));
+        }
+        Ok(members)
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {

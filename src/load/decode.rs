@@ -7,12 +7,12 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use crate::decode::Mode;
-use crate::document::{Arrival, Watch};
+use crate::document::{Arrival, Memory, Watch};
 use crate::error::{Fault, LoadError};
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::{encoding, error, interrupt, threads, transaction};
+use crate::pg::{encoding, error, interrupt, memory, threads, transaction};
 use crate::prepare::{Document, Loadable, Prepared, prepare};
 use crate::report::Failure;
 use crate::rows::order::Repeated;
@@ -45,6 +45,8 @@ pub fn decode<'a, R: Loadable<'a>>(
         encode: encoding::encode(),
     };
     let watch = Watch::of_document(document.size());
+    let memory = Memory { is_short: memory::is_short, can_have: memory::can_have };
+    let watch = watch.of_memory(memory);
     let watch = if alone { watch.asking(interrupt::pending) } else { watch };
     let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
     if alone {
