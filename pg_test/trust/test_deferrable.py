@@ -40,7 +40,7 @@ def test_holds(catalogue, kind, initially, bulk_insert, foreign_keys):
 def test_deferred_may_be_mended(catalogue):
     """A deferred constraint that is broken within the transaction and holds at its end is none's concern."""
     catalogue.run("ALTER TABLE works ADD UNIQUE (title) DEFERRABLE INITIALLY DEFERRED")
-    records = [documents.work(n, f"Same {n % 500}") for n in range(1000)]
+    records = [documents.work(n, f"Same {n % 500}") for n in range(1, 1001)]
     with catalogue.connection.transaction():
         assert catalogue.load("works", documents.text(records)) == 1000
         catalogue.run("UPDATE works SET title = 'Title ' || imslp_id")

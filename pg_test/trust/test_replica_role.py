@@ -1,5 +1,6 @@
 """Code of users that a load reaches never runs under session_replication_role = replica, nor does it leave its plans."""
 
+import psycopg
 import pytest
 
 import documents
@@ -89,6 +90,15 @@ def mallory(session, connect, database):
     session.run("DROP OWNED BY mallory, bookkeeper CASCADE; DROP ROLE mallory; DROP ROLE bookkeeper")
 
 
+def needs_xml(session, ddl):
+    """Some servers are built without libxml."""
+    try:
+        if "query_to_xml" in ddl:
+            session.run("SELECT query_to_xml('SELECT 1', true, false, '')")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("the server is built without libxml")
+
+
 @pytest.mark.parametrize("workers", [0, 2], ids=["one session", "two workers"])
 @pytest.mark.parametrize("bulk_insert", [True, False], ids=["bulk", "insert"])
 @pytest.mark.parametrize("place", PLACES)
@@ -96,6 +106,7 @@ def test_users_code(mallory, session, place, bulk_insert, workers):
     """Other owners' triggers, keys and rules are in force in code that a load calls."""
     bulk(mallory, bulk_insert)
     resource, ddl = PLACES[place]
+    needs_xml(session, ddl)
     mallory.run(ddl.replace("{see}", "m.evil()"))
     session.run("TRUNCATE seen")
     records = [documents.work(n) if resource == "works" else documents.composer(n) for n in range(100, 700)]
@@ -112,7 +123,9 @@ def test_users_code(mallory, session, place, bulk_insert, workers):
 
 def test_plans_made_meanwhile_keep_their_rules(mallory, session):
     """A statement that is planned within a load, in the default of a column, does what its table's rules say."""
-    mallory.run("""ALTER TABLE works ADD note text DEFAULT query_to_xml('SELECT m.ruled(5)', true, false, '')::text""")
+    mallory.run("""CREATE FUNCTION m.ruled_set() RETURNS TABLE (t tsquery, s tsquery) LANGUAGE plpgsql AS $$
+            BEGIN PERFORM m.ruled(5); RETURN QUERY SELECT 'a'::tsquery, 'b'::tsquery; END $$;
+        ALTER TABLE works ADD note text DEFAULT ts_rewrite('a'::tsquery, 'SELECT t, s FROM m.ruled_set()')::text""")
     mallory.load("works", documents.works(1, 600))
     rows, audited = session.run("SELECT (SELECT count(*) FROM bank.ruled), (SELECT count(*) FROM bank.audit WHERE n > 0)")[0]
     assert rows == audited == 600
