@@ -15,4 +15,4 @@ CREATE TABLE rejected_records (
 COMMENT ON TABLE rejected_records IS 'Records that a load with on_error => ''ignore'' set aside.';
 COMMENT ON COLUMN rejected_records.ordinal IS 'Place in the document, from 0';
 COMMENT ON COLUMN rejected_records.path IS 'SQL/JSON path in the document';
-COMMENT ON COLUMN rejected_records.record IS 'The record; its text, as a JSON string, where it is no valid JSON';
+COMMENT ON COLUMN rejected_records.record IS 'The record; its text, as a JSON string, where it is no valid JSON or longer than 256 kB of text';

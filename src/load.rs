@@ -20,6 +20,7 @@ use self::own_session::OwnSession;
 use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
+use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{error, log, relation, spi};
@@ -68,6 +69,7 @@ fn load_rows<'a, R: Loadable<'a>>(
     let target = target::find(R::TABLE, on_conflict)?;
     fault::point("located", fault::LEADER);
     let mut progress = Progress::start(target.oid, document.size() as u64);
+    let _reserve = Reserve::hold(document.size())?;
 
     let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
     let decode_ms = milliseconds(start);

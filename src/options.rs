@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::excerpt;
-use crate::report::Failure;
+use crate::report::{BadArgument, Failure};
 
 /// What happens to a record whose key the table has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,25 +52,21 @@ impl Options {
         let reject_limit = reject_limit
             .map(|limit| {
                 u64::try_from(limit).ok().filter(|&limit| limit > 0).ok_or_else(|| {
-                    Failure::argument(
-                        "reject_limit",
-                        &format!("must be greater than zero, not {limit}"),
-                    )
+                    Failure::argument("reject_limit", BadArgument::NotPositive(limit))
                 })
             })
             .transpose()?;
         if reject_limit.is_some() && on_error == OnError::Stop {
-            return Err(Failure::argument("reject_limit", "needs on_error => 'ignore'"));
+            return Err(Failure::argument("reject_limit", BadArgument::WithoutIgnore));
         }
         let workers = workers
             .map(|workers| {
-                u32::try_from(workers).map_err(|_| {
-                    Failure::argument("workers", &format!("must not be negative, but is {workers}"))
-                })
+                u32::try_from(workers)
+                    .map_err(|_| Failure::argument("workers", BadArgument::Negative(workers)))
             })
             .transpose()?;
         let create_composers = create_composers
-            .ok_or_else(|| Failure::argument("create_composers", "must not be null"))?;
+            .ok_or_else(|| Failure::argument("create_composers", BadArgument::Null))?;
         Ok(Options { on_conflict, on_error, reject_limit, workers, create_composers })
     }
 }
@@ -82,12 +77,9 @@ fn one_of<T: Copy>(
     choices: &[(&str, T)],
 ) -> Result<T, Failure> {
     let names: Vec<_> = choices.iter().map(|(name, _)| format!("'{name}'")).collect();
-    let Some(value) = value else { return Err(Failure::argument(argument, "must not be null")) };
+    let Some(value) = value else { return Err(Failure::argument(argument, BadArgument::Null)) };
     let chosen = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(value));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
-        Failure::argument(
-            argument,
-            &format!("must be one of {}, not '{}'", names.join(", "), excerpt(value)),
-        )
+        Failure::argument(argument, BadArgument::NoneOf { choices: &names, found: value })
     })
 }

@@ -3,6 +3,7 @@
 //! Which fault has which SQLSTATE is known here alone. Faults that Postgres has too carry its codes.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::time::Instant;
 
 use pgrx::PgSqlErrorCode::{self, *};
@@ -26,15 +27,49 @@ pub enum Failure {
     Refused { code: PgSqlErrorCode, message: String, hint: Option<String> },
 }
 
+/// What is wrong with an argument of a call.
+#[derive(Debug)]
+pub enum BadArgument<'a> {
+    Null,
+    NotPositive(i64),
+    Negative(i32),
+    /// It has a meaning with `on_error => 'ignore'` only.
+    WithoutIgnore,
+    /// Not one of these words, which stand in quotes.
+    NoneOf {
+        choices: &'a [String],
+        found: &'a str,
+    },
+}
+
+impl fmt::Display for BadArgument<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadArgument::Null => write!(f, "must not be null"),
+            BadArgument::NotPositive(value) => {
+                write!(f, "must be greater than zero, not {value}")
+            }
+            BadArgument::Negative(value) => write!(f, "must not be negative, but is {value}"),
+            BadArgument::WithoutIgnore => write!(f, "needs on_error => 'ignore'"),
+            BadArgument::NoneOf { choices, found } => {
+                write!(f, "must be one of {}, not '{}'", choices.join(", "), excerpt(found))
+            }
+        }
+    }
+}
+
 impl Failure {
     pub fn load(error: LoadError) -> Self {
         Failure::Load { error, record: None }
     }
 
-    pub fn argument(name: &str, problem: &str) -> Self {
+    pub fn argument(name: &str, problem: BadArgument) -> Self {
         let code = match problem {
-            "must not be null" => ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            _ => ERRCODE_INVALID_PARAMETER_VALUE,
+            BadArgument::Null => ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            BadArgument::NotPositive(_)
+            | BadArgument::Negative(_)
+            | BadArgument::WithoutIgnore
+            | BadArgument::NoneOf { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
         };
         Failure::Refused { code, message: format!("{name} {problem}"), hint: None }
     }

@@ -26,6 +26,15 @@ const VARLENA_HEADER: usize = 4;
 const SHORT_MAX: usize = 0x7F;
 const TEXT_OID: u32 = 25;
 
+/// Room of a longer tuple is not kept for the next one. In bytes.
+const LONG: usize = 1 << 20;
+
+/// A jsonb of one string: an array of one element that stands for it, and the element's entry without its length
+/// (`jsonb.h`). A string may be as long as the length has room for.
+const JSONB_SCALAR: u32 = 0x5000_0001;
+const JSONB_STRING: u32 = 0x8000_0000;
+const LONGEST_JSONB_STRING: usize = 0x0FFF_FFFF;
+
 /// Turns a text into the database's encoding; none where it has no such character.
 pub type Encode = fn(&str) -> Option<Cow<'_, [u8]>>;
 
@@ -68,6 +77,7 @@ impl Former {
             self.append(tuples);
         }
         self.data.clear();
+        self.data.shrink_to(LONG);
         self.present.clear();
         self.encodable = true;
         encodable
@@ -115,8 +125,29 @@ impl Former {
             self.data.extend_from_slice(bytes);
         } else {
             self.align(VARLENA_HEADER);
-            append_varlena(&mut self.data, bytes);
+            append_varlena(&mut self.data, &[bytes]);
         }
+    }
+
+    /// A text as a jsonb string; `false`, and nothing is put, where it is too long for one.
+    pub fn jsonb_string(&mut self, text: &str) -> bool {
+        let Some(bytes) = (self.encode)(text) else {
+            (_, self.encodable) = (self.present.push(true), false);
+            return true;
+        };
+        if bytes.len() > LONGEST_JSONB_STRING {
+            return false;
+        }
+        self.present.push(true);
+        let entry = JSONB_STRING | bytes.len() as u32;
+        let words = [JSONB_SCALAR.to_ne_bytes(), entry.to_ne_bytes()];
+        if self.data.try_reserve(bytes.len() + 4 * VARLENA_HEADER).is_err() {
+            self.out_of_memory = true;
+        } else {
+            self.align(VARLENA_HEADER);
+            append_varlena(&mut self.data, &[words.as_flattened(), &bytes]);
+        }
+        true
     }
 
     /// A jsonb container as stored, without its varlena header.
@@ -175,11 +206,24 @@ impl Tuples {
     /// Adds a row; `false`, and none is added, where a text could not be encoded.
     pub fn add(&mut self, put: impl FnOnce(&mut Former)) -> bool {
         put(&mut self.former);
+        if self.former.reserve(&mut self.formed.bytes).is_err() {
+            self.former.out_of_memory = true;
+            return true;
+        }
         let encodable = self.former.finish(&mut self.formed.bytes);
         if encodable {
             self.formed.ends.push(self.formed.bytes.len());
         }
         encodable
+    }
+
+    /// How many bytes the tuples take. A fault where there was no memory for one of them.
+    pub fn bytes(&self) -> Result<usize, Fault> {
+        if self.former.out_of_memory {
+            Err(Fault::OutOfMemory)
+        } else {
+            Ok(self.formed.bytes.len())
+        }
     }
 
     pub fn formed(self) -> Formed {
@@ -205,12 +249,12 @@ fn short_header(length: usize) -> u8 {
     if cfg!(target_endian = "little") { (length << 1) | 1 } else { length | 0x80 }
 }
 
-/// Appends a varlena with a header of 4 bytes, which counts itself.
-fn append_varlena(data: &mut Vec<u8>, bytes: &[u8]) {
-    let length = (bytes.len() + VARLENA_HEADER) as u32;
+/// Appends a varlena of these parts, with a header of 4 bytes, which counts itself.
+fn append_varlena(data: &mut Vec<u8>, parts: &[&[u8]]) {
+    let length = (parts.iter().map(|part| part.len()).sum::<usize>() + VARLENA_HEADER) as u32;
     let header = if cfg!(target_endian = "little") { length << 2 } else { length };
     data.extend_from_slice(&header.to_ne_bytes());
-    data.extend_from_slice(bytes);
+    parts.iter().for_each(|part| data.extend_from_slice(part));
 }
 
 impl Sink for Former {
@@ -236,7 +280,7 @@ impl Sink for Former {
             };
             // The array's own header has 4 bytes: aligned in the array is aligned behind it.
             array.resize(array.len().next_multiple_of(VARLENA_HEADER), 0);
-            append_varlena(&mut array, &bytes);
+            append_varlena(&mut array, &[&bytes]);
         }
         self.varlena(Some(&array));
     }

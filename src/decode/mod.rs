@@ -5,10 +5,12 @@
 
 mod faults;
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use crate::document::find::{Found, Record, Records, Source};
-use crate::document::{Kind, Value, Watch, push};
+use crate::document::{Kind, Value, Watch, push, with_room};
 use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::Row;
 use crate::record::composer::Composer;
@@ -23,6 +25,10 @@ use self::faults::Faults;
 
 /// How many records a thread takes at a time, and decodes between two looks at whether it is to stop.
 const SLICE: usize = 512;
+
+/// Records of so many bytes and more are read only where there is memory for their texts, so many times their size.
+const LARGE: usize = 256 << 10;
+const READING: usize = 2;
 
 /// The records of a document, their rows, and the faults of those that gave none, by ordinal.
 pub struct Decoded<V> {
@@ -198,13 +204,18 @@ fn decode<'a, V: Value<'a>, R: Row>(
         Some(renumber) => {
             let rows = |part: &Part<V>| {
                 watch.take(part.records.len() * size_of::<R>())?;
-                Ok(part.numbered().map(&row).collect())
+                let mut rows = with_room(part.records.len())?;
+                rows.extend(part.numbered().map(&row));
+                Ok(rows)
             };
             let (records, mut rows) = of_parts(records, &faults, watch, rows)?;
             renumber(&mut rows).map_err(LoadError::document)?;
             let form = |(part, rows): (usize, Vec<Option<R>>)| {
                 watch.check()?;
-                form(&mut rows.into_iter(), part * SLICE)
+                let taken = rows.len() * size_of::<R>();
+                let slice = form(&mut rows.into_iter(), part * SLICE)?;
+                watch.give(taken);
+                Ok(slice)
             };
             let slices: Result<_, Fault> = match mode.parallel {
                 true => rows.into_par_iter().enumerate().map(form).collect(),
@@ -242,6 +253,7 @@ fn of_parts<'a, V: Value<'a>, T: Send>(
     work: impl Fn(&Part<V>) -> Result<T, Fault> + Sync,
 ) -> Result<(Kept<V>, Vec<T>), LoadError> {
     let mut count = 0;
+    let all: Mutex<Vec<(Part<V>, T)>> = Mutex::default();
     let parts = std::iter::from_fn(|| {
         let mut part = Part { first: count, records: vec![] };
         for record in records.by_ref().take(SLICE) {
@@ -255,22 +267,32 @@ fn of_parts<'a, V: Value<'a>, T: Send>(
     let work = |part: Result<Part<V>, Fault>| {
         watch.check()?;
         let mut part = part?;
-        watch.advance(part.records.iter().map(|record| record.value.size() as u64).sum());
+        let sizes = || part.records.iter().map(|record| record.value.size());
+        watch.advance(sizes().sum::<usize>() as u64);
+        if let Some(largest) = sizes().max().filter(|size| *size > LARGE) {
+            watch.room_for(largest * READING)?;
+        }
         let done = work(&part)?;
         faults.check()?;
         if faults.behind(part.first as u32) {
             part.records = vec![];
         }
-        watch.take(part.records.len() * size_of::<Record<V>>())?;
-        Ok((part, done))
+        watch.take(size_of::<(Part<V>, T)>() + part.records.len() * size_of::<Record<V>>())?;
+        push(&mut *all.lock().unwrap_or_else(PoisonError::into_inner), (part, done))
     };
-    let done: Result<Vec<(Part<V>, T)>, Fault> = match faults.mode.parallel {
-        true => parts.par_bridge().map(work).collect(),
-        false => parts.map(work).collect(),
+    let worked = match faults.mode.parallel {
+        true => parts.par_bridge().try_for_each(work),
+        false => parts.into_iter().try_for_each(work),
     };
-    let mut done = done.map_err(LoadError::document)?;
-    done.sort_unstable_by_key(|(part, _)| part.first);
-    let (parts, done) = done.into_iter().map(|(part, done)| (part.records, done)).unzip();
+    worked.map_err(LoadError::document)?;
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.sort_unstable_by_key(|(part, _)| part.first);
+    let room = with_room(all.len()).and_then(|parts| Ok((parts, with_room(all.len())?)));
+    let (mut parts, mut done) = room.map_err(LoadError::document)?;
+    for (part, of_part) in all {
+        parts.push(part.records);
+        done.push(of_part);
+    }
     Ok((Kept { parts, count }, done))
 }
 

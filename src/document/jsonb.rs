@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Elements, Image, Kind, Value, Watch, number};
+use super::{Elements, Image, Kind, Value, Watch, number, with_room};
 use crate::error::Fault;
 
 const COUNT_MASK: u32 = 0x0FFF_FFFF;
@@ -175,6 +175,20 @@ impl<'a> Children<'a> {
         (self.entries, self.start) = (rest, end);
         Some(Ok((entry & ENTRY_TYPE_MASK, start, end)))
     }
+
+    /// The value of an entry that is no string.
+    #[inline]
+    fn other(&self, kind: u32, start: usize, end: usize) -> Result<Jsonb<'a>, Fault> {
+        let aligned = self.data.get(start.next_multiple_of(WORD)..end);
+        match (kind, aligned) {
+            (ENTRY_NULL, _) => Ok(Jsonb::Null),
+            (ENTRY_FALSE, _) => Ok(Jsonb::Boolean(false)),
+            (ENTRY_TRUE, _) => Ok(Jsonb::Boolean(true)),
+            (ENTRY_NUMERIC, Some(bytes)) => Ok(Jsonb::Number(bytes)),
+            (ENTRY_CONTAINER, Some(bytes)) => Ok(Jsonb::Container(bytes)),
+            _ => Err(corrupt()),
+        }
+    }
 }
 
 impl<'a> Iterator for Children<'a> {
@@ -182,21 +196,10 @@ impl<'a> Iterator for Children<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (kind, start, end) = match self.advance()? {
-            Ok(entry) => entry,
-            Err(fault) => return Some(Err(fault)),
-        };
-        if kind == ENTRY_STRING {
-            return Some(Ok(Jsonb::String(&self.data[start..end])));
-        }
-        let aligned = self.data.get(start.next_multiple_of(WORD)..end);
-        Some(match (kind, aligned) {
-            (ENTRY_NULL, _) => Ok(Jsonb::Null),
-            (ENTRY_FALSE, _) => Ok(Jsonb::Boolean(false)),
-            (ENTRY_TRUE, _) => Ok(Jsonb::Boolean(true)),
-            (ENTRY_NUMERIC, Some(bytes)) => Ok(Jsonb::Number(bytes)),
-            (ENTRY_CONTAINER, Some(bytes)) => Ok(Jsonb::Container(bytes)),
-            _ => Err(corrupt()),
+        Some(match self.advance()? {
+            Ok((ENTRY_STRING, start, end)) => Ok(Jsonb::String(&self.data[start..end])),
+            Ok((kind, start, end)) => self.other(kind, start, end),
+            Err(fault) => Err(fault),
         })
     }
 }
@@ -214,21 +217,24 @@ impl<'a> Iterator for Members<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let key = match self.keys.next()? {
-            Ok(Jsonb::String(key)) => Ok(key),
-            Ok(_) => Err(corrupt()),
-            Err(fault) => Err(fault),
+        let key = match self.keys.advance()? {
+            Ok((ENTRY_STRING, start, end)) => &self.keys.data[start..end],
+            Ok(_) => return Some(Err(corrupt())),
+            Err(fault) => return Some(Err(fault)),
         };
-        let start = self.values.start;
-        let value = match self.values.next() {
-            Some(Ok(Jsonb::String(bytes))) => match self.text.get(start..start + bytes.len()) {
-                Some(text) => Ok(Jsonb::Text(text)),
-                None => Ok(Jsonb::String(bytes)),
+        let value = match self.values.advance() {
+            Some(Ok((ENTRY_STRING, start, end))) => match self.text.get(start..end) {
+                Some(text) => Jsonb::Text(text),
+                None => Jsonb::String(&self.values.data[start..end]),
             },
-            Some(value) => value,
-            None => Err(corrupt()),
+            Some(Ok((kind, start, end))) => match self.values.other(kind, start, end) {
+                Ok(value) => value,
+                Err(fault) => return Some(Err(fault)),
+            },
+            Some(Err(fault)) => return Some(Err(fault)),
+            None => return Some(Err(corrupt())),
         };
-        Some(key.and_then(|key| Ok((key, value?))))
+        Some(Ok((key, value)))
     }
 }
 
@@ -262,8 +268,13 @@ impl<'a> Value<'a> for Jsonb<'a> {
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
         watch.check()?;
-        let members = self.container(true)?.members()?;
-        members.map(|m| m.and_then(|(key, value)| Ok((Cow::Borrowed(text(key)?), value)))).collect()
+        let container = self.container(true)?;
+        let mut members = with_room(container.count())?;
+        for member in container.members()? {
+            let (key, value) = member?;
+            members.push((Cow::Borrowed(text(key)?), value));
+        }
+        Ok(members)
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {

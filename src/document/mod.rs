@@ -4,6 +4,11 @@
 //! deserializes a record through serde. Both give the same answer for the same document; where they could differ
 //! (the order of members, repeated keys), jsonb's rule holds for text too.
 //!
+//! Memory: what a load keeps of a document (records, rows, faults, the order of rows) is counted by a [`Watch`], and may
+//! be no more than 48 MB and three times the document, which is an error else. With what the process takes for the
+//! threads and for the record at hand, a load takes no more than 64 MB and three times the document, beside the document
+//! itself, whatever it holds. Lists that grow with the document are asked for, so that none of it ends the process.
+//!
 //! - [`find`]: which source a document is of, and where its records are;
 //! - [`jsonb`]: the on-disk format, read in place;
 //! - [`text`]: spans of JSON text, read by serde_json;
@@ -37,8 +42,8 @@ pub enum Kind {
 
 /// The memory that records, rows and faults of a document may take: as much as small documents never need, and a
 /// multiple of the document's size. IMSLP's works take 0.9 times their size, its people 2.1 times.
-const SMALLEST_BUDGET: u64 = 256 << 20;
-const BUDGET_A_BYTE: u64 = 4;
+const SMALLEST_BUDGET: u64 = 48 << 20;
+const BUDGET_A_BYTE: u64 = 3;
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,6 +112,13 @@ pub enum Image<'a> {
     Container(&'a [u8]),
 }
 
+/// What the system says of the memory of the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub is_short: fn() -> bool,
+    pub can_have: fn(usize) -> bool,
+}
+
 /// Shared by the threads that decode and the one that waits: asks them to stop, tells how far they are, and counts the
 /// memory that they take.
 #[derive(Debug)]
@@ -114,6 +126,8 @@ pub struct Watch {
     stop: AtomicBool,
     /// Asked by the thread that decodes, when no other thread can stop it.
     interrupted: Option<fn() -> bool>,
+    /// Whether the process has run short of memory, and whether it can have so much more.
+    memory: Memory,
     /// Bytes of the document decoded so far.
     bytes: AtomicU64,
     /// Bytes of memory that records, rows and faults take, and the most that they may take.
@@ -127,6 +141,7 @@ impl Default for Watch {
         Watch {
             stop: AtomicBool::new(false),
             interrupted: None,
+            memory: Memory { is_short: || false, can_have: |_| true },
             bytes: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             most: u64::MAX,
@@ -143,6 +158,24 @@ impl Watch {
     /// With a question that [`Watch::check`] asks: whether the thread is to stop.
     pub fn asking(self, interrupted: fn() -> bool) -> Self {
         Watch { interrupted: Some(interrupted), ..self }
+    }
+
+    /// With the memory of a process that ends where an allocation fails.
+    pub fn of_memory(self, memory: Memory) -> Self {
+        Watch { memory, ..self }
+    }
+
+    /// A fault if so many bytes more, which are not kept, are more than the document may take, or than there are.
+    pub fn room_for(&self, bytes: usize) -> Result<(), Fault> {
+        if self.taken.load(Ordering::Relaxed) + bytes as u64 > self.most {
+            return Err(Fault::OverBudget { most: self.most });
+        }
+        if (self.memory.can_have)(bytes) { Ok(()) } else { Err(Fault::OutOfMemory) }
+    }
+
+    /// Counts memory that is no longer kept.
+    pub fn give(&self, bytes: usize) {
+        self.taken.fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 
     /// Counts memory that is kept until the document is loaded. A fault if it is more than the document may take.
@@ -168,8 +201,11 @@ impl Watch {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// A fault once somebody has called [`Watch::stop`], or the question is answered by yes.
+    /// A fault once somebody has called [`Watch::stop`], or the question is answered by yes, or memory is short.
     pub fn check(&self) -> Result<(), Fault> {
+        if (self.memory.is_short)() {
+            return Err(Fault::OutOfMemory);
+        }
         let stopped =
             self.stop.load(Ordering::Relaxed) || self.interrupted.is_some_and(|ask| ask());
         if stopped { Err(Fault::Stopped) } else { Ok(()) }

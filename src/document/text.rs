@@ -8,6 +8,7 @@ mod spans;
 pub mod syntax;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -41,10 +42,12 @@ impl<'a> Text<'a> {
             // An array is read element by element; whether others follow is seen at its end.
             Some(b'[') => Ok(vec![Text(trimmed)]),
             Some(b'{') => match concatenated(trimmed, watch) {
-                Err(fault) if matches!(fault, Fault::Malformed(_)) => lines(trimmed).ok_or(fault),
+                Err(fault) if matches!(fault, Fault::Malformed(_)) => {
+                    lines(trimmed, watch).ok_or(fault)
+                }
                 values => values,
             },
-            Some(_) => Ok(lines(trimmed).unwrap_or_else(|| vec![Text(trimmed)])),
+            Some(_) => Ok(lines(trimmed, watch).unwrap_or_else(|| vec![Text(trimmed)])),
         }
     }
 
@@ -83,7 +86,7 @@ fn concatenated<'a>(text: &'a str, watch: &Watch) -> Result<Vec<Text<'a>>, Fault
 
 /// The lines of newline-delimited JSON with a broken line somewhere. At least half of them are whole objects, or the
 /// first is: a single document of several lines is not taken for these.
-fn lines(text: &str) -> Option<Vec<Text<'_>>> {
+fn lines<'a>(text: &'a str, watch: &Watch) -> Option<Vec<Text<'a>>> {
     let lines = || text.lines().map(|line| line.trim_matches(is_blank)).filter(|l| !l.is_empty());
     let is_whole = |line: &str| {
         line.starts_with('{') && matches!(extent(line, 0, &|| Ok(())), Ok(end) if end == line.len())
@@ -96,6 +99,7 @@ fn lines(text: &str) -> Option<Vec<Text<'_>>> {
     if count < 2 || !enough() {
         return None;
     }
+    watch.take(count * size_of::<Text>()).ok()?;
     let mut list = with_room(count).ok()?;
     list.extend(lines().map(Text));
     Some(list)
@@ -173,6 +177,9 @@ impl<'a> Value<'a> for Text<'a> {
         let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
         for item in Items::of(self.0) {
             watch.check()?;
+            if members.len() == members.capacity() && members.len() >= MANY_MEMBERS {
+                watch.room_for(2 * size_of_val(&members[..]))?;
+            }
             let item = item?;
             let key_end = string_end(item.as_bytes(), 0)
                 .filter(|_| item.starts_with('"'))
@@ -182,21 +189,23 @@ impl<'a> Value<'a> for Text<'a> {
             if item.as_bytes().get(colon) != Some(&b':') {
                 return Err(unexpected(item, colon));
             }
-            members.push((key, Text(&item[skip_blanks(item, colon + 1)..])));
+            push(&mut members, (key, Text(&item[skip_blanks(item, colon + 1)..])))?;
         }
-        // Stable, so that of equal keys the last of the text stands last.
-        members.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
-        let mut kept: Vec<(Cow<'a, str>, Self)> = Vec::with_capacity(members.len());
-        for member in members {
-            match kept.last_mut() {
-                Some(last) if last.0 == member.0 => {
-                    last.1.check()?;
-                    *last = member;
-                }
-                _ => kept.push(member),
+        // Of equal keys the last of the text comes first, and stays.
+        let order = |(key, value): &(Cow<'a, str>, Self)| (key.len(), Reverse(value.0.as_ptr()));
+        members.sort_unstable_by(|a, b| {
+            let ((a_length, a_place), (b_length, b_place)) = (order(a), order(b));
+            a_length.cmp(&b_length).then_with(|| a.0.cmp(&b.0)).then_with(|| a_place.cmp(&b_place))
+        });
+        let mut wrong = Ok(());
+        members.dedup_by(|(key, value), kept| {
+            let repeated = *key == kept.0;
+            if repeated && wrong.is_ok() {
+                wrong = value.check();
             }
-        }
-        Ok(kept)
+            repeated
+        });
+        wrong.map(|()| members)
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
@@ -227,6 +236,9 @@ impl<'a> Value<'a> for Text<'a> {
         Some(excerpt(self.0).into_owned())
     }
 }
+
+/// Objects of fewer members do not count as memory.
+const MANY_MEMBERS: usize = 1024;
 
 /// An object's key.
 #[derive(Deserialize)]

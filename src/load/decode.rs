@@ -7,12 +7,12 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use crate::decode::Mode;
-use crate::document::{Arrival, Watch};
+use crate::document::{Arrival, Memory, Watch};
 use crate::error::{Fault, LoadError};
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::{encoding, error, interrupt, threads, transaction};
+use crate::pg::{encoding, error, interrupt, memory, threads, transaction};
 use crate::prepare::{Document, Loadable, Prepared, prepare};
 use crate::report::Failure;
 use crate::rows::order::Repeated;
@@ -44,14 +44,19 @@ pub fn decode<'a, R: Loadable<'a>>(
         most_faults: options.reject_limit,
         encode: encoding::encode(),
     };
-    let watch = Watch::of_document(document.size());
-    let watch = if alone { watch.asking(interrupt::pending) } else { watch };
-    let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
-    if alone {
-        let prepared = prepare(mode);
+    let memory = Memory { is_short: memory::is_short, can_have: memory::can_have };
+    let watch = || Watch::of_document(document.size()).of_memory(memory);
+    let on_this_thread = || {
+        let (mode, watch) = (Mode { parallel: false, ..mode }, watch().asking(interrupt::pending));
+        let prepared = prepare::<R>(document, mode, repeated, &watch);
         interrupt::check();
-        return Ok((prepared.map_err(Failure::load)?, 1));
+        Ok((prepared.map_err(Failure::load)?, 1))
+    };
+    if alone {
+        return on_this_thread();
     }
+    let watch = watch();
+    let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
     let mut brought = Ok(());
     let decoded = threads::with_pool(threads, |pool| {
         pool.in_place_scope(|scope| {
@@ -83,14 +88,15 @@ pub fn decode<'a, R: Loadable<'a>>(
     // All threads have ended: the server may act on an interrupt, which raises its error here.
     interrupt::check();
     brought?;
-    let prepared = match decoded {
-        Some(prepared) => prepared,
+    match decoded {
+        Some(prepared) => Ok((prepared.map_err(Failure::load)?, threads as i32)),
+        // There are no threads.
         None => {
             bring(document, &watch, progress)?;
-            prepare(Mode { parallel: false, ..mode })
+            interrupt::check();
+            on_this_thread()
         }
-    };
-    Ok((prepared.map_err(Failure::load)?, threads as i32))
+    }
 }
 
 /// Brings a document that is to be fetched, while others may be reading it. With or without an error, nobody waits for

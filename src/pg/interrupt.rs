@@ -2,6 +2,8 @@
 
 use pgrx::pg_sys;
 
+use super::memory;
+
 /// Whether the session is asked to end what it does. Barriers and other interrupts that end nothing do not count.
 pub fn pending() -> bool {
     // SAFETY: reads flags that signal handlers set; they are `sig_atomic_t`, read anew each time.
@@ -29,7 +31,11 @@ pub fn out_of_memory() {
     pgrx::ereport!(ERROR, pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory");
 }
 
-/// Acts on a pending interrupt: raises the server's own error, or ends the session. No pool may be running.
+/// Acts on a pending interrupt: raises the server's own error, or ends the session. No pool may be running. The same
+/// where the memory of a load has run short.
 pub fn check() {
     pgrx::check_for_interrupts!();
+    if memory::is_short() {
+        out_of_memory();
+    }
 }

@@ -13,6 +13,7 @@
 //! - [`kept`]: statements that outlive their call;
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
+//! - [`memory`]: a reserve for allocations that would fail;
 //! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`queue`]: shared memory and the queues in it;
 //! - [`relation`]: tables found by name and locked;
@@ -43,6 +44,7 @@ pub mod interrupt;
 pub mod kept;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod progress;
 pub mod queue;
 pub mod relation;

@@ -6,12 +6,20 @@ use std::thread;
 
 use rayon::ThreadPool;
 
+use super::memory;
+
+/// What a thread takes to begin with: its stack, and room for what it keeps for itself. In bytes.
+const THREAD: usize = 4 << 20;
+
 /// Runs `work` with a pool of `threads`, all of which have ended when this returns or unwinds. `None` where the
 /// system gives no threads.
 ///
 /// Signals are blocked while the threads start, and they keep that mask: a signal to the process is handled on the
 /// backend's own thread, the only one on which the server's handlers may run.
 pub fn with_pool<T>(threads: usize, work: impl FnOnce(&ThreadPool) -> T) -> Option<T> {
+    if !memory::can_have(threads * THREAD) {
+        return None;
+    }
     thread::scope(|scope| {
         let mask = SignalMask::block_all();
         let mut handles = vec![];
@@ -25,7 +33,12 @@ pub fn with_pool<T>(threads: usize, work: impl FnOnce(&ThreadPool) -> T) -> Opti
             })
             .build();
         drop(mask);
-        let outcome = pool.ok().map(|pool| catch_unwind(AssertUnwindSafe(|| work(&pool))));
+        let outcome = pool.ok().map(|pool| {
+            // Each has what it keeps for itself before the work takes memory: the C library ends the process where a
+            // thread cannot have that.
+            pool.broadcast(|_| ());
+            catch_unwind(AssertUnwindSafe(|| work(&pool)))
+        });
         // The pool is gone, and its threads end. A scope would wait for what they run, and not until they have left the
         // process: joining them does.
         for handle in handles {

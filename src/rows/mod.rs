@@ -14,6 +14,10 @@ use crate::error::Fault;
 use crate::record::Row;
 use crate::tuple::{Encode, Former};
 
+/// Room for a tuple, and for a row's parent and key, in bytes: IMSLP's works take about as much.
+const TUPLE: usize = 256;
+const KEYS: usize = 48;
+
 /// Some rows of a document, one behind the other; those of a message lie in it.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Slice<'m> {
@@ -47,13 +51,16 @@ impl Slice<'static> {
         let rows = rows.into_iter();
         let (_, most) = rows.size_hint();
         let most = most.unwrap_or_default();
-        let mut tuples = with_room(most * 256)?;
-        let mut keys = with_room(most * 48)?;
-        let mut formed = with_room(most)?;
+        let (mut tuples, mut keys, mut formed) = (vec![], vec![], vec![]);
         let mut unencodable = vec![];
         let mut former = Former::new(encode);
         for (ordinal, row) in (first as u32..).zip(rows) {
             let Some(row) = row else { continue };
+            if formed.is_empty() {
+                tuples = with_room(most * TUPLE)?;
+                keys = with_room(most * KEYS)?;
+                formed = with_room(most)?;
+            }
             row.put(&mut former);
             former.reserve(&mut tuples)?;
             if !former.finish(&mut tuples) {
@@ -66,12 +73,19 @@ impl Slice<'static> {
             keys.try_reserve(parent.len() + key.len()).map_err(|_| Fault::OutOfMemory)?;
             push(&mut formed, place(ordinal, tuple_end, parent, key, &mut keys))?;
         }
+        // Slices of few rows are many where most records are faulty.
+        if formed.len() < most / 2 {
+            tuples.shrink_to_fit();
+            keys.shrink_to_fit();
+            formed.shrink_to_fit();
+        }
         Ok(Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable })
     }
 
     /// The memory that the rows take.
     pub fn bytes(&self) -> usize {
-        self.tuples.len() + self.keys.len() + self.rows.len() * size_of::<SliceRow>()
+        let rows = self.tuples.len() + self.keys.len() + self.rows.len() * size_of::<SliceRow>();
+        size_of::<Self>() + rows + self.unencodable.len() * size_of::<u32>()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Records set aside: counted against the limit while the load runs, stored in `rejected_records` at its end.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use uuid::Uuid;
@@ -26,6 +27,12 @@ const TABLE: &str = REJECTED_RECORDS;
 
 /// How many records reach `rejected_records` in one statement.
 const BATCH: usize = 1000;
+
+/// The same in bytes, but for one long record.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// The text of a longer record is kept as a JSON string. In bytes.
+const LONGEST_PARSED: usize = 256 << 10;
 
 /// Classes of the errors with which jsonb refuses a value: no JSON, too large a number; too deep, too long.
 const NO_JSONB: [&str; 2] = ["22", "54"];
@@ -153,23 +160,29 @@ impl<'a> Rejects<'a> {
                 None => std::mem::replace(&mut other, others.next()).map(Known::Other),
             }
         };
-        std::iter::from_fn(move || {
-            let batch: Vec<Known> = std::iter::from_fn(&mut next).take(BATCH).collect();
-            (!batch.is_empty()).then(|| all.form(&batch))
-        })
+        std::iter::from_fn(move || all.form(&mut next))
     }
 
-    fn form(&self, rejects: &[Known<'_>]) -> Formed {
+    /// The next of the rejects, as many as one statement takes; none behind the last.
+    fn form<'r>(&self, next: &mut dyn FnMut() -> Option<Known<'r>>) -> Option<Formed> {
         interrupt::check();
         let mut tuples = Tuples::new(encoding::encode());
-        for reject in rejects {
-            let told = self.tell(reject);
+        let mut count = 0;
+        while count < BATCH
+            && tuples.bytes().is_ok_and(|bytes| bytes < BATCH_BYTES)
+            && let Some(reject) = next()
+        {
+            count += 1;
+            let told = self.tell(&reject);
             if !tuples.add(|row| self.put(&told, false, row)) {
                 // With a character that the database's encoding lacks: escaped, it is text and no JSON.
                 tuples.add(|row| self.put(&told, true, row));
             }
         }
-        tuples.formed()
+        if tuples.bytes().is_err() {
+            interrupt::out_of_memory();
+        }
+        (count > 0).then(|| tuples.formed())
     }
 
     fn tell(&self, reject: &Known<'_>) -> Told {
@@ -201,9 +214,9 @@ impl<'a> Rejects<'a> {
     }
 
     fn put(&self, reject: &Told, escape: bool, row: &mut Former) {
-        let clean = |text: &str| match escape {
-            true => text.escape_default().to_string(),
-            false => text.to_owned(),
+        let clean = |text| match escape {
+            true => Cow::Owned(str::escape_default(text).to_string()),
+            false => Cow::Borrowed(text),
         };
         row.int8(Some(i64::from(reject.ordinal)));
         row.text(Some(&clean(&reject.path)));
@@ -211,6 +224,16 @@ impl<'a> Rejects<'a> {
         row.text(Some(&clean(&reject.reason)));
         row.boolean(Some(reject.malformed || escape));
         match self.places.image(reject.ordinal) {
+            // The server takes twenty times the memory of a text, or more, to make a jsonb of it.
+            Some(Image::Text(text)) if text.len() > LONGEST_PARSED => {
+                match row.jsonb_string(&clean(&text)) {
+                    true => row.text(None),
+                    false => {
+                        row.jsonb(None);
+                        row.text(Some(&clean(&text)));
+                    }
+                }
+            }
             Some(Image::Container(bytes)) => {
                 row.jsonb(Some(bytes));
                 row.text(None);
@@ -273,7 +296,7 @@ pub fn store(
         [b"INSERT INTO ", &*table, rest.as_bytes()].concat()
     };
     let parsed = spi.prepare(&insert(
-        "CASE WHEN malformed THEN pg_catalog.to_jsonb(source) ELSE coalesce(container, source::pg_catalog.jsonb) END",
+        "coalesce(container, CASE WHEN malformed THEN pg_catalog.to_jsonb(source) ELSE source::pg_catalog.jsonb END)",
     ));
     let quoted = spi.prepare(&insert("coalesce(container, pg_catalog.to_jsonb(source))"));
     for rejects in rejects {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::shape::{Shape, found_members, get, refuse_error_answer, shape};
 use super::{Found, Holder, Record, Records, Resource, Search, Source, Step, member, unknown};
-use crate::document::{Image, Kind, Value, Watch, push};
+use crate::document::{Image, Kind, Value, Watch, push, with_room};
 use crate::error::Fault;
 
 pub struct Expansion<'w, 'a, V> {
@@ -91,16 +91,19 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
 
     fn holder(&mut self, base: String) -> Result<u32, Fault> {
         let (dump, document) = (false, self.document);
+        self.watch.take(size_of::<Holder<V>>() + base.len())?;
         push(&mut self.found.holders, Holder { base, composer: None, dump, document })?;
         Ok(self.found.holders.len() as u32 - 1)
     }
 
     fn record(&mut self, value: V, step: Step, holder: u32) -> Result<(), Fault> {
+        self.watch.take(size_of::<Record<V>>())?;
         push(&mut self.records, Record { value, step, holder })
     }
 
     /// The step to a member of an object.
     fn key(&mut self, key: Cow<'a, str>) -> Result<Step, Fault> {
+        self.watch.take(size_of_val(&key))?;
         push(&mut self.found.keys, key)?;
         Ok(Step::Member(self.found.keys.len() as u32 - 1))
     }
@@ -304,14 +307,19 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
             return Ok(());
         };
         self.owned_works = true;
-        let image = match composer.image() {
-            Image::Text(text) => text.into_owned().into_bytes(),
-            Image::Container(bytes) => bytes.to_vec(),
+        let image = composer.image();
+        let bytes = match &image {
+            Image::Text(text) => text.as_bytes(),
+            Image::Container(bytes) => bytes,
         };
-        self.composers.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
-        if !self.composers.insert(image) {
+        if self.composers.contains(bytes) {
             return Ok(());
         }
+        self.watch.take(size_of::<Vec<u8>>() + bytes.len())?;
+        let mut kept = with_room(bytes.len())?;
+        kept.extend_from_slice(bytes);
+        self.composers.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
+        self.composers.insert(kept);
         let holder = self.holder(format!("{path}.composer"))?;
         self.record(composer, Step::Whole, holder)
     }
