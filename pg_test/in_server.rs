@@ -222,18 +222,8 @@ mod tests {
         );
     }
 
-    fn replication_role() -> String {
-        Spi::get_one::<String>("SHOW session_replication_role").ok().flatten().unwrap_or_default()
-    }
-
     #[pg_test]
     fn guards_restore_what_they_found_also_after_an_error() {
-        let before = replication_role();
-        assert_eq!(role::as_replica(replication_role), "replica");
-        assert_eq!(replication_role(), before);
-        let failed = subtransaction::within(|| role::as_replica(|| pgrx::error!("failed")));
-        assert!(failed.is_err());
-        assert_eq!(replication_role(), before);
         let user = || Spi::get_one::<String>("SELECT current_user::text").ok().flatten();
         let found = user();
         Spi::run("CREATE ROLE opus_owner").expect("a role");
@@ -245,6 +235,19 @@ mod tests {
             subtransaction::within(|| role::as_owner(owner, || pgrx::error!("failed"))).is_err()
         );
         assert_eq!(user(), found);
+    }
+
+    #[pg_test]
+    fn a_panic_in_a_subtransaction_rolls_it_back() {
+        let level = || Spi::get_one::<i64>("SELECT count(*) FROM pg_class WHERE relname = 'half'");
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            subtransaction::within(|| {
+                Spi::run("CREATE TABLE half ()").expect("a table");
+                panic!("on purpose")
+            })
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(level(), Ok(Some(0)));
     }
 
     #[pg_test]

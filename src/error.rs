@@ -145,6 +145,8 @@ pub enum Fault {
     NumberOverflow,
     /// jsonb in no form that is known.
     Corrupt,
+    /// A text of a database that takes any bytes (SQL_ASCII).
+    NoUtf8,
     /// `\u0000`, which is JSON and yet no text in Postgres.
     NullCharacter,
     /// A character that the database's encoding does not have.
@@ -251,6 +253,7 @@ impl fmt::Display for Fault {
             Fault::Malformed(_) => write!(f, "invalid input syntax for type json"),
             Fault::NumberOverflow => write!(f, "value overflows numeric format"),
             Fault::Corrupt => write!(f, "the jsonb value is corrupt"),
+            Fault::NoUtf8 => write!(f, "a text is not valid UTF-8"),
             Fault::NullCharacter => write!(f, "unsupported Unicode escape sequence \\u0000"),
             Fault::Untranslatable => {
                 write!(f, "a character has no equivalent in the database's encoding")

@@ -192,6 +192,7 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
         Fault::Malformed(_) | Fault::LoneSurrogate => ERRCODE_INVALID_TEXT_REPRESENTATION,
         Fault::NumberOverflow => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Fault::Corrupt => ERRCODE_DATA_CORRUPTED,
+        Fault::NoUtf8 => ERRCODE_INVALID_TEXT_REPRESENTATION,
         Fault::NullCharacter => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::Untranslatable => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::UnknownShape(_) => ERRCODE_INVALID_PARAMETER_VALUE,

@@ -36,7 +36,7 @@ same 'rows of the sample' '32 114 12 121' "$(head -n 4 <<<"$written" | paste -sd
 # Loading an earlier document again after a later one would change what both have.
 last=("${loads[@]: -2}")
 
-sql "SELECT load_works('[{\"id\":7}]', on_error => 'ignore')" >/dev/null
+sql "SELECT load_works('[{\"id\":7,\"type\":\"2\"}]', on_error => 'ignore')" >/dev/null
 sql 'ALTER TABLE works ADD COLUMN rating integer, ADD COLUMN "my note" text' \
   'UPDATE works SET rating = length(title) % 6, "my note" = composer_id || E'"'\\\\t\\n\"'" \
   'CREATE INDEX works_rating_idx ON works (rating) WHERE rating > 3' \

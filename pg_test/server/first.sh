@@ -4,7 +4,7 @@ source "$(dirname "$0")/lib.sh"
 
 sql 'CREATE EXTENSION pg_opus' >/dev/null
 works() { # COUNT [COMPOSER-OF-NUMBER-7]
-  echo "(SELECT jsonb_agg(jsonb_build_object('intvals', jsonb_build_object('pageid', i, 'worktitle', 'W' || i,
+  echo "(SELECT jsonb_agg(jsonb_build_object('intvals', jsonb_build_object('pageid', i + 1, 'worktitle', 'W' || i,
     'composer', CASE WHEN i = 7 THEN ${2:-NULL::text} END), 'parent', 'Category:C' || i % 50))::text FROM generate_series(0, $1 - 1) i)"
 }
 # The definition of a catalogue in a schema, without the schema's name.

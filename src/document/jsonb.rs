@@ -239,7 +239,7 @@ impl<'a> Iterator for Members<'a> {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Fault> {
-    simdutf8::basic::from_utf8(bytes).map_err(|_| corrupt())
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::NoUtf8)
 }
 
 /// A numeric's text; it has a varlena header of 4 bytes, or of 1 where it came from a table as it was stored.

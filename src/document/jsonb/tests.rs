@@ -136,5 +136,5 @@ fn text_that_is_no_utf8_is_an_error() {
     let mut bytes = jsonb(&json!(["ab"]));
     let at = bytes.len() - 1;
     bytes[at] = 0xFF;
-    assert!(matches!(read(&bytes), Err(Fault::Corrupt)));
+    assert!(matches!(read(&bytes), Err(Fault::NoUtf8)));
 }
