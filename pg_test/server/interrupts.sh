@@ -91,6 +91,12 @@ SQL
   fi
   IFS='|' read -ra answer <<<"$(signal pg_cancel_backend "$pid")"
   await "$SESSION"
+  # On a machine that has time for it now, the load was done before: once more, and sooner.
+  if [[ $3 != wait && $(said cancelled state 0) == 00000 && ${tries:-0} -lt 6 ]]; then
+    sql 'TRUNCATE works, rejected_records'
+    tries=$((${tries:-0} + 1)) cancel "$1" "$2" "$(awk -v s="$3" 'BEGIN { printf "%.3f", s / 2 }')" "$4" "$5"
+    return
+  fi
   steps+=("${answer[2]}")
   same "$name: SQLSTATE" 57014 "$(said cancelled state 0)"
   took "$name" "$(difference "$(said cancelled returned 0)" "${answer[0]}")"
