@@ -77,19 +77,23 @@ impl Plan<'_> {
     /// Whether the server plans the statement, an INSERT, as one that writes to this table and nothing else: no rule has
     /// rewritten it, and no extension has put a node of its own on top.
     pub fn only_inserts_into(&self, table: pg_sys::Oid) -> bool {
-        // SAFETY: the statement is a planned one.
-        self.look(|statement| unsafe { is_insert_into(statement, table) })
+        // SAFETY: the statements are planned ones.
+        self.look(|statements| match statements {
+            [statement] => unsafe { is_insert_into(*statement, table) },
+            _ => false,
+        })
     }
 
     /// Raises an error if the statement is not about its table any more.
     fn check_relation(&self) {
         let Some(relation) = self.relation else { return };
-        let is_about = |statement: *mut pg_sys::PlannedStmt| {
+        let is_about = |statement: &*mut pg_sys::PlannedStmt| {
             // SAFETY: the list is the plan's own.
-            let relations = unsafe { PgList::<pg_sys::Oid>::from_pg((*statement).relationOids) };
+            let relations = unsafe { PgList::<pg_sys::Oid>::from_pg((**statement).relationOids) };
             relations.iter_oid().any(|oid| oid == relation)
         };
-        if !self.look(is_about) {
+        // A rule may have made several statements of one, or none.
+        if !self.look(|statements| statements.is_empty() || statements.iter().any(is_about)) {
             pgrx::ereport!(
                 ERROR,
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -98,8 +102,8 @@ impl Plan<'_> {
         }
     }
 
-    /// What is to be seen in the plan of the one statement; `false` where there is none.
-    fn look(&self, see: impl FnOnce(*mut pg_sys::PlannedStmt) -> bool) -> bool {
+    /// What is to be seen in what the server has planned; `false` where it plans nothing.
+    fn look(&self, see: impl FnOnce(&[*mut pg_sys::PlannedStmt]) -> bool) -> bool {
         // SAFETY: the plan is a prepared statement's; it is released behind the look, for the owner that the server has
         // counted it for.
         unsafe {
@@ -108,8 +112,7 @@ impl Plan<'_> {
                 return false;
             }
             let list = PgList::<pg_sys::PlannedStmt>::from_pg((*cached).stmt_list);
-            let only = list.get_ptr(0).filter(|_| list.len() == 1);
-            let answer = only.is_some_and(see);
+            let answer = see(&list.iter_ptr().collect::<Vec<_>>());
             let owner = if self.kept { pg_sys::CurrentResourceOwner } else { ptr::null_mut() };
             pg_sys::ReleaseCachedPlan(cached, owner);
             answer
