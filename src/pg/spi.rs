@@ -77,8 +77,8 @@ impl Plan<'_> {
     /// Whether the server plans the statement, an INSERT, as one that writes to this table and nothing else: no rule has
     /// rewritten it, and no extension has put a node of its own on top.
     pub fn only_inserts_into(&self, table: pg_sys::Oid) -> bool {
-        // SAFETY: the statements are planned ones.
         self.look(|statements| match statements {
+            // SAFETY: the statement is a planned one.
             [statement] => unsafe { is_insert_into(*statement, table) },
             _ => false,
         })
