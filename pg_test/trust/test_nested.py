@@ -1,11 +1,16 @@
 """Documents that are nested deeply: an error of their record's, never the end of the server."""
 
+import os
+
 import pytest
 
 import documents
 
+# As deep as the server's own jsonb input goes with its stack: not so deep in 15.
+ARRAYS = 15000 if int(os.environ.get("TRUST_MAJOR", "18")) > 15 else 10000
+
 NESTED = {
-    "arrays": "(repeat('[', 15000) || repeat(']', 15000))::jsonb",
+    "arrays": f"(repeat('[', {ARRAYS}) || repeat(']', {ARRAYS}))::jsonb",
     "objects": "(repeat('{\"a\":', 12000) || '1' || repeat('}', 12000))::jsonb",
     "both": "(repeat('[{\"a\":', 6000) || '1' || repeat('}]', 6000))::jsonb",
 }
