@@ -105,6 +105,14 @@ SQL
   same "$name: the session's next load" "$5" "$(said cancelled next 0)"
 }
 
+# On a machine that has time for it now, a load was done before: then FUNCTION is
+# called again, and does what it does in half the time.
+was_done() { # SESSION FUNCTION FORM WHOLE HUNDREDTHS
+  grep -qxE '[0-9]{6,}' "$WORK/$1.out" && ((${tries:-0} < 6)) || return 1
+  sql 'TRUNCATE works'
+  tries=$((${tries:-0} + 1)) "$2" "$3" "$(awk -v s="$4" 'BEGIN { printf "%.3f", s / 2 }')" "$5"
+}
+
 time_out() { # FORM WHOLE HUNDREDTHS
   local name="$1, statement_timeout at $3 %" seconds
   seconds=$(moment "$2" "$3")
@@ -118,6 +126,7 @@ SET statement_timeout = 0;
 SELECT 'next ' || load_works(as_$1) FROM documents WHERE name = 'some';
 SQL
   await "$SESSION"
+  if was_done timed_out time_out "$@"; then return; fi
   same "$name: SQLSTATE" 57014 "$(said timed_out state 0)"
   took "$name" "$(awk -v a="$(said timed_out returned 0)" -v b="$(said timed_out began 0)" \
     -v c="$seconds" 'BEGIN { printf "%.3f", a - b - c }')"
@@ -138,6 +147,7 @@ SQL
   IFS='|' read -ra answer <<<"$(signal pg_terminate_backend "$pid")"
   await "$SESSION"
   returned=$EPOCHREALTIME
+  if was_done terminated terminate "$@"; then return; fi
   steps+=("${answer[2]}")
   matches "$name: SQLSTATE" 'FATAL:  57P01:' "$(<"$WORK/terminated.out")"
   took "$name" "$(difference "$returned" "${answer[0]}")"
@@ -156,6 +166,7 @@ SQL
   kill -INT "$SESSION"
   await "$SESSION"
   returned=$EPOCHREALTIME
+  if was_done control_c control_c "$@"; then return; fi
   matches "$name: SQLSTATE" 'ERROR:  57014:' "$(<"$WORK/control_c.out")"
   took "$name" "$(difference "$returned" "$start")"
   nothing_written "$name"

@@ -95,6 +95,10 @@ sql "${catalogues[@]}" >/dev/null
 same 'many tables in turn' 24 "$(last "$(printf 'SELECT sum(n) FROM (VALUES %s) v (n)' "$(printf '((SELECT count(*) FROM many%s.works)),' {1..12} | sed 's/,$//')")")"
 
 # Other sessions.
+# The latch is held before the other session can come to it.
+coproc LATCH { psql -XqAt; }
+sessions+=("$LATCH_PID")
+echo 'SELECT pg_advisory_lock(7);' >&"${LATCH[1]}" && read -r _ <&"${LATCH[0]}"
 session other <<'SQL'
 SELECT load_works(work(1));
 SELECT load_works(work(50));
@@ -104,9 +108,6 @@ SELECT load_works(work(51));
 SELECT 'note ' || note FROM works WHERE imslp_id = 51;
 SQL
 other=$SESSION
-coproc LATCH { psql -XqAt; }
-sessions+=("$LATCH_PID")
-echo 'SELECT pg_advisory_lock(7);' >&"${LATCH[1]}" && read -r _ <&"${LATCH[0]}"
 said other ready >/dev/null || true
 sql "ALTER TABLE works ALTER note SET DEFAULT 'y'"
 echo 'SELECT pg_advisory_unlock(7);' >&"${LATCH[1]}"
