@@ -101,7 +101,7 @@ test('bad data is 400 with its place, and leaves nothing', async (t) => {
       else assert.deepEqual(answer.body[field], value, JSON.stringify(answer.body));
     }
   };
-  await refused('{"works": [', { sqlstate: '22P02', error: /invalid JSON/ });
+  await refused('{"works": [', { sqlstate: '22P02', error: /invalid input syntax for type json/ });
   await refused([work(1), 7], { record: 1, path: '$[1]', sqlstate: '2203C' });
   await refused([work(1), work(2), work(3, { worktitle: 5 })], {
     record: 2,
