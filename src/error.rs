@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Kind;
 
 /// The most bytes of a user's value that an error shows.
@@ -134,6 +136,25 @@ impl fmt::Display for Expected {
     }
 }
 
+/// Two things with one key: the ids that the source gives to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Another {
+    /// A composer, say.
+    pub noun: Box<str>,
+    pub key: Box<str>,
+    pub column: Box<str>,
+    /// The id of the row that is there, or of an earlier record.
+    pub there: i64,
+    pub found: i64,
+}
+
+impl fmt::Display for Another {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Another { column, there, found, .. } = self;
+        write!(f, "The {column} of that one is {there}, of this one {found}.")
+    }
+}
+
 const BYTES_IN_MB: u64 = 1 << 20;
 
 /// What is wrong. The texts carry no place: [`LoadError`] adds it.
@@ -180,6 +201,8 @@ pub enum Fault {
     /// A date such as 1685-13-45: of the right form, yet in no calendar.
     NoSuchDate(Box<str>),
     UnknownComposer(Box<str>),
+    /// The key belongs to a record or row about another thing.
+    Another(Box<Another>),
     /// The same key earlier in the document.
     Duplicate {
         key: Box<str>,
@@ -217,6 +240,7 @@ impl Fault {
     pub fn detail(&self) -> Option<String> {
         match self {
             Fault::Malformed(malformed) => Some(malformed.to_string()),
+            Fault::Another(another) => Some(another.to_string()),
             _ => None,
         }
     }
@@ -242,6 +266,7 @@ impl Fault {
             | Fault::UnknownComposer(text)
             | Fault::Duplicate { key: text, .. }
             | Fault::Internal(text) => text.len(),
+            Fault::Another(another) => size_of::<Another>() + another.key.len(),
             _ => 0,
         }
     }
@@ -282,6 +307,9 @@ impl fmt::Display for Fault {
             }
             Fault::NoSuchDate(value) => write!(f, "date out of range: {value}"),
             Fault::UnknownComposer(key) => write!(f, "unknown composer {}", quoted(key)),
+            Fault::Another(another) => {
+                write!(f, "key {} is already that of another {}", quoted(&another.key), another.noun)
+            }
             Fault::Duplicate { key, first } => {
                 write!(f, "key {} is already that of record {first}", quoted(key))
             }

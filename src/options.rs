@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::report::{BadArgument, Failure};
+use crate::rows::order::Repeated;
 
 /// What happens to a record whose key the table has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +11,16 @@ pub enum OnConflict {
     Update,
     Skip,
     Error,
+}
+
+impl OnConflict {
+    /// Which of several records with one key it keeps.
+    pub fn repeated(self) -> Repeated {
+        match self {
+            OnConflict::Update => Repeated::LastWins,
+            OnConflict::Skip | OnConflict::Error => Repeated::FirstWins,
+        }
+    }
 }
 
 /// What happens to a bad record.

@@ -206,7 +206,7 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
         Fault::OutOfRange { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         Fault::NoSuchDate(_) => ERRCODE_DATETIME_FIELD_OVERFLOW,
         Fault::UnknownComposer(_) => ERRCODE_FOREIGN_KEY_VIOLATION,
-        Fault::Duplicate { .. } => ERRCODE_UNIQUE_VIOLATION,
+        Fault::Another(_) | Fault::Duplicate { .. } => ERRCODE_UNIQUE_VIOLATION,
         Fault::TooManyRejected { .. } => ERRCODE_DATA_EXCEPTION,
         Fault::OutOfMemory => ERRCODE_OUT_OF_MEMORY,
         Fault::OverBudget { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -246,6 +246,12 @@ fn hint(error: &LoadError) -> Option<&'static str> {
         Fault::OverBudget { .. } => {
             Some("Load the document in parts. Many bad records are refused early by reject_limit.")
         }
+        Fault::Another(another) => Some(match &*another.noun {
+            "composer" => {
+                "If they are one, set the id in the row to NULL and load again. If not, give one of them another name in the document: keys are made of names."
+            }
+            _ => "If they are one, set the id in the row to NULL and load again.",
+        }),
         Fault::Duplicate { .. } => {
             Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
         }

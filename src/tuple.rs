@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
-use crate::record::Sink;
+use crate::record::{Column, ColumnType, Sink};
 
 const HEADER: usize = 23;
 const HEADER_ALIGNMENT: usize = 8;
@@ -159,6 +159,76 @@ impl Former {
 /// The columns of a tuple, behind its header.
 pub fn columns(tuple: &[u8]) -> &[u8] {
     &tuple[usize::from(tuple[HOFF_AT])..]
+}
+
+/// The size of a type's values and their alignment; none for a varlena.
+fn fixed_size(kind: ColumnType) -> Option<(usize, usize)> {
+    match kind {
+        ColumnType::Text | ColumnType::TextArray | ColumnType::Jsonb => None,
+        ColumnType::Uuid => Some((16, 1)),
+        ColumnType::Boolean => Some((1, 1)),
+        ColumnType::Date | ColumnType::Int4 => Some((4, 4)),
+        ColumnType::Int8 => Some((8, 8)),
+    }
+}
+
+/// The values of a tuple as [`Former`] forms them, one for each of its columns: of a varlena what stands behind its
+/// header; none for a null.
+pub fn values<'t>(
+    tuple: &'t [u8],
+    columns: &'t [Column],
+) -> impl Iterator<Item = Option<&'t [u8]>> {
+    let data = self::columns(tuple);
+    let infomask = u16::from_ne_bytes([tuple[INFOMASK_AT], tuple[INFOMASK_AT + 1]]);
+    let is_null =
+        move |n: usize| infomask & HAS_NULL != 0 && tuple[HEADER + n / 8] & (1 << (n % 8)) == 0;
+    let mut at = 0usize;
+    columns.iter().enumerate().map(move |(number, column)| {
+        if is_null(number) {
+            return None;
+        }
+        let (start, end) = match fixed_size(column.kind) {
+            Some((size, alignment)) => {
+                let start = at.next_multiple_of(alignment);
+                (start, start + size)
+            }
+            None => varlena(data, at),
+        };
+        at = end;
+        Some(&data[start..end])
+    })
+}
+
+/// Where the content of a varlena begins and ends that stands at `at`, or behind the padding there.
+fn varlena(data: &[u8], at: usize) -> (usize, usize) {
+    // No header begins with a byte of zero but a long one, which is aligned.
+    let start = if data[at] == 0 { at.next_multiple_of(VARLENA_HEADER) } else { at };
+    let first = usize::from(data[start]);
+    let little = cfg!(target_endian = "little");
+    let short = if little { first & 1 != 0 } else { first & 0x80 != 0 };
+    if short {
+        let length = if little { first >> 1 } else { first & 0x7F };
+        return (start + 1, start + length);
+    }
+    let header = [data[start], data[start + 1], data[start + 2], data[start + 3]];
+    let header = u32::from_ne_bytes(header);
+    let length = if little { header >> 2 } else { header };
+    (start + VARLENA_HEADER, start + length as usize)
+}
+
+/// The ids of sources in a tuple, one for each of the identity columns.
+pub fn identity(tuple: &[u8], columns: &[Column]) -> Vec<Option<i64>> {
+    let values = columns.iter().zip(values(tuple, columns));
+    let ids = values.filter(|(column, _)| column.identity);
+    ids.map(|(_, value)| integer(value?)).collect()
+}
+
+/// An integer of 4 or 8 bytes.
+pub fn integer(bytes: &[u8]) -> Option<i64> {
+    match bytes.len() {
+        4 => bytes.try_into().ok().map(i32::from_ne_bytes).map(i64::from),
+        _ => bytes.try_into().ok().map(i64::from_ne_bytes),
+    }
 }
 
 /// Appends a tuple that has one column more behind those of `tuple`, an integer.
@@ -362,6 +432,46 @@ mod tests {
                 let mut found = vec![1, 2, 3];
                 with_int4(&formed(put), -7, &mut found);
                 assert_eq!(found[3..], expected, "{columns} {null:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_they_were_put() {
+        const COLUMNS: &[Column] = &[
+            Column::new("a", ColumnType::Boolean),
+            Column::new("b", ColumnType::Text),
+            Column::new("c", ColumnType::Text),
+            Column::identity("d", ColumnType::Int8),
+            Column::new("e", ColumnType::Uuid),
+            Column::new("f", ColumnType::TextArray),
+            Column::new("g", ColumnType::Date),
+            Column::identity("h", ColumnType::Int4),
+            Column::identity("i", ColumnType::Int4),
+        ];
+        for length in [0, 1, 2, 3, 125, 126, 127, 300] {
+            for null in [false, true] {
+                let text = "x".repeat(length);
+                let texts = [text.clone().into(), "y".into()];
+                let tuple = formed(|row| {
+                    row.boolean((!null).then_some(true));
+                    row.text(Some(&text));
+                    row.text((!null).then_some(&text));
+                    row.int8(Some(-1 << 40));
+                    row.uuid([7; 16]);
+                    row.texts((!null).then_some(&texts));
+                    row.date(Some(9));
+                    row.int4(None);
+                    row.int4(Some(-5));
+                });
+                let found: Vec<_> = values(&tuple, COLUMNS).collect();
+                assert_eq!(found[0], (!null).then_some(&[1][..]));
+                assert_eq!(found[1], Some(text.as_bytes()));
+                assert_eq!(found[2], (!null).then_some(text.as_bytes()));
+                assert_eq!(found[4], Some(&[7; 16][..]));
+                assert_eq!(found[5].is_none(), null);
+                assert_eq!(found[6], Some(&9i32.to_ne_bytes()[..]));
+                assert_eq!(identity(&tuple, COLUMNS), [Some(-1 << 40), None, Some(-5)]);
             }
         }
     }

@@ -18,7 +18,7 @@ fn decoded_with(
     let documents = Text::documents(text, watch).unwrap();
     let (found, records) = find(documents, Resource::Works, watch)?;
     let decoded = works(&found, records, mode, watch)?;
-    let mut rows = decoded.rows.order(Repeated::LastWins, mode.parallel).unwrap().write;
+    let mut rows = decoded.rows.order(Composer::TABLE, Repeated::LastWins, mode.parallel).unwrap().write;
     rows.sort_unstable_by_key(|row| row.ordinal);
     let told = |fault: RecordFault| LoadError {
         ordinal: Some(fault.ordinal),

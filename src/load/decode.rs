@@ -9,13 +9,12 @@ use std::time::Duration;
 use crate::decode::Mode;
 use crate::document::{Arrival, Memory, Watch};
 use crate::error::{Fault, LoadError};
-use crate::options::{OnConflict, OnError, Options};
+use crate::options::{OnError, Options};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::{encoding, error, interrupt, memory, threads, transaction};
 use crate::prepare::{Document, Loadable, Prepared, prepare};
 use crate::report::Failure;
-use crate::rows::order::Repeated;
 use crate::sessions::fault;
 use crate::settings;
 
@@ -31,10 +30,7 @@ pub fn decode<'a, R: Loadable<'a>>(
     options: &Options,
     progress: &mut Progress,
 ) -> Result<(Prepared<'a>, i32), Failure> {
-    let repeated = match options.on_conflict {
-        OnConflict::Update => Repeated::LastWins,
-        OnConflict::Skip | OnConflict::Error => Repeated::FirstWins,
-    };
+    let repeated = options.on_conflict.repeated();
     let threads = settings::decode_threads();
     // Outside UTF-8 the server converts each text, on this thread.
     let alone = document.size() <= SMALL || !encoding::is_utf8();

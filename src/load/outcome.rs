@@ -106,21 +106,31 @@ pub fn rejects_of<'p, 'a, R: Loadable<'a>>(
     Ok(rejects)
 }
 
-/// Records whose key another record of the document has: with `error` they are refused, else counted.
+/// Records whose key another record of the document has: those about another thing are refused, with `error` all are,
+/// and the others are counted.
 pub fn set_duplicates_aside<'a, R: Loadable<'a>>(
     rows: &Rows,
     duplicates: &[Duplicate],
     on_conflict: OnConflict,
     rejects: &mut Rejects<'_>,
 ) -> Result<u64, Failure> {
-    if on_conflict != OnConflict::Error {
-        return Ok(duplicates.len() as u64);
+    let mut counted = 0;
+    for &Duplicate { row, kept, unlike } in duplicates {
+        let fault = match (on_conflict, unlike) {
+            (OnConflict::Error, _) => {
+                Fault::Duplicate { key: R::TABLE.key_text(rows.key(row)).into(), first: kept }
+            }
+            (OnConflict::Update | OnConflict::Skip, Some(other)) => {
+                rows.unlike(row, other, R::TABLE)
+            }
+            (OnConflict::Update | OnConflict::Skip, None) => {
+                counted += 1;
+                continue;
+            }
+        };
+        rejects.fault(row.ordinal, fault)?;
     }
-    for duplicate in duplicates {
-        let key = R::key_text(rows.key(duplicate.row)).into();
-        rejects.fault(duplicate.row.ordinal, Fault::Duplicate { key, first: duplicate.kept })?;
-    }
-    Ok(0)
+    Ok(counted)
 }
 
 /// The composers that works name, each told by the ordinal of the first of its works.

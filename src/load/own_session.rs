@@ -12,7 +12,7 @@ use crate::prepare::{Loadable, Places, Prepared};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::order::{Repeated, superseded};
+use crate::rows::order::Repeated;
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
@@ -81,8 +81,12 @@ impl<'a> OwnSession<'_, 'a> {
             stage.write(R::RESOURCE, target, on_conflict, &prepared.order.write, there.take())?;
         loop {
             let rejects = &stage.rejects;
-            let next = superseded(&mut duplicates, |ordinal| rejects.contains(ordinal));
-            if next.is_empty() || options.on_error == OnError::Stop {
+            let repeated = options.on_conflict.repeated();
+            let mut next = rows.superseded(&mut duplicates, R::TABLE, repeated, |ordinal| {
+                rejects.contains(ordinal)
+            });
+            next.retain(|row| rejects.matters(row.ordinal));
+            if next.is_empty() {
                 break;
             }
             let next = rows.sorted(next);
@@ -133,7 +137,7 @@ impl Stage<'_> {
         let mut writer = Writer { spi, target, on_conflict, proved: None };
         let there = there.unwrap_or_else(|| writer.look(rows, write));
         fault::point("compared", fault::LEADER);
-        let Sorted { mut new, mut changed, unchanged } = there.sort(write);
+        let Sorted { mut new, mut changed, unchanged, another } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
         self.rejects.parent_key(check.constraint.clone());
@@ -144,7 +148,7 @@ impl Stage<'_> {
         }
         new = self.with_parents(&check, new)?;
         writer.proved = check.proves;
-        let sorted = Sorted { new, changed, unchanged };
+        let sorted = Sorted { new, changed, unchanged, another };
         let (counts, method) = writer.write(rows, sorted, &mut self.rejects, self.progress)?;
         let (write_method, foreign_key_check) =
             describe(&method, check.proves.is_some(), check.description);
@@ -179,7 +183,7 @@ impl Stage<'_> {
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
         let target = target::find(Composer::TABLE, OnConflict::Skip)?;
         let rows = named_composers(self.places, firsts)?;
-        let order = rows.order(Repeated::FirstWins, false)?;
+        let order = rows.order(Composer::TABLE, Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: None };
         let sorted = writer.look(&rows, &order.write).sort(&order.write);

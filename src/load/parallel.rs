@@ -14,7 +14,9 @@ use crate::pg::spi::Spi;
 use crate::pg::{background, lock, transaction};
 use crate::prepare::{Loadable, Prepared};
 use crate::report::{Counts, Failure, function_of};
-use crate::rows::order::Repeated;
+use crate::record::composer::Composer;
+use crate::rows::order::{Duplicate, Repeated};
+use crate::record::Row;
 use crate::rows::{Family, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader;
@@ -85,6 +87,15 @@ fn write_alone<'a, R: Loadable<'a>>(
         OnError::Stop => set_aside(&mut rejects)?,
         OnError::Ignore => 0,
     };
+    let another = there.sort(&prepared.order.write).another;
+    for another in &another {
+        another.refuse(&prepared.rows, R::TABLE, &mut rejects)?;
+    }
+    // Which record is the first bad one, and which have their turn now, is found out row by row.
+    let others_too = || duplicates.iter().any(|duplicate| rejects.contains(duplicate.kept));
+    if !another.is_empty() && (options.on_error == OnError::Stop || others_too()) {
+        return fell_back(leader::OTHERS_HAVE_ITS_KEY.into(), Some(there));
+    }
     let (_, function) = function_of(R::RESOURCE);
     let team = match Team::start(&plan, function) {
         Ok(team) => team,
@@ -107,14 +118,16 @@ fn write_alone<'a, R: Loadable<'a>>(
         sessions,
     };
     // Of several records with one key another has its turn if the one that was to be written is refused: not here.
+    let is_next = |duplicate: &Duplicate, rejects: &Rejects<'_>| {
+        rejects.contains(duplicate.kept) && rejects.matters(duplicate.row.ordinal)
+    };
     let mut settle = |rejects: &mut Rejects<'_>| {
-        if options.on_error == OnError::Stop {
-            return Ok(true);
-        }
-        if duplicates.iter().any(|duplicate| rejects.contains(duplicate.kept)) {
+        if duplicates.iter().any(|duplicate| is_next(duplicate, rejects)) {
             return Ok(false);
         }
-        duplicate = set_aside(rejects)?;
+        if options.on_error == OnError::Ignore {
+            duplicate = set_aside(rejects)?;
+        }
         Ok(true)
     };
     let mut work = leader::Work {
@@ -168,7 +181,7 @@ fn look<'a, R: Loadable<'a>>(
     let write = &prepared.order.write;
     let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: None };
     let there = writer.look(&prepared.rows, write);
-    let rows = write.len() - there.unchanged() as usize;
+    let rows = there.to_write(write.len());
     let plan = eligible::plan(spi, wish, target, R::RESOURCE, options, rows);
     let mut absent = vec![];
     if plan.is_ok() && options.create_composers && R::RESOURCE == Resource::Works {
@@ -225,6 +238,6 @@ fn parts<'a, R: Loadable<'a>>(
 /// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
 fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Result<Slice<'static>, Failure> {
     let rows = named_composers(&*prepared.places, firsts)?;
-    let order = rows.order(Repeated::FirstWins, false)?;
+    let order = rows.order(Composer::TABLE, Repeated::FirstWins, false)?;
     Ok(rows.copy(&order.write, Slice::default()))
 }

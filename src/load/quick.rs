@@ -29,7 +29,7 @@ use crate::sessions::eligible;
 use crate::settings;
 use crate::target::{self, Target, rules};
 use crate::write::insert::is_about_rows;
-use crate::write::statement::{batch_name, insert, listed_merge};
+use crate::write::statement::{batch_name, insert, listed_merge, others};
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
 const LARGEST: usize = 64 * 1024;
@@ -48,6 +48,8 @@ struct Entry {
     on_conflict: OnConflict,
     settings: Settings,
     statement: Kept,
+    /// Tells whether rows that it has left as they are, are about other things ([`others`]).
+    others: Kept,
     /// As `last_load()` has it.
     foreign_key_check: String,
 }
@@ -180,8 +182,14 @@ fn write<'a, R: Loadable<'a>>(
     let mut batch = Batch::register(spi, &name, R::TABLE.columns, write.len());
     batch.fill(write.iter().map(|row| prepared.rows.tuple(*row)));
     let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
-    let written = match subtransaction::within(|| entry.statement.rows(spi, is_new)) {
-        Ok(written) => written,
+    let put = || {
+        let written = entry.statement.rows(spi, is_new);
+        let all = written.len() == write.len();
+        (all || entry.others.rows(spi, |_| ()).is_empty()).then_some(written)
+    };
+    let written = match subtransaction::within_unless(Option::is_none, put) {
+        Ok(Some(written)) => written,
+        Ok(None) => return Ok(None),
         Err(error) if is_about_rows(&error) || is_about_rights(&error) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
@@ -219,6 +227,7 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &O
         return;
     }
     let statement = Kept::prepare(spi, target.oid, &sql);
+    let others = Kept::prepare(spi, target.oid, &others(table, &batch, target.table.columns));
     drop(shape);
     put_back(Entry {
         table: target.oid,
@@ -227,6 +236,7 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &O
         on_conflict,
         settings: Settings::current(),
         statement,
+        others,
         foreign_key_check: outcome.foreign_key_check.clone(),
     });
 }
@@ -244,7 +254,7 @@ fn take(table: pg_sys::Oid, on_conflict: OnConflict) -> Option<Entry> {
         *all = good;
         stale
     });
-    stale.into_iter().for_each(|entry: Entry| entry.statement.free());
+    stale.into_iter().for_each(Entry::free);
     let settings = Settings::current();
     let names = kept::name(table)?;
     let wanted = |entry: &Entry| {
@@ -265,6 +275,13 @@ fn put_back(entry: Entry) {
         (all.len() > MOST_KEPT).then(|| all.remove(0))
     });
     if let Some(entry) = oldest {
-        entry.statement.free();
+        entry.free();
+    }
+}
+
+impl Entry {
+    fn free(self) {
+        self.statement.free();
+        self.others.free();
     }
 }

@@ -9,6 +9,14 @@ use super::error::{ServerError, catch};
 
 /// Runs `work` in a subtransaction: committed when it returns, rolled back when it raises an ERROR, and when it panics.
 pub fn within<T>(work: impl FnOnce() -> T) -> Result<T, ServerError> {
+    within_unless(|_| false, work)
+}
+
+/// The same, rolled back also when it returns what `is_undone` says it of.
+pub fn within_unless<T>(
+    is_undone: impl FnOnce(&T) -> bool,
+    work: impl FnOnce() -> T,
+) -> Result<T, ServerError> {
     // SAFETY: the calls and their order are those of exec_stmt_block() in pl_exec.c; memory context and resource owner
     // are put back after each of them.
     unsafe {
@@ -18,7 +26,7 @@ pub fn within<T>(work: impl FnOnce() -> T) -> Result<T, ServerError> {
         pg_sys::MemoryContextSwitchTo(context);
         let outcome = catch_unwind(AssertUnwindSafe(|| catch(work)));
         match outcome {
-            Ok(Ok(_)) => pg_sys::ReleaseCurrentSubTransaction(),
+            Ok(Ok(ref value)) if !is_undone(value) => pg_sys::ReleaseCurrentSubTransaction(),
             _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
         }
         pg_sys::MemoryContextSwitchTo(context);

@@ -38,9 +38,6 @@ impl Document<'_> {
 pub trait Loadable<'a>: Row + Sized {
     const RESOURCE: Resource;
 
-    /// The table's key as a user knows it.
-    fn key_text(key: &[u8]) -> String;
-
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
         records: Records<'a, V>,
@@ -51,10 +48,6 @@ pub trait Loadable<'a>: Row + Sized {
 
 impl<'a> Loadable<'a> for Composer<'a> {
     const RESOURCE: Resource = Resource::Composers;
-
-    fn key_text(key: &[u8]) -> String {
-        String::from_utf8_lossy(key).into_owned()
-    }
 
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
@@ -68,10 +61,6 @@ impl<'a> Loadable<'a> for Composer<'a> {
 
 impl<'a> Loadable<'a> for Work<'a> {
     const RESOURCE: Resource = Resource::Works;
-
-    fn key_text(key: &[u8]) -> String {
-        uuid::Uuid::from_slice(key).map(|id| id.to_string()).unwrap_or_default()
-    }
 
     fn decode<V: Value<'a>>(
         found: &Found<'a, V>,
@@ -243,7 +232,7 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
 ) -> Result<Prepared<'a>, LoadError> {
     let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
     let order = watch.take(rows.len() * BYTES_A_ROW);
-    let order = order.and_then(|()| rows.order(repeated, mode.parallel));
+    let order = order.and_then(|()| rows.order(R::TABLE, repeated, mode.parallel));
     let order = order.map_err(LoadError::document)?;
     watch.check().map_err(LoadError::document)?;
     let (source, received) = (found.source.name(), records.count);

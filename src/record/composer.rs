@@ -72,12 +72,12 @@ const COLUMNS: &[Column] = &[
     Column::new("portrait", ColumnType::Text),
     Column::new("popular", ColumnType::Boolean),
     Column::new("recommended", ColumnType::Boolean),
-    Column::new("openopus_id", ColumnType::Int4),
+    Column::identity("openopus_id", ColumnType::Int4),
     Column::new("permlink", ColumnType::Text),
 ];
 
 impl Row for Composer<'_> {
-    const TABLE: Table = Table { name: "composers", columns: COLUMNS };
+    const TABLE: Table = Table { name: "composers", noun: "composer", columns: COLUMNS };
 
     fn parent(&self) -> &[u8] {
         &[]

@@ -15,6 +15,8 @@ pub mod work;
 
 use std::borrow::Cow;
 
+use uuid::Uuid;
+
 /// A column's type, by its name in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -35,15 +37,22 @@ pub struct Column {
     pub kind: ColumnType,
     /// Each row has a value for it.
     pub always: bool,
+    /// The id, an integer, that a source gives to what the row is about: rows that both have one, and not the same, are
+    /// about two things.
+    pub identity: bool,
 }
 
 impl Column {
     pub const fn new(name: &'static str, kind: ColumnType) -> Self {
-        Column { name, kind, always: false }
+        Column { name, kind, always: false, identity: false }
     }
 
     pub const fn always(name: &'static str, kind: ColumnType) -> Self {
-        Column { name, kind, always: true }
+        Column { always: true, ..Column::new(name, kind) }
+    }
+
+    pub const fn identity(name: &'static str, kind: ColumnType) -> Self {
+        Column { identity: true, ..Column::new(name, kind) }
     }
 }
 
@@ -80,6 +89,8 @@ pub const ORDINAL: Column = Column::new("pg_opus_ordinal", ColumnType::Int4);
 pub struct Table {
     /// Unqualified.
     pub name: &'static str,
+    /// What one of its rows is about, for messages.
+    pub noun: &'static str,
     /// The columns that the loader writes, the key first.
     pub columns: &'static [Column],
 }
@@ -87,5 +98,18 @@ pub struct Table {
 impl Table {
     pub fn key(&self) -> &'static str {
         self.columns.first().map_or("", |column| column.name)
+    }
+
+    /// A row's key as a user knows it.
+    pub fn key_text(&self, key: &[u8]) -> String {
+        match (self.columns.first().map(|column| column.kind), Uuid::from_slice(key)) {
+            (Some(ColumnType::Uuid), Ok(id)) => id.to_string(),
+            _ => String::from_utf8_lossy(key).into_owned(),
+        }
+    }
+
+    /// The columns that hold ids of sources.
+    pub fn identity(&self) -> impl Iterator<Item = &'static Column> + use<> {
+        self.columns.iter().filter(|column| column.identity)
     }
 }

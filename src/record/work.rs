@@ -90,13 +90,13 @@ const COLUMNS: &[Column] = &[
     Column::new("search_terms", ColumnType::TextArray),
     Column::new("popular", ColumnType::Boolean),
     Column::new("recommended", ColumnType::Boolean),
-    Column::new("imslp_id", ColumnType::Int8),
-    Column::new("openopus_id", ColumnType::Int4),
+    Column::identity("imslp_id", ColumnType::Int8),
+    Column::identity("openopus_id", ColumnType::Int4),
     Column::new("permlink", ColumnType::Text),
 ];
 
 impl Row for Work<'_> {
-    const TABLE: Table = Table { name: "works", columns: COLUMNS };
+    const TABLE: Table = Table { name: "works", noun: "work", columns: COLUMNS };
 
     /// The works of a composer lie together, and the index on composers is filled in order.
     fn parent(&self) -> &[u8] {

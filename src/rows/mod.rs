@@ -10,9 +10,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{push, with_room};
-use crate::error::Fault;
-use crate::record::Row;
-use crate::tuple::{Encode, Former};
+use crate::error::{Another, Fault};
+use crate::record::{Row, Table};
+use crate::tuple::{self, Encode, Former};
 
 /// Room for a tuple, and for a row's parent and key, in bytes: IMSLP's works take about as much.
 const TUPLE: usize = 256;
@@ -174,6 +174,34 @@ impl<'m> Rows<'m> {
         let slice = &self.slices[row.slice as usize];
         let place = &slice.rows[row.row as usize];
         &slice.keys[place.parent_end as usize..place.key_end as usize]
+    }
+
+    /// The ids that sources give to what the row is about, one for each of the table's columns with ids.
+    pub fn identity(&self, row: RowRef, table: Table) -> Vec<Option<i64>> {
+        tuple::identity(self.tuple(row), table.columns)
+    }
+
+    /// What the record of this row is told if a row of its key is there with other ids: with this one in the n-th column
+    /// that holds ids.
+    pub fn another(&self, row: RowRef, table: Table, column: usize, there: i64) -> Fault {
+        let found = self.identity(row, table).get(column).copied().flatten();
+        Fault::Another(Box::new(Another {
+            noun: table.noun.into(),
+            key: table.key_text(self.key(row)).into(),
+            column: table.identity().nth(column).map_or("", |column| column.name).into(),
+            there,
+            found: found.unwrap_or_default(),
+        }))
+    }
+
+    /// The same if an earlier record of the document has the key and other ids.
+    pub fn unlike(&self, row: RowRef, other: RowRef, table: Table) -> Fault {
+        let ids = self.identity(row, table).into_iter().zip(self.identity(other, table));
+        let differ = |(_, (a, b)): &(usize, (Option<i64>, Option<i64>))| {
+            a.is_some() && b.is_some() && a != b
+        };
+        let (column, there) = ids.enumerate().find(differ).map_or((0, None), |(n, ids)| (n, ids.1));
+        self.another(row, table, column, there.unwrap_or_default())
     }
 
     /// A copy of some of the rows, in the order given, in the room of an earlier one.

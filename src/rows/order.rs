@@ -4,7 +4,6 @@
 //! sorted, and the rows by numbers: the rank of the parent, and the beginning of the key.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
@@ -12,6 +11,7 @@ use rayon::prelude::*;
 use super::{Family, RowRef, Rows};
 use crate::document::{push, with_room};
 use crate::error::Fault;
+use crate::record::Table;
 
 /// Which of several rows with the same key is the document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,34 +26,8 @@ pub struct Duplicate {
     pub row: RowRef,
     /// The ordinal of the other one.
     pub kept: u32,
-}
-
-/// Takes those of the duplicates out whose turn it is: the record that had their key has been set aside. At most one of
-/// a key; `duplicates` are by ordinal, and stay so.
-pub fn superseded(
-    duplicates: &mut Vec<Duplicate>,
-    is_set_aside: impl Fn(u32) -> bool,
-) -> Vec<RowRef> {
-    let mut next = vec![];
-    // What stood behind a record that was set aside stands behind its successor now.
-    let mut successors: HashMap<u32, u32, RandomState> = HashMap::default();
-    duplicates.retain_mut(|duplicate| {
-        if !is_set_aside(duplicate.kept) {
-            return true;
-        }
-        match successors.entry(duplicate.kept) {
-            Entry::Occupied(successor) => {
-                duplicate.kept = *successor.get();
-                true
-            }
-            Entry::Vacant(vacant) => {
-                vacant.insert(duplicate.row.ordinal);
-                next.push(duplicate.row);
-                false
-            }
-        }
-    });
-    next
+    /// The row is about another thing than an earlier one of that key, which is this: it can never take its place.
+    pub unlike: Option<RowRef>,
 }
 
 /// Rows in the order of writing, each key once, their families, and those left out, by ordinal.
@@ -82,12 +56,12 @@ impl Placed {
 pub const BYTES_A_ROW: usize = 2 * size_of::<RowRef>() + size_of::<Placed>() + size_of::<u64>();
 
 impl Rows<'_> {
-    /// Orders the rows; `parallel` on the current rayon pool.
-    pub fn order(&self, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
+    /// Orders the rows of this table; `parallel` on the current rayon pool.
+    pub fn order(&self, table: Table, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
         let mut rows = with_room(self.len())?;
         self.add_all(&mut rows);
         let duplicates = match self.may_repeat(&rows, parallel)? {
-            true => self.take_duplicates(&mut rows, repeated)?,
+            true => self.take_duplicates(&mut rows, table, repeated)?,
             false => vec![],
         };
         let chunk = match parallel {
@@ -163,33 +137,88 @@ impl Rows<'_> {
         Ok(hashes.windows(2).any(|pair| pair[0] == pair[1]))
     }
 
+    /// Takes all but one of the rows with one key out, and gives those taken out, by ordinal.
     fn take_duplicates(
         &self,
         rows: &mut Vec<RowRef>,
+        table: Table,
         repeated: Repeated,
     ) -> Result<Vec<Duplicate>, Fault> {
-        let mut kept: HashMap<&[u8], RowRef, RandomState> = HashMap::default();
-        kept.try_reserve(rows.len()).map_err(|_| Fault::OutOfMemory)?;
-        let mut duplicates = vec![];
-        for &row in rows.iter() {
-            let duplicate = match kept.entry(self.key(row)) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(row);
-                    continue;
-                }
-                Entry::Occupied(mut other) => match repeated {
-                    Repeated::FirstWins => Duplicate { row, kept: other.get().ordinal },
-                    Repeated::LastWins => {
-                        let row = other.insert(row);
-                        Duplicate { row, kept: other.get().ordinal }
-                    }
-                },
-            };
-            push(&mut duplicates, duplicate)?;
+        let mut repeats: HashMap<&[u8], bool, RandomState> = HashMap::default();
+        repeats.try_reserve(rows.len()).map_err(|_| Fault::OutOfMemory)?;
+        for row in rows.iter() {
+            repeats.entry(self.key(*row)).and_modify(|repeats| *repeats = true).or_default();
         }
-        rows.retain(|row| kept.get(self.key(*row)).is_some_and(|kept| kept.ordinal == row.ordinal));
+        let is_one_of_several = |row: &RowRef| repeats.get(self.key(*row)) == Some(&true);
+        let mut several = with_room(rows.iter().filter(|row| is_one_of_several(row)).count())?;
+        several.extend(rows.iter().copied().filter(is_one_of_several));
+        rows.retain(|row| !is_one_of_several(row));
+        several.sort_unstable_by_key(|row| (self.key(*row), row.ordinal));
+        let mut duplicates = with_room(several.len())?;
+        for of_one_key in several.chunk_by(|a, b| self.key(*a) == self.key(*b)) {
+            push(rows, self.decide(of_one_key, table, repeated, &mut duplicates))?;
+        }
         duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
         Ok(duplicates)
+    }
+
+    /// Which of the rows with one key, in the document's order, is written: the first or the last of those that are
+    /// about the same thing as the first. The others are added to the duplicates.
+    fn decide(
+        &self,
+        of_one_key: &[RowRef],
+        table: Table,
+        repeated: Repeated,
+        duplicates: &mut Vec<Duplicate>,
+    ) -> RowRef {
+        // For each column with ids, the first id, and the row that has it.
+        let mut known: Vec<Option<(i64, RowRef)>> = vec![None; table.identity().count()];
+        let mut unlike = |row: &RowRef| {
+            let ids = self.identity(*row, table);
+            let unlike = known.iter().zip(&ids).find_map(|pair| match pair {
+                (Some((id, other)), Some(found)) if id != found => Some(*other),
+                _ => None,
+            });
+            if unlike.is_none() {
+                for (known, id) in known.iter_mut().zip(ids) {
+                    *known = known.or(id.map(|id| (id, *row)));
+                }
+            }
+            (*row, unlike)
+        };
+        let judged: Vec<(RowRef, Option<RowRef>)> = of_one_key.iter().map(&mut unlike).collect();
+        let mut like = judged.iter().filter(|(_, unlike)| unlike.is_none());
+        let kept = match repeated {
+            Repeated::FirstWins => like.next(),
+            Repeated::LastWins => like.next_back(),
+        };
+        let kept = kept.map_or(of_one_key[0], |(row, _)| *row);
+        let others = judged.iter().filter(|(row, _)| row.ordinal != kept.ordinal);
+        let ordinal = kept.ordinal;
+        duplicates
+            .extend(others.map(|&(row, unlike)| Duplicate { row, kept: ordinal, unlike }));
+        kept
+    }
+
+    /// Takes those of the duplicates out whose turn it is: the record that had their key has been set aside, and takes no
+    /// part in what is decided. At most one of a key; `duplicates` are by ordinal, and stay so.
+    pub fn superseded(
+        &self,
+        duplicates: &mut Vec<Duplicate>,
+        table: Table,
+        repeated: Repeated,
+        is_set_aside: impl Fn(u32) -> bool,
+    ) -> Vec<RowRef> {
+        let free = duplicates.extract_if(.., |duplicate| is_set_aside(duplicate.kept));
+        let mut free: Vec<Duplicate> = free.collect();
+        free.sort_unstable_by_key(|duplicate| (duplicate.kept, duplicate.row.ordinal));
+        let of_one_key = free.chunk_by(|a, b| a.kept == b.kept).map(|of_one_key| {
+            let rows: Vec<RowRef> = of_one_key.iter().map(|duplicate| duplicate.row).collect();
+            self.decide(&rows, table, repeated, duplicates)
+        });
+        let next = of_one_key.collect();
+        duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
+        next
     }
 }
 

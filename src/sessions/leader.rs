@@ -27,6 +27,9 @@ const INTERVENTION: &str = "57";
 
 const DEADLOCK: &str = "40P01";
 
+/// Why a load is written in the caller's session, where the next record has its turn.
+pub const OTHERS_HAVE_ITS_KEY: &str = "a record was refused whose key others have too";
+
 /// What is written, and what it belongs to.
 pub struct Work<'l, 'r> {
     pub plan: &'l Plan,
@@ -34,7 +37,8 @@ pub struct Work<'l, 'r> {
     pub start: &'l dyn Fn(usize) -> Start,
     pub rows: &'l Rows<'static>,
     pub rejects: &'l mut Rejects<'r>,
-    /// Called when all rows are written, before records are stored: whether that is all there is to write.
+    /// Called when all rows are written, before records are stored: whether that is all there is to write, and the bad
+    /// record that has been found is the first one.
     pub settle: &'l mut dyn FnMut(&mut Rejects<'r>) -> Result<bool, Failure>,
     pub progress: &'l mut Progress,
 }
@@ -89,10 +93,10 @@ impl Team {
         }
         self.lock(work)?;
         let dones = self.feed(work, parts)?;
-        work.rejects.raise()?;
         if !(work.settle)(work.rejects)? {
-            return Err(Alone::Reason("a record was refused whose key others have too".into()));
+            return Err(Alone::Reason(OTHERS_HAVE_ITS_KEY.into()));
         }
+        work.rejects.raise()?;
         fault::point("written", fault::LEADER);
         self.store(work)?;
         self.prepare(work, load_id, dones[0].transaction)?;

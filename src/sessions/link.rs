@@ -94,6 +94,9 @@ impl Refusals for Link {
             Fault::UnknownComposer(key) => {
                 self.refuse(ordinal, FromSession::UnknownComposer { ordinal, key: key.into() })
             }
+            Fault::Another(another) => {
+                self.refuse(ordinal, FromSession::Another { ordinal, another })
+            }
             fault => {
                 let path = "$".into();
                 Err(Failure::load(LoadError { ordinal: Some(ordinal), path, fault }))

@@ -110,6 +110,9 @@ impl Member {
             Some(FromSession::UnknownComposer { ordinal, key }) => {
                 work.rejects.fault(ordinal, Fault::UnknownComposer(key.into()))?;
             }
+            Some(FromSession::Another { ordinal, another }) => {
+                work.rejects.fault(ordinal, Fault::Another(another))?;
+            }
             Some(FromSession::Written { rows, excluded }) => {
                 work.progress.tuples(rows);
                 work.progress.excluded(excluded);

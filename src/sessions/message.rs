@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::document::find::Resource;
+use crate::error::Another;
 use crate::options::{OnConflict, OnError};
 use crate::pg::caller::Identity;
 use crate::pg::error::ServerError;
@@ -77,6 +78,11 @@ pub enum FromSession {
     UnknownComposer {
         ordinal: u32,
         key: String,
+    },
+    /// The key of a row belongs to a row about another thing.
+    Another {
+        ordinal: u32,
+        another: Box<Another>,
     },
     /// A batch, and how many of its rows are set aside.
     Written {

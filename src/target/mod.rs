@@ -15,7 +15,7 @@ use self::facts::{RelationKind, TableFacts};
 use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
 use crate::pg::relcache;
-use crate::record::Table;
+use crate::record::{Column, Table};
 use crate::report::Failure;
 use crate::write::statement::TableName;
 
@@ -52,15 +52,18 @@ pub fn find(table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
     Ok(target)
 }
 
-/// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict.
+/// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict, and
+/// may read the ids that tell one thing from another.
 pub fn is_permitted(oid: pg_sys::Oid, table: Table, on_conflict: OnConflict) -> bool {
-    let (all, key, rest) = (table.columns, &table.columns[..1], &table.columns[1..]);
+    let (all, rest) = (table.columns, &table.columns[1..]);
+    let told_by = |(place, column): &(usize, &Column)| *place == 0 || column.identity;
+    let told_by = || all.iter().enumerate().filter(told_by).map(|(_, column)| *column);
     may(oid, Privilege::Insert, all)
         && match on_conflict {
             OnConflict::Update => {
                 may(oid, Privilege::Select, all) && may(oid, Privilege::Update, rest)
             }
-            OnConflict::Skip => may(oid, Privilege::Select, key),
+            OnConflict::Skip => may(oid, Privilege::Select, &told_by().collect::<Vec<_>>()),
             OnConflict::Error => true,
         }
 }

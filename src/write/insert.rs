@@ -82,7 +82,10 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<(Counts, Method), Failure> {
-        let Sorted { mut new, changed, unchanged } = sorted;
+        let Sorted { mut new, changed, unchanged, another } = sorted;
+        for another in another {
+            another.refuse(rows, self.target.table, refusals)?;
+        }
         let mut run = self.start(new.len().max(changed.len()));
         let mut method = Method::None;
         if !new.is_empty() {
@@ -273,7 +276,9 @@ impl Run<'_> {
             Ok(Written { written, inserted }) => {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
-                self.counts.unchanged += (write.len() as u64).saturating_sub(written);
+                let left = write.len().saturating_sub(written as usize);
+                let refused = self.refuse_others(put, write, left)?;
+                self.counts.unchanged += (left - refused) as u64;
                 return Ok(());
             }
             Err(error) => error,
@@ -293,6 +298,27 @@ impl Run<'_> {
         let (first, second) = ordered.split_at(ordered.len() / 2);
         self.put(put, first, known)?;
         self.put(put, second, known)
+    }
+
+    /// Of rows that a merge has left as they are, so many, those are refused that have come to be about another thing
+    /// than the row that is there. How many.
+    fn refuse_others(
+        &self,
+        put: &mut Put<'_>,
+        write: &[RowRef],
+        left: usize,
+    ) -> Result<usize, Failure> {
+        let Writer { target, .. } = *self.writer;
+        if left == 0 || !self.merges() || target.table.identity().next().is_none() {
+            return Ok(0);
+        }
+        let another = self.writer.compare(put.rows, write).sort(write).another;
+        // A trigger of the owner's may have made rows of this load into others: they are written.
+        let refused = another.len().min(left);
+        for another in another.iter().take(left) {
+            another.refuse(put.rows, target.table, put.refusals)?;
+        }
+        Ok(refused)
     }
 
     /// Whether a key that is there is no error.

@@ -75,9 +75,10 @@ impl<'a> Rejects<'a> {
         self.parent_key = constraint;
     }
 
-    /// Whether a record has been set aside.
+    /// Whether a record has been set aside, or would end the load.
     pub fn contains(&self, ordinal: u32) -> bool {
         self.ordinals.contains(&ordinal)
+            || self.stop.as_ref().is_some_and(|(stop, _)| *stop == ordinal)
     }
 
     pub fn new(function: &'static str, places: &'a dyn Places, options: &Options) -> Self {

@@ -39,7 +39,8 @@ pub fn insert(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
     [b"INSERT INTO ", &*table.name, rest.as_bytes()].concat()
 }
 
-/// Rows that may be there. What the record has no value for stays; a row that would not change is not touched.
+/// Rows that may be there. What the record has no value for stays; a row that would not change is not touched, and one
+/// about another thing is never changed.
 pub fn merge(
     table: &TableName,
     batch: &str,
@@ -51,7 +52,8 @@ pub fn merge(
     let action = match on_conflict {
         OnConflict::Update => {
             let set = list(rest, |c| format!("{c} = coalesce(excluded.{c}, old.{c})"), ", ");
-            format!("UPDATE SET {set} WHERE {}", differs(rest, "excluded"))
+            let alike = alike(columns, "excluded");
+            format!("UPDATE SET {set} WHERE {alike}({})", differs(rest, "excluded"))
         }
         OnConflict::Skip | OnConflict::Error => "NOTHING".into(),
     };
@@ -99,7 +101,42 @@ fn differs(columns: &[Column], new: &str) -> String {
     list(columns, differs, " OR ")
 }
 
-/// Which rows of the batch are there: two arrays of their ordinals, those that would change and those that would not.
+/// A condition, with the AND behind it: that a new row is not about another thing than the old one.
+fn alike(columns: &[Column], new: &str) -> String {
+    let ids = columns.iter().filter(|column| column.identity);
+    ids.map(|id| format!("{} IS NOT FALSE AND ", equal(id, new))).collect()
+}
+
+/// Whether a new row and the old one have one value in a column; null if one of them has none.
+fn equal(column: &Column, new: &str) -> String {
+    format!("({new}.{0} OPERATOR(pg_catalog.=) old.{0})", column.name)
+}
+
+/// For the column with ids in which a new row differs from the old one, what `each` makes of its number and the column;
+/// null where there is none.
+fn unlike(columns: &[Column], each: impl Fn(usize, &Column) -> String) -> String {
+    let ids = columns.iter().filter(|column| column.identity).enumerate();
+    let when = |(number, id): (usize, &Column)| {
+        format!("WHEN {} IS FALSE THEN {} ", equal(id, "new"), each(number, id))
+    };
+    format!("CASE {}WHEN false THEN 0 END", ids.map(when).collect::<String>())
+}
+
+/// A row for each one of a few that is about another thing than the row that is there. They are looked up one by one.
+pub fn others(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
+    let key = columns[0].name;
+    let select = format!("SELECT true FROM {batch} new, LATERAL (SELECT * FROM ");
+    let number = unlike(columns, |number, _| number.to_string());
+    let on = format!(
+        " parent WHERE parent.{key} OPERATOR(pg_catalog.=) new.{key} OFFSET 0) old \
+         WHERE {number} IS NOT NULL"
+    );
+    [select.as_bytes(), &table.from(), on.as_bytes()].concat()
+}
+
+/// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and of
+/// those that are about another thing than the row that is there; for each of these the number of the column that tells
+/// it, among those with ids, and the id that is there.
 pub fn compare(
     table: &TableName,
     batch: &str,
@@ -111,10 +148,16 @@ pub fn compare(
         OnConflict::Update => differs(&columns[1..], "new"),
         OnConflict::Skip | OnConflict::Error => "false".into(),
     };
+    let number = unlike(columns, |number, _| number.to_string());
+    let id = unlike(columns, |_, column| format!("old.{}::pg_catalog.int8", column.name));
     let select = format!(
-        "SELECT pg_catalog.array_agg(ordinal) FILTER (WHERE differs), \
-         pg_catalog.array_agg(ordinal) FILTER (WHERE NOT differs) \
-         FROM (SELECT new.{ordinal} AS ordinal, {differs} AS differs FROM {batch} new JOIN "
+        "SELECT pg_catalog.array_agg(ordinal) FILTER (WHERE number IS NULL AND differs), \
+         pg_catalog.array_agg(ordinal) FILTER (WHERE number IS NULL AND NOT differs), \
+         pg_catalog.array_agg(ordinal) FILTER (WHERE number IS NOT NULL), \
+         pg_catalog.array_agg(number) FILTER (WHERE number IS NOT NULL), \
+         pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL) \
+         FROM (SELECT new.{ordinal} AS ordinal, {differs} AS differs, {number} AS number, \
+         ({id})::pg_catalog.int8 AS id FROM {batch} new JOIN "
     );
     let on = format!(" old ON old.{key} OPERATOR(pg_catalog.=) new.{key}) there");
     [select.as_bytes(), &table.from(), on.as_bytes()].concat()
@@ -169,6 +212,7 @@ mod tests {
         Column::new("id", ColumnType::Text),
         Column::new("a", ColumnType::Text),
         Column::new("b", ColumnType::Date),
+        Column::identity("n", ColumnType::Int4),
     ];
 
     fn table(ordinary: bool) -> TableName {
@@ -183,13 +227,15 @@ mod tests {
     fn statements_name_all_columns() {
         assert_eq!(
             text(insert(&table(true), "batch", COLUMNS)),
-            "INSERT INTO s.t (id, a, b) SELECT id, a, b FROM batch"
+            "INSERT INTO s.t (id, a, b, n) SELECT id, a, b, n FROM batch"
         );
         let skip = text(merge(&table(true), "batch", COLUMNS, OnConflict::Skip));
         assert!(skip.ends_with("ON CONFLICT (id) DO NOTHING"), "{skip}");
         let update = text(merge(&table(true), "batch", COLUMNS, OnConflict::Update));
         assert!(update.contains("SET a = coalesce(excluded.a, old.a), b = "), "{update}");
-        assert!(!update.contains("id = "), "{update}");
+        assert!(!update.contains(" id = "), "{update}");
+        let alike = "WHERE (excluded.n OPERATOR(pg_catalog.=) old.n) IS NOT FALSE AND ((";
+        assert!(update.contains(alike), "{update}");
     }
 
     #[test]

@@ -1,25 +1,42 @@
 //! Which rows of a document the table has, found out by one query before they are written.
 
+use super::Refusals;
 use super::insert::{BATCH_ROWS, Writer};
 use super::statement::{batch_name, compare};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
-use crate::record::{Column, ORDINAL};
+use crate::pg::spi::Row;
+use crate::record::{Column, ORDINAL, Table};
+use crate::report::Failure;
 use crate::rows::{RowRef, Rows};
 use crate::tuple::Formed;
+
+/// What the table has for a row.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum State {
+    #[default]
+    Nothing,
+    /// A row that would change.
+    Changed,
+    Unchanged,
+    /// A row about another thing.
+    Another,
+}
 
 /// The rows that a table has, by ordinal.
 #[derive(Default)]
 pub struct There {
-    differs: Vec<Option<bool>>,
+    states: Vec<State>,
     changed: usize,
     unchanged: usize,
+    /// By ordinal: of the column that tells, its number among those with ids, and the id that is there.
+    another: Vec<(u32, usize, i64)>,
 }
 
 impl There {
     /// How many of the rows the table has.
     pub fn count(&self) -> usize {
-        self.changed + self.unchanged
+        self.changed + self.unchanged + self.another.len()
     }
 
     /// How many it has just so.
@@ -27,41 +44,74 @@ impl There {
         self.unchanged as u64
     }
 
+    /// How many are to be written.
+    pub fn to_write(&self, all: usize) -> usize {
+        all - self.unchanged - self.another.len()
+    }
+
     /// Tells new rows from those that are there, and leaves out those that would change nothing.
     pub fn sort(&self, write: &[RowRef]) -> Sorted {
         if self.count() == 0 {
-            return Sorted { new: write.to_vec(), changed: vec![], unchanged: 0 };
+            return Sorted { new: write.to_vec(), ..Sorted::default() };
         }
-        let pick = |wanted: Option<bool>| -> Vec<RowRef> {
-            write.iter().copied().filter(|row| self.differs(*row) == wanted).collect()
+        let pick = |wanted: State| -> Vec<RowRef> {
+            write.iter().copied().filter(|row| self.state(*row) == wanted).collect()
         };
-        let (new, changed) = (pick(None), pick(Some(true)));
-        let unchanged = (write.len() - new.len() - changed.len()) as u64;
-        Sorted { new, changed, unchanged }
+        let (new, changed) = (pick(State::Nothing), pick(State::Changed));
+        let another = pick(State::Another).into_iter().filter_map(|row| {
+            let place = self.another.binary_search_by_key(&row.ordinal, |(ordinal, ..)| *ordinal);
+            let (_, column, there) = self.another[place.ok()?];
+            Some(Another { row, column, there })
+        });
+        let another: Vec<Another> = another.collect();
+        let unchanged = (write.len() - new.len() - changed.len() - another.len()) as u64;
+        Sorted { new, changed, unchanged, another }
     }
 
-    fn note(&mut self, ordinal: usize, differs: bool) {
-        if self.differs.len() <= ordinal {
-            self.differs.resize(ordinal + 1, None);
+    fn note(&mut self, ordinal: i32, state: State) {
+        let ordinal = ordinal as usize;
+        if self.states.len() <= ordinal {
+            self.states.resize(ordinal + 1, State::Nothing);
         }
-        self.differs[ordinal] = Some(differs);
-        match differs {
-            true => self.changed += 1,
-            false => self.unchanged += 1,
-        }
+        self.states[ordinal] = state;
+        self.changed += usize::from(state == State::Changed);
+        self.unchanged += usize::from(state == State::Unchanged);
     }
 
-    /// None for a row that the table does not have.
-    fn differs(&self, row: RowRef) -> Option<bool> {
-        self.differs.get(row.ordinal as usize).copied().flatten()
+    fn state(&self, row: RowRef) -> State {
+        self.states.get(row.ordinal as usize).copied().unwrap_or_default()
     }
 }
 
+/// A row whose key the table has for another thing.
+pub struct Another {
+    row: RowRef,
+    /// The number of the column that tells, among those with ids, and the id that is there.
+    column: usize,
+    there: i64,
+}
+
 /// Rows to be written: those that the table does not have, and those that differ from what it has.
+#[derive(Default)]
 pub struct Sorted {
     pub new: Vec<RowRef>,
     pub changed: Vec<RowRef>,
     pub unchanged: u64,
+    /// They are refused.
+    pub another: Vec<Another>,
+}
+
+impl Another {
+    /// Refuses the record of this row.
+    pub fn refuse(
+        &self,
+        rows: &Rows,
+        table: Table,
+        refusals: &mut dyn Refusals,
+    ) -> Result<(), Failure> {
+        let Another { row, column, there } = *self;
+        refusals.fault(row.ordinal, rows.another(row, table, column, there))
+    }
 }
 
 impl Writer<'_> {
@@ -89,14 +139,19 @@ impl Writer<'_> {
         }
         let sql = compare(&self.target.name, &name, table.columns, self.on_conflict);
         let compare = self.spi.prepare_for(self.target.oid, &sql);
-        let found = compare.row(|row| (row.get::<Vec<i32>>(1), row.get::<Vec<i32>>(2)));
-        let (changed, equal) = found.unwrap_or_default();
-        let mut there = There::default();
-        for (ordinals, differs) in [(changed, true), (equal, false)] {
-            for ordinal in ordinals.unwrap_or_default() {
-                there.note(ordinal as usize, differs);
+        let ordinals = |row: &Row, column| row.get::<Vec<i32>>(column).unwrap_or_default();
+        let read = |row: &Row| {
+            let mut there = There::default();
+            ordinals(row, 1).into_iter().for_each(|row| there.note(row, State::Changed));
+            ordinals(row, 2).into_iter().for_each(|row| there.note(row, State::Unchanged));
+            let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
+            for ((ordinal, column), id) in ordinals(row, 3).into_iter().zip(ordinals(row, 4)).zip(ids) {
+                there.note(ordinal, State::Another);
+                there.another.push((ordinal as u32, column as usize, id));
             }
-        }
-        there
+            there.another.sort_unstable();
+            there
+        };
+        compare.row(read).unwrap_or_default()
     }
 }
