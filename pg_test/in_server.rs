@@ -102,14 +102,14 @@ mod tests {
     #[pg_test]
     fn tuples_are_read_back_by_the_server() {
         const COLUMNS: &[Column] = &[
-            Column::new("a", ColumnType::Text),
-            Column::new("b", ColumnType::TextArray),
-            Column::new("c", ColumnType::Uuid),
-            Column::new("d", ColumnType::Date),
-            Column::new("e", ColumnType::Boolean),
-            Column::new("f", ColumnType::Int4),
-            Column::new("g", ColumnType::Int8),
-            Column::new("h", ColumnType::Text),
+            Column::new("a", ColumnType::TEXT),
+            Column::new("b", ColumnType::TEXT_ARRAY),
+            Column::new("c", ColumnType::UUID),
+            Column::new("d", ColumnType::DATE),
+            Column::new("e", ColumnType::BOOLEAN),
+            Column::new("f", ColumnType::INTEGER),
+            Column::new("g", ColumnType::BIGINT),
+            Column::new("h", ColumnType::TEXT),
         ];
         let read = spi::connect(|spi| {
             let mut batch = Batch::register(spi, "pg_opus_sample", COLUMNS, 2);

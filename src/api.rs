@@ -4,7 +4,7 @@ use pgrx::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::load::load;
+use crate::load::load_source;
 use crate::options::Options;
 use crate::pg::argument::{JsonbArgument, TextArgument};
 use crate::pg::caller::Statement;
@@ -25,7 +25,7 @@ fn load_composers_jsonb(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    with_jsonb(data, |document| load::<Composer>(document, &options))
+    with_jsonb(data, |document| load_source::<Composer>(document, &options))
 }
 
 #[pg_extern(name = "load_composers")]
@@ -37,7 +37,7 @@ fn load_composers_text(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    with_text(document, |document| load::<Composer>(document, &options))
+    with_text(document, |document| load_source::<Composer>(document, &options))
 }
 
 #[pg_extern(name = "load_works")]
@@ -50,7 +50,7 @@ fn load_works_jsonb(
     create_composers: default!(Option<bool>, "false"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
-    with_jsonb(data, |document| load::<Work>(document, &options))
+    with_jsonb(data, |document| load_source::<Work>(document, &options))
 }
 
 #[pg_extern(name = "load_works")]
@@ -63,7 +63,7 @@ fn load_works_text(
     create_composers: default!(Option<bool>, "false"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
-    with_text(document, |document| load::<Work>(document, &options))
+    with_text(document, |document| load_source::<Work>(document, &options))
 }
 
 /// NULL in, NULL out. Outside UTF-8 the server writes the document out, and the text is converted and read.
@@ -150,7 +150,7 @@ fn last_load() -> TableIterator<
         let count = |count: u64| Some(count as i64);
         (
             Some(pgrx::Uuid::from_bytes(load.load_id.into_bytes())),
-            Some(load.kind.to_owned()),
+            Some(load.kind),
             Some(load.source.to_owned()),
             count(load.received),
             count(counts.inserted),

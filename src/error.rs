@@ -308,7 +308,12 @@ impl fmt::Display for Fault {
             Fault::NoSuchDate(value) => write!(f, "date out of range: {value}"),
             Fault::UnknownComposer(key) => write!(f, "unknown composer {}", quoted(key)),
             Fault::Another(another) => {
-                write!(f, "key {} is already that of another {}", quoted(&another.key), another.noun)
+                write!(
+                    f,
+                    "key {} is already that of another {}",
+                    quoted(&another.key),
+                    another.noun
+                )
             }
             Fault::Duplicate { key, first } => {
                 write!(f, "key {} is already that of record {first}", quoted(key))

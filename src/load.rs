@@ -14,9 +14,11 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use self::decode::decode;
+use self::decode::{Prepare, decode};
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
-use self::own_session::OwnSession;
+use self::own_session::Writing;
+use crate::document::Watch;
+use crate::document::find::Resource;
 use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
@@ -24,40 +26,57 @@ use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{error, log, relation, spi};
-use crate::prepare::{Document, Loadable};
+use crate::prepare::{Document, Loadable, prepare};
+use crate::record::Table;
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
-use crate::sessions::{eligible, fault};
-use crate::target::{self, create};
+use crate::sessions::eligible::{self, Reason, Wish};
+use crate::sessions::fault;
+use crate::target::{self, Target, create};
 
-/// Loads a document; the number of rows written.
-pub fn load<'a, R: Loadable<'a>>(
+/// What a load is of.
+pub struct Job {
+    /// What its records are; none where a mapping says what is made of them.
+    pub resource: Option<Resource>,
+    /// The name of the table, as `last_load()` and `rejected_records` have it.
+    pub kind: String,
+    pub function: &'static str,
+}
+
+/// Loads a source's document into the table of its rows; the number of rows written.
+pub fn load_source<'a, R: Loadable<'a>>(
     document: Document<'a>,
     options: &Options,
 ) -> Result<i64, Failure> {
+    run(|spi, statement| source::<R>(spi, statement, document, options))
+}
+
+/// Runs a load; where it does not come to its end, no load is the last one.
+fn run(load: impl FnOnce(&Spi, &Statement) -> Result<LoadReport, Failure>) -> Result<i64, Failure> {
     let statement = Statement::current();
     // Errors of the server keep all their fields on the way out.
-    let load = || spi::connect(|spi| load_rows::<R>(spi, &statement, document, options));
+    let load = || {
+        LoadReport::forget();
+        spi::connect(|spi| load(spi, &statement))
+    };
     let loaded = error::catch(load).unwrap_or_else(|error| Err(error.into()));
     if loaded.is_err() {
         // A load of a trigger's within this one may have come to its end.
         LoadReport::forget();
     }
-    loaded
+    loaded.map(LoadReport::keep)
 }
 
-fn load_rows<'a, R: Loadable<'a>>(
+fn source<'a, R: Loadable<'a>>(
     spi: &Spi,
     statement: &Statement,
     document: Document<'a>,
     options: &Options,
-) -> Result<i64, Failure> {
+) -> Result<LoadReport, Failure> {
     let start = Instant::now();
-    let load_id = Uuid::new_v4();
     let (kind, function) = function_of(R::RESOURCE);
     relation::refuse_read_only(function);
-    LoadReport::forget();
     if let Some(report) = quick::load::<R>(spi, statement, document, options)? {
-        return Ok(report.keep());
+        return Ok(report);
     }
     let mut wish = eligible::wish(options, statement);
     let schema = create::create_missing_tables(spi);
@@ -66,63 +85,110 @@ fn load_rows<'a, R: Loadable<'a>>(
     }
     // Tables that are made now have no key yet, and nothing that it could meet.
     let on_conflict = if schema.is_some() { OnConflict::Error } else { options.on_conflict };
-    let target = target::find(R::TABLE, on_conflict)?;
-    fault::point("located", fault::LEADER);
-    let mut progress = Progress::start(target.oid, document.size() as u64);
-    let _reserve = Reserve::hold(document.size())?;
-
-    let (prepared, decode_threads) = decode::<R>(document, options, &mut progress)?;
-    let decode_ms = milliseconds(start);
-    progress.bytes(document.size() as u64);
-
-    let write_start = Instant::now();
-    let parallel = match wish {
-        Ok(wish) => {
-            parallel::write::<R>(spi, options, load_id, wish, &target, &prepared, &mut progress)?
-        }
-        Err(reason) => Err(FellBack { reason, there: None }),
+    let target = target::find(&Table::of::<R>(), on_conflict)?;
+    let table = target.table.clone();
+    let order = (&table, options.on_conflict.repeated());
+    let load = Load {
+        spi,
+        options,
+        job: Job { resource: Some(R::RESOURCE), kind: kind.into(), function },
+        start,
+        wish,
+        on_conflict,
+        makes_tables: schema.is_some(),
     };
-    let outcome = match parallel {
-        Ok(outcome) => outcome,
-        Err(FellBack { reason, there }) => {
-            if options.workers.is_some_and(|workers| workers > 0) {
-                log::notice(&format!("the load runs in this session: {reason}"));
-            }
-            // What was compared before another load had written is stale.
-            let waited = lock_catalogue(&target, options, Share::Shared);
-            let there = if waited { None } else { there };
-            let own = OwnSession { spi, options, load_id, prepared: &prepared };
-            let mut outcome = match schema.is_some() {
-                true => own.write_first::<R>(&target, &mut progress)?,
-                false => own.write::<R>(&target, on_conflict, there, &mut progress)?,
-            };
-            outcome.sessions_reason = reason;
-            if !options.create_composers && prepared.order.write.len() < quick::MOST_ROWS {
-                quick::remember(spi, &target, on_conflict, &outcome);
-            }
-            outcome
-        }
-    };
-    let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } = outcome;
+    let prepare = |document, mode, watch: &Watch| prepare::<R>(document, mode, order, watch);
+    let report = load.load(target, document, &prepare)?;
     if let Some(schema) = schema {
         announce(&schema);
     }
-    progress.end();
+    Ok(report)
+}
 
-    let report = LoadReport {
-        load_id,
-        kind,
-        source: prepared.source,
-        received: prepared.received as u64,
-        counts,
-        sessions,
-        sessions_reason,
-        decode_threads,
-        foreign_key_check,
-        write_method,
-        decode_ms,
-        write_ms: milliseconds(write_start),
-        total_ms: milliseconds(start),
-    };
-    Ok(report.keep())
+/// A load into a table that has been found.
+struct Load<'l> {
+    spi: &'l Spi,
+    options: &'l Options,
+    job: Job,
+    start: Instant,
+    wish: Result<Wish, Reason>,
+    on_conflict: OnConflict,
+    /// The tables are made by this load.
+    makes_tables: bool,
+}
+
+impl Load<'_> {
+    fn load<'a>(
+        self,
+        target: Target,
+        document: Document<'a>,
+        prepare: &Prepare<'_, 'a>,
+    ) -> Result<LoadReport, Failure> {
+        let Load { spi, options, ref job, start, .. } = self;
+        let load_id = Uuid::new_v4();
+        fault::point("located", fault::LEADER);
+        let mut progress = Progress::start(target.oid, document.size() as u64);
+        let _reserve = Reserve::hold(document.size())?;
+
+        let (prepared, decode_threads) = decode(prepare, document, options, &mut progress)?;
+        let decode_ms = milliseconds(start);
+        progress.bytes(document.size() as u64);
+
+        let write_start = Instant::now();
+        let writing = Writing { spi, job, options, load_id, prepared: &prepared };
+        let parallel = match self.wish.clone() {
+            Ok(wish) => parallel::write(&writing, wish, &target, &mut progress)?,
+            Err(reason) => Err(FellBack { reason, there: None }),
+        };
+        let outcome = match parallel {
+            Ok(outcome) => outcome,
+            Err(fell_back) => self.write_here(&writing, fell_back, &target, &mut progress)?,
+        };
+        let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } =
+            outcome;
+        progress.end();
+        Ok(LoadReport {
+            load_id,
+            kind: job.kind.clone(),
+            source: prepared.source,
+            received: prepared.received as u64,
+            counts,
+            sessions,
+            sessions_reason,
+            decode_threads,
+            foreign_key_check,
+            write_method,
+            decode_ms,
+            write_ms: milliseconds(write_start),
+            total_ms: milliseconds(start),
+        })
+    }
+
+    /// Writes the rows in the caller's session.
+    fn write_here(
+        &self,
+        writing: &Writing<'_, '_>,
+        fell_back: FellBack,
+        target: &Target,
+        progress: &mut Progress,
+    ) -> Result<Outcome, Failure> {
+        let Load { spi, options, ref job, on_conflict, .. } = *self;
+        let FellBack { reason, there } = fell_back;
+        if options.workers.is_some_and(|workers| workers > 0) {
+            log::notice(&format!("the load runs in this session: {reason}"));
+        }
+        // What was compared before another load had written is stale.
+        let waited = lock_catalogue(target, options, Share::Shared);
+        let there = if waited { None } else { there };
+        let mut outcome = match self.makes_tables {
+            true => writing.write_first(target, progress)?,
+            false => writing.write(target, on_conflict, there, progress)?,
+        };
+        outcome.sessions_reason = reason;
+        let few = writing.prepared.order.write.len() < quick::MOST_ROWS;
+        if job.resource.is_some() && !options.create_composers && few {
+            quick::remember(spi, target, on_conflict, &outcome);
+        }
+        Ok(outcome)
+    }
 }

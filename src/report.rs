@@ -266,7 +266,8 @@ fn hint(error: &LoadError) -> Option<&'static str> {
 #[derive(Clone, Debug)]
 pub struct LoadReport {
     pub load_id: Uuid,
-    pub kind: &'static str,
+    /// The name of the table.
+    pub kind: String,
     pub source: &'static str,
     pub received: u64,
     pub counts: Counts,

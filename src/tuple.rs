@@ -115,16 +115,33 @@ impl Former {
         }
     }
 
+    /// A value as [`values`] gives it.
+    pub fn raw(&mut self, kind: ColumnType, value: Option<&[u8]>) {
+        let alignment = usize::from(kind.alignment);
+        if kind.length < 0 {
+            return self.aligned_varlena(value, alignment);
+        }
+        self.present.push(value.is_some());
+        if let Some(bytes) = value {
+            self.align(alignment);
+            self.data.extend_from_slice(bytes);
+        }
+    }
+
     fn varlena(&mut self, value: Option<&[u8]>) {
+        self.aligned_varlena(value, VARLENA_HEADER);
+    }
+
+    fn aligned_varlena(&mut self, value: Option<&[u8]>, alignment: usize) {
         self.present.push(value.is_some());
         let Some(bytes) = value else { return };
-        if self.data.try_reserve(bytes.len() + 2 * VARLENA_HEADER).is_err() {
+        if self.data.try_reserve(bytes.len() + 2 * alignment).is_err() {
             self.out_of_memory = true;
         } else if bytes.len() < SHORT_MAX {
             self.data.push(short_header(bytes.len() + 1));
             self.data.extend_from_slice(bytes);
         } else {
-            self.align(VARLENA_HEADER);
+            self.align(alignment);
             append_varlena(&mut self.data, &[bytes]);
         }
     }
@@ -161,17 +178,6 @@ pub fn columns(tuple: &[u8]) -> &[u8] {
     &tuple[usize::from(tuple[HOFF_AT])..]
 }
 
-/// The size of a type's values and their alignment; none for a varlena.
-fn fixed_size(kind: ColumnType) -> Option<(usize, usize)> {
-    match kind {
-        ColumnType::Text | ColumnType::TextArray | ColumnType::Jsonb => None,
-        ColumnType::Uuid => Some((16, 1)),
-        ColumnType::Boolean => Some((1, 1)),
-        ColumnType::Date | ColumnType::Int4 => Some((4, 4)),
-        ColumnType::Int8 => Some((8, 8)),
-    }
-}
-
 /// The values of a tuple as [`Former`] forms them, one for each of its columns: of a varlena what stands behind its
 /// header; none for a null.
 pub fn values<'t>(
@@ -187,12 +193,13 @@ pub fn values<'t>(
         if is_null(number) {
             return None;
         }
-        let (start, end) = match fixed_size(column.kind) {
-            Some((size, alignment)) => {
+        let alignment = usize::from(column.kind.alignment);
+        let (start, end) = match usize::try_from(column.kind.length) {
+            Ok(length) => {
                 let start = at.next_multiple_of(alignment);
-                (start, start + size)
+                (start, start + length)
             }
-            None => varlena(data, at),
+            Err(_) => varlena(data, at, alignment),
         };
         at = end;
         Some(&data[start..end])
@@ -200,9 +207,9 @@ pub fn values<'t>(
 }
 
 /// Where the content of a varlena begins and ends that stands at `at`, or behind the padding there.
-fn varlena(data: &[u8], at: usize) -> (usize, usize) {
+fn varlena(data: &[u8], at: usize, alignment: usize) -> (usize, usize) {
     // No header begins with a byte of zero but a long one, which is aligned.
-    let start = if data[at] == 0 { at.next_multiple_of(VARLENA_HEADER) } else { at };
+    let start = if data[at] == 0 { at.next_multiple_of(alignment) } else { at };
     let first = usize::from(data[start]);
     let little = cfg!(target_endian = "little");
     let short = if little { first & 1 != 0 } else { first & 0x80 != 0 };
@@ -439,15 +446,15 @@ mod tests {
     #[test]
     fn values_are_read_as_they_were_put() {
         const COLUMNS: &[Column] = &[
-            Column::new("a", ColumnType::Boolean),
-            Column::new("b", ColumnType::Text),
-            Column::new("c", ColumnType::Text),
-            Column::identity("d", ColumnType::Int8),
-            Column::new("e", ColumnType::Uuid),
-            Column::new("f", ColumnType::TextArray),
-            Column::new("g", ColumnType::Date),
-            Column::identity("h", ColumnType::Int4),
-            Column::identity("i", ColumnType::Int4),
+            Column::new("a", ColumnType::BOOLEAN),
+            Column::new("b", ColumnType::TEXT),
+            Column::new("c", ColumnType::TEXT),
+            Column::identity("d", ColumnType::BIGINT),
+            Column::new("e", ColumnType::UUID),
+            Column::new("f", ColumnType::TEXT_ARRAY),
+            Column::new("g", ColumnType::DATE),
+            Column::identity("h", ColumnType::INTEGER),
+            Column::identity("i", ColumnType::INTEGER),
         ];
         for length in [0, 1, 2, 3, 125, 126, 127, 300] {
             for null in [false, true] {

@@ -13,7 +13,7 @@ use crate::options::{OnError, Options};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::{encoding, error, interrupt, memory, threads, transaction};
-use crate::prepare::{Document, Loadable, Prepared, prepare};
+use crate::prepare::{Document, Prepared};
 use crate::report::Failure;
 use crate::sessions::fault;
 use crate::settings;
@@ -24,13 +24,17 @@ const SMALL: usize = 256 * 1024;
 /// How long an interrupt waits at most while a document is decoded.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What makes rows of a document, with all that it needs to know.
+pub type Prepare<'p, 'a> =
+    dyn Fn(Document<'a>, Mode, &Watch) -> Result<Prepared<'a>, LoadError> + Sync + 'p;
+
 /// Steps 1 to 3, and on how many threads they ran.
-pub fn decode<'a, R: Loadable<'a>>(
+pub fn decode<'a>(
+    prepare: &Prepare<'_, 'a>,
     document: Document<'a>,
     options: &Options,
     progress: &mut Progress,
 ) -> Result<(Prepared<'a>, i32), Failure> {
-    let repeated = options.on_conflict.repeated();
     let threads = settings::decode_threads();
     // Outside UTF-8 the server converts each text, on this thread.
     let alone = document.size() <= SMALL || !encoding::is_utf8();
@@ -44,7 +48,7 @@ pub fn decode<'a, R: Loadable<'a>>(
     let watch = || Watch::of_document(document.size()).of_memory(memory);
     let on_this_thread = || {
         let (mode, watch) = (Mode { parallel: false, ..mode }, watch().asking(interrupt::pending));
-        let prepared = prepare::<R>(document, mode, repeated, &watch);
+        let prepared = prepare(document, mode, &watch);
         interrupt::check();
         Ok((prepared.map_err(Failure::load)?, 1))
     };
@@ -52,18 +56,18 @@ pub fn decode<'a, R: Loadable<'a>>(
         return on_this_thread();
     }
     let watch = watch();
-    let prepare = |mode| prepare::<R>(document, mode, repeated, &watch);
     let mut brought = Ok(());
     let decoded = threads::with_pool(threads, |pool| {
         pool.in_place_scope(|scope| {
             let (sender, receiver) = channel();
-            let prepare = &prepare;
+            let watch = &watch;
             scope.spawn(move |_| {
-                let prepared = catch_unwind(AssertUnwindSafe(|| prepare(mode)));
+                let prepare = || prepare(document, mode, watch);
+                let prepared = catch_unwind(AssertUnwindSafe(prepare));
                 // The receiver is there until the scope ends.
                 let _ = sender.send(prepared.unwrap_or_else(|panic| Err(internal(&*panic))));
             });
-            brought = bring(document, &watch, progress);
+            brought = bring(document, watch, progress);
             loop {
                 while fault::stops("decoding", fault::LEADER) && !interrupt::pending() {
                     std::thread::sleep(LOOK);

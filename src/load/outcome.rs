@@ -1,13 +1,14 @@
 //! What the writing of a load came to, and what all ways of writing share.
 
+use super::Job;
 use crate::error::Fault;
 use crate::options::{OnConflict, Options};
 use crate::pg::lock::{self, Share};
 use crate::pg::{encoding, log, relation};
-use crate::prepare::{Loadable, Places, Prepared};
-use crate::record::Row;
+use crate::prepare::{Places, Prepared};
 use crate::record::composer::Composer;
-use crate::report::{Counts, Failure, function_of};
+use crate::record::{Row, Table};
+use crate::report::{Counts, Failure};
 use crate::rows::order::Duplicate;
 use crate::rows::{Rows, Slice};
 use crate::target::Target;
@@ -53,7 +54,7 @@ pub fn announce(schema: &str) {
 /// The tables by which loads lock each other out, in the order in which all loads take them: those that are written.
 fn catalogue(target: &Target, options: &Options) -> Vec<pgrx::pg_sys::Oid> {
     let composers =
-        options.create_composers.then(|| relation::find(Composer::TABLE.name, relation::Lock::No));
+        options.create_composers.then(|| relation::find(Composer::NAME, relation::Lock::No));
     // Only who may write to a table may lock it.
     let composers = composers.flatten().filter(|composers| relation::may_insert(*composers));
     let mut tables: Vec<_> = composers.into_iter().collect();
@@ -96,19 +97,20 @@ pub fn unlock_catalogue(target: &Target, options: &Options) {
 }
 
 /// What is known to be wrong before anything is written.
-pub fn rejects_of<'p, 'a, R: Loadable<'a>>(
-    prepared: &'p Prepared<'a>,
+pub fn rejects_of<'p>(
+    job: &'p Job,
+    prepared: &'p Prepared<'_>,
     options: &Options,
 ) -> Result<Rejects<'p>, Failure> {
-    let (_, function) = function_of(R::RESOURCE);
-    let mut rejects = Rejects::new(function, &*prepared.places, options);
+    let mut rejects = Rejects::new(job.function, &*prepared.places, options);
     rejects.decoded(&prepared.faults)?;
     Ok(rejects)
 }
 
 /// Records whose key another record of the document has: those about another thing are refused, with `error` all are,
 /// and the others are counted.
-pub fn set_duplicates_aside<'a, R: Loadable<'a>>(
+pub fn set_duplicates_aside(
+    table: &Table,
     rows: &Rows,
     duplicates: &[Duplicate],
     on_conflict: OnConflict,
@@ -118,11 +120,9 @@ pub fn set_duplicates_aside<'a, R: Loadable<'a>>(
     for &Duplicate { row, kept, unlike } in duplicates {
         let fault = match (on_conflict, unlike) {
             (OnConflict::Error, _) => {
-                Fault::Duplicate { key: R::TABLE.key_text(rows.key(row)).into(), first: kept }
+                Fault::Duplicate { key: table.key_text(rows.key(row)).into(), first: kept }
             }
-            (OnConflict::Update | OnConflict::Skip, Some(other)) => {
-                rows.unlike(row, other, R::TABLE)
-            }
+            (OnConflict::Update | OnConflict::Skip, Some(other)) => rows.unlike(row, other, table),
             (OnConflict::Update | OnConflict::Skip, None) => {
                 counted += 1;
                 continue;

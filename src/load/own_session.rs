@@ -2,16 +2,17 @@
 
 use uuid::Uuid;
 
+use super::Job;
 use super::outcome::{Outcome, describe, named_composers, rejects_of, set_duplicates_aside};
 use crate::document::find::Resource;
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
-use crate::prepare::{Loadable, Places, Prepared};
-use crate::record::Row;
+use crate::prepare::{Places, Prepared};
+use crate::record::Table;
 use crate::record::composer::Composer;
-use crate::report::{Counts, Failure, function_of};
+use crate::report::{Counts, Failure};
 use crate::rows::order::Repeated;
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
@@ -23,27 +24,30 @@ use crate::write::parents::Check;
 use crate::write::rejects::{self, Rejects};
 use crate::write::there::{Sorted, There};
 
-pub struct OwnSession<'s, 'a> {
+/// What is written, and for whom.
+#[derive(Clone, Copy)]
+pub struct Writing<'s, 'a> {
     pub spi: &'s Spi,
+    pub job: &'s Job,
     pub options: &'s Options,
     pub load_id: Uuid,
     pub prepared: &'s Prepared<'a>,
 }
 
-impl<'a> OwnSession<'_, 'a> {
+impl Writing<'_, '_> {
     /// Writes into tables that the load has made, and that nobody else knows of: the indexes of many works are built
     /// when the rows are there. If the server refuses a row because of an index, all of it is undone and the rows meet
     /// the indexes one by one.
-    pub fn write_first<R: Loadable<'a>>(
+    pub fn write_first(
         &self,
         target: &Target,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
-        let works = R::RESOURCE == Resource::Works;
+        let works = self.job.resource == Some(Resource::Works);
         if works && self.prepared.order.write.len() >= MIN_BULK_ROWS {
             let before = progress.written();
             let written = subtransaction::within(|| {
-                let outcome = self.write::<R>(target, OnConflict::Error, None, progress)?;
+                let outcome = self.write(target, OnConflict::Error, None, progress)?;
                 create::create_indexes(self.spi);
                 Ok(outcome)
             });
@@ -54,43 +58,43 @@ impl<'a> OwnSession<'_, 'a> {
             }
         }
         create::create_indexes(self.spi);
-        let target = target::find(R::TABLE, self.options.on_conflict)?;
-        self.write::<R>(&target, self.options.on_conflict, None, progress)
+        let target = target::find(&target.table, self.options.on_conflict)?;
+        self.write(&target, self.options.on_conflict, None, progress)
     }
 
     /// Writes the document's rows, under this policy for those that are there.
     ///
     /// Of several records with one key one is written. If the server refuses it, it takes no part in deciding who wins
     /// the key, and the next of them has its turn.
-    pub fn write<R: Loadable<'a>>(
+    pub fn write(
         &self,
         target: &Target,
         on_conflict: OnConflict,
         mut there: Option<There>,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
-        let OwnSession { spi, options, load_id, prepared } = *self;
+        let Writing { spi, job, options, load_id, prepared } = *self;
+        let table = &target.table;
         let (rows, places) = (&prepared.rows, &*prepared.places);
-        let mut rejects = rejects_of::<R>(prepared, options)?;
+        let mut rejects = rejects_of(job, prepared, options)?;
         let mut duplicates = prepared.order.duplicates.clone();
         if options.on_error == OnError::Stop {
-            set_duplicates_aside::<R>(rows, &duplicates, options.on_conflict, &mut rejects)?;
+            set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
         }
         let mut stage = Stage { spi, options, rows, places, rejects, progress };
         let mut outcome =
-            stage.write(R::RESOURCE, target, on_conflict, &prepared.order.write, there.take())?;
+            stage.write(job.resource, target, on_conflict, &prepared.order.write, there.take())?;
         loop {
             let rejects = &stage.rejects;
             let repeated = options.on_conflict.repeated();
-            let mut next = rows.superseded(&mut duplicates, R::TABLE, repeated, |ordinal| {
-                rejects.contains(ordinal)
-            });
+            let mut next = rows
+                .superseded(&mut duplicates, table, repeated, |ordinal| rejects.contains(ordinal));
             next.retain(|row| rejects.matters(row.ordinal));
             if next.is_empty() {
                 break;
             }
             let next = rows.sorted(next);
-            let more = stage.write(R::RESOURCE, target, on_conflict, &next, None)?;
+            let more = stage.write(job.resource, target, on_conflict, &next, None)?;
             outcome.counts = outcome.counts + more.counts;
         }
         fault::point("written", fault::LEADER);
@@ -102,11 +106,10 @@ impl<'a> OwnSession<'_, 'a> {
                 OnConflict::Update | OnConflict::Skip => duplicates.len() as u64,
             },
             OnError::Ignore => {
-                set_duplicates_aside::<R>(rows, &duplicates, options.on_conflict, &mut rejects)?
+                set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?
             }
         };
-        let (kind, _) = function_of(R::RESOURCE);
-        rejects::store(spi, load_id, kind, rejects.formed())?;
+        rejects::store(spi, load_id, &job.kind, rejects.formed())?;
         outcome.counts.rejected = rejects.count();
         outcome.counts.duplicate = duplicate;
         Ok(outcome)
@@ -127,17 +130,17 @@ impl Stage<'_> {
     /// Writes ordered rows of which no two have the same key.
     fn write(
         &mut self,
-        resource: Resource,
+        resource: Option<Resource>,
         target: &Target,
         on_conflict: OnConflict,
         write: &[RowRef],
         there: Option<There>,
     ) -> Result<Outcome, Failure> {
         let (spi, rows) = (self.spi, self.rows);
-        let mut writer = Writer { spi, target, on_conflict, proved: None };
+        let mut writer = Writer { spi, target, on_conflict, proved: &[] };
         let there = there.unwrap_or_else(|| writer.look(rows, write));
         fault::point("compared", fault::LEADER);
-        let Sorted { mut new, mut changed, unchanged, another } = there.sort(write);
+        let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
         self.rejects.parent_key(check.constraint.clone());
@@ -147,11 +150,13 @@ impl Stage<'_> {
             changed = self.with_parents(&check, changed)?;
         }
         new = self.with_parents(&check, new)?;
-        writer.proved = check.proves;
-        let sorted = Sorted { new, changed, unchanged, another };
+        let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
+        proved.extend(check.proves);
+        writer.proved = &proved;
+        let sorted = Sorted { new, doubtful, changed, unchanged, another };
         let (counts, method) = writer.write(rows, sorted, &mut self.rejects, self.progress)?;
         let (write_method, foreign_key_check) =
-            describe(&method, check.proves.is_some(), check.description);
+            describe(&method, !proved.is_empty(), check.description);
         Ok(Outcome {
             counts,
             sessions: 0,
@@ -181,11 +186,11 @@ impl Stage<'_> {
 
     /// Makes the composers that works name, each told by the ordinal of the first of its works.
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
-        let target = target::find(Composer::TABLE, OnConflict::Skip)?;
+        let target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
         let rows = named_composers(self.places, firsts)?;
-        let order = rows.order(Composer::TABLE, Repeated::FirstWins, false)?;
+        let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =
-            Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: None };
+            Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: &[] };
         let sorted = writer.look(&rows, &order.write).sort(&order.write);
         let written: Result<(Counts, Method), Failure> =
             writer.write(&rows, sorted, &mut self.rejects, self.progress);

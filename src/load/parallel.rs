@@ -1,22 +1,21 @@
 //! A load written by parallel sessions: what the leader finds out first, and how it divides the rows.
 
-use uuid::Uuid;
-
+use super::Job;
 use super::outcome::{
     FellBack, Outcome, describe, named_composers, rejects_of, set_duplicates_aside,
     try_lock_catalogue, unlock_catalogue,
 };
+use super::own_session::Writing;
 use crate::document::find::Resource;
-use crate::options::{OnError, Options};
+use crate::options::OnError;
 use crate::pg::caller::Identity;
 use crate::pg::progress::Progress;
-use crate::pg::spi::Spi;
 use crate::pg::{background, lock, transaction};
-use crate::prepare::{Loadable, Prepared};
-use crate::report::{Counts, Failure, function_of};
+use crate::prepare::Prepared;
+use crate::record::Table;
 use crate::record::composer::Composer;
+use crate::report::{Counts, Failure};
 use crate::rows::order::{Duplicate, Repeated};
-use crate::record::Row;
 use crate::rows::{Family, Slice};
 use crate::sessions::eligible::{self, Plan, Reason, Wish};
 use crate::sessions::leader;
@@ -33,15 +32,13 @@ use crate::write::there::{Sorted, There};
 
 /// Writes the rows in parallel sessions. If the load turns out not to qualify, writes nothing and returns [`FellBack`].
 /// The caller holds the target's lock, so what is compared here stays true of the table until the end.
-pub fn write<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    options: &Options,
-    load_id: Uuid,
+pub fn write(
+    writing: &Writing<'_, '_>,
     wish: Wish,
     target: &Target,
-    prepared: &Prepared<'a>,
     progress: &mut Progress,
 ) -> Result<Result<Outcome, FellBack>, Failure> {
+    let Writing { spi, options, prepared, .. } = *writing;
     let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
     let ready = prepared.order.write.len();
     if ready < wish.fewest_rows {
@@ -52,7 +49,7 @@ pub fn write<'a, R: Loadable<'a>>(
     if !try_lock_catalogue(target, options) {
         return fell_back("another load is writing, or has not ended its transaction".into(), None);
     }
-    let outcome = write_alone::<R>(spi, options, load_id, wish, target, prepared, progress)?;
+    let outcome = write_alone(writing, wish, target, progress)?;
     if outcome.is_err() {
         // Nothing is written. Who waits for this load may hold what the caller's session will wait for.
         unlock_catalogue(target, options);
@@ -61,27 +58,31 @@ pub fn write<'a, R: Loadable<'a>>(
 }
 
 /// [`write`], beside no other load.
-fn write_alone<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    options: &Options,
-    load_id: Uuid,
+fn write_alone(
+    writing: &Writing<'_, '_>,
     wish: Wish,
     target: &Target,
-    prepared: &Prepared<'a>,
     progress: &mut Progress,
 ) -> Result<Result<Outcome, FellBack>, Failure> {
+    let Writing { job, options, load_id, prepared, .. } = *writing;
     let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
-    let Look { plan, there, absent } = look::<R>(spi, options, wish, target, prepared);
+    let Look { plan, there, absent } = look(writing, wish, target);
     fault::point("compared", fault::LEADER);
     let plan = match plan {
         Ok(plan) => plan,
         Err(reason) => return fell_back(reason, Some(there)),
     };
     lock::load(recovery::lock_number(load_id));
-    let mut rejects = rejects_of::<R>(prepared, options)?;
+    let mut rejects = rejects_of(job, prepared, options)?;
     let duplicates = &prepared.order.duplicates;
     let set_aside = |rejects: &mut Rejects<'_>| {
-        set_duplicates_aside::<R>(&prepared.rows, duplicates, options.on_conflict, rejects)
+        set_duplicates_aside(
+            &target.table,
+            &prepared.rows,
+            duplicates,
+            options.on_conflict,
+            rejects,
+        )
     };
     let mut duplicate = match options.on_error {
         OnError::Stop => set_aside(&mut rejects)?,
@@ -89,31 +90,32 @@ fn write_alone<'a, R: Loadable<'a>>(
     };
     let another = there.sort(&prepared.order.write).another;
     for another in &another {
-        another.refuse(&prepared.rows, R::TABLE, &mut rejects)?;
+        another.refuse(&prepared.rows, &target.table, &mut rejects)?;
     }
     // Which record is the first bad one, and which have their turn now, is found out row by row.
     let others_too = || duplicates.iter().any(|duplicate| rejects.contains(duplicate.kept));
     if !another.is_empty() && (options.on_error == OnError::Stop || others_too()) {
         return fell_back(leader::OTHERS_HAVE_ITS_KEY.into(), Some(there));
     }
-    let (_, function) = function_of(R::RESOURCE);
-    let team = match Team::start(&plan, function) {
+    let team = match Team::start(&plan, job.function) {
         Ok(team) => team,
         Err(reason) => return fell_back(reason, Some(there)),
     };
     let sessions = team.size();
-    let parts = parts::<R>(prepared, &there, &absent, sessions)?;
+    let parts = parts(job, prepared, &there, &absent, sessions)?;
     let new = prepared.order.write.len() - there.count();
-    let check = Check::of(R::RESOURCE, target, new, options.create_composers);
+    let check = Check::of(job.resource, target, new, options.create_composers);
     rejects.parent_key(check.constraint.clone());
     let start = |_| Start {
         identity: Identity::current(),
         query: background::client_query(),
         load_id,
-        resource: R::RESOURCE,
+        resource: job.resource,
+        kind: job.kind.clone(),
         on_conflict: options.on_conflict,
         on_error: options.on_error,
-        table: target.oid.to_u32(),
+        oid: target.oid.to_u32(),
+        table: target.table.clone(),
         rows: new,
         sessions,
     };
@@ -171,21 +173,16 @@ struct Look {
 }
 
 /// Reads the tables; the locks that this takes are held to the end.
-fn look<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    options: &Options,
-    wish: Wish,
-    target: &Target,
-    prepared: &Prepared<'a>,
-) -> Look {
+fn look(writing: &Writing<'_, '_>, wish: Wish, target: &Target) -> Look {
+    let Writing { spi, job, options, prepared, .. } = *writing;
     let write = &prepared.order.write;
-    let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: None };
+    let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: &[] };
     let there = writer.look(&prepared.rows, write);
     let rows = there.to_write(write.len());
-    let plan = eligible::plan(spi, wish, target, R::RESOURCE, options, rows);
+    let plan = eligible::plan(spi, wish, target, job.resource, options, rows);
     let mut absent = vec![];
-    if plan.is_ok() && options.create_composers && R::RESOURCE == Resource::Works {
-        let check = Check::of(R::RESOURCE, target, write.len(), true).unlocked();
+    if plan.is_ok() && options.create_composers && job.resource == Some(Resource::Works) {
+        let check = Check::of(job.resource, target, write.len(), true).unlocked();
         let present = check.families(spi, &prepared.rows, write, &prepared.order.families);
         absent = present.into_iter().map(|present| !present).collect();
     }
@@ -193,17 +190,18 @@ fn look<'a, R: Loadable<'a>>(
 }
 
 /// The rows in runs of families: first one for each session, then those for whoever is done.
-fn parts<'a, R: Loadable<'a>>(
-    prepared: &Prepared<'a>,
+fn parts(
+    job: &Job,
+    prepared: &Prepared<'_>,
     there: &There,
     absent: &[bool],
     sessions: usize,
 ) -> Result<Vec<Part>, Failure> {
     let write = &prepared.order.write;
     let singly;
-    let families = match R::RESOURCE {
-        Resource::Works => &prepared.order.families,
-        Resource::Composers => {
+    let families = match job.resource {
+        Some(Resource::Works) | None => &prepared.order.families,
+        Some(Resource::Composers) => {
             singly = split::singly(write);
             &singly
         }
@@ -216,9 +214,9 @@ fn parts<'a, R: Loadable<'a>>(
                 let here = |family: &&Family| range.contains(&family.first);
                 let parent =
                     |family: &Family| prepared.rows.parent_text(write[family.first]).to_owned();
-                let parents = match R::RESOURCE {
-                    Resource::Works => families.iter().filter(here).map(parent).collect(),
-                    Resource::Composers => vec![],
+                let parents = match job.resource {
+                    Some(Resource::Works) => families.iter().filter(here).map(parent).collect(),
+                    Some(Resource::Composers) | None => vec![],
                 };
                 let firsts =
                     families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
@@ -238,6 +236,6 @@ fn parts<'a, R: Loadable<'a>>(
 /// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
 fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Result<Slice<'static>, Failure> {
     let rows = named_composers(&*prepared.places, firsts)?;
-    let order = rows.order(Composer::TABLE, Repeated::FirstWins, false)?;
+    let order = rows.order(&Table::of::<Composer>(), Repeated::FirstWins, false)?;
     Ok(rows.copy(&order.write, Slice::default()))
 }

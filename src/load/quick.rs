@@ -11,8 +11,9 @@ use std::time::Instant;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::decode;
+use super::decode::decode;
 use super::outcome::Outcome;
+use crate::document::Watch;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
@@ -23,13 +24,14 @@ use crate::pg::progress::Progress;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{self, Spi};
 use crate::pg::subtransaction;
-use crate::prepare::{Document, Loadable, Prepared};
+use crate::prepare::{Document, Loadable, Prepared, prepare};
+use crate::record::{Absent, Table, positional};
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible;
 use crate::settings;
 use crate::target::{self, Target, rules};
 use crate::write::insert::is_about_rows;
-use crate::write::statement::{batch_name, insert, listed_merge, others};
+use crate::write::statement::{Statements, batch_name};
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
 const LARGEST: usize = 64 * 1024;
@@ -48,7 +50,7 @@ struct Entry {
     on_conflict: OnConflict,
     settings: Settings,
     statement: Kept,
-    /// Tells whether rows that it has left as they are, are about other things ([`others`]).
+    /// Tells whether rows that it has left as they are, are about other things ([`Statements::others`]).
     others: Kept,
     /// As `last_load()` has it.
     foreign_key_check: String,
@@ -84,12 +86,13 @@ pub fn load<'a, R: Loadable<'a>>(
     let start = Instant::now();
     let Some(reason) = not_parallel(document, statement, options) else { return Ok(None) };
     // Who has no entry for the table, or may not write to it, goes the long way, which says so.
-    let known = relation::find(R::TABLE.name, Lock::No).filter(|table| is_known(*table));
-    let permitted = |table| target::is_permitted(table, R::TABLE, options.on_conflict);
+    let known = relation::find(R::NAME, Lock::No).filter(|table| is_known(*table));
+    let written = Table::of::<R>();
+    let permitted = |table| target::is_permitted(table, &written, options.on_conflict);
     if !known.is_some_and(permitted) {
         return Ok(None);
     }
-    let table = relation::find(R::TABLE.name, Lock::Insert);
+    let table = relation::find(R::NAME, Lock::Insert);
     let Some(entry) = table.and_then(|table| take(table, options.on_conflict)) else {
         return Ok(None);
     };
@@ -98,7 +101,10 @@ pub fn load<'a, R: Loadable<'a>>(
     lock::catalogue(table, Share::Shared);
     let mut progress = Progress::start(table, document.size() as u64);
     let report = match &entry.0 {
-        Some(entry) => load_with::<R>(spi, document, options, reason, entry, start, &mut progress),
+        Some(entry) => {
+            let kept = (entry, &written);
+            load_with::<R>(spi, document, options, reason, kept, start, &mut progress)
+        }
         None => Ok(None),
     };
     progress.end();
@@ -136,21 +142,23 @@ fn load_with<'a, R: Loadable<'a>>(
     document: Document<'a>,
     options: &Options,
     reason: Option<String>,
-    entry: &Entry,
+    (entry, table): (&Entry, &Table),
     start: Instant,
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
-    let Ok((prepared, decode_threads)) = decode::<R>(document, options, progress) else {
+    let order = (table, options.on_conflict.repeated());
+    let prepare = |document, mode, watch: &Watch| prepare::<R>(document, mode, order, watch);
+    let Ok((prepared, decode_threads)) = decode(&prepare, document, options, progress) else {
         return Ok(None);
     };
     let rows = prepared.order.write.len();
     let decode_ms = milliseconds(start);
     let write_start = Instant::now();
-    let Some(counts) = write::<R>(spi, options, entry, &prepared)? else { return Ok(None) };
+    let Some(counts) = write(spi, options, (entry, table), &prepared)? else { return Ok(None) };
     progress.tuples(rows as u64);
     Ok(Some(LoadReport {
         load_id: Uuid::new_v4(),
-        kind: function_of(R::RESOURCE).0,
+        kind: function_of(R::RESOURCE).0.into(),
         source: prepared.source,
         received: prepared.received as u64,
         counts,
@@ -165,11 +173,11 @@ fn load_with<'a, R: Loadable<'a>>(
     }))
 }
 
-fn write<'a, R: Loadable<'a>>(
+fn write(
     spi: &Spi,
     options: &Options,
-    entry: &Entry,
-    prepared: &Prepared<'a>,
+    (entry, table): (&Entry, &Table),
+    prepared: &Prepared<'_>,
 ) -> Result<Option<Counts>, Failure> {
     let write = &prepared.order.write;
     let duplicate = prepared.order.duplicates.len() as u64;
@@ -178,8 +186,8 @@ fn write<'a, R: Loadable<'a>>(
     if bad || write.is_empty() || write.len() >= MOST_ROWS {
         return Ok(None);
     }
-    let name = batch_name(R::TABLE.name);
-    let mut batch = Batch::register(spi, &name, R::TABLE.columns, write.len());
+    let name = batch_name("rows");
+    let mut batch = Batch::register(spi, &name, &positional(&table.columns), write.len());
     batch.fill(write.iter().map(|row| prepared.rows.tuple(*row)));
     let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
     let put = || {
@@ -220,14 +228,14 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &O
         return;
     }
     let Some(names) = kept::name(target.oid) else { return };
-    let (table, batch) = (&target.name, batch_name(target.table.name));
-    let sql = listed_merge(table, &batch, target.table.columns, on_conflict);
-    let shape = Batch::register(spi, &batch, target.table.columns, MOST_ROWS);
-    if !spi.prepare(&insert(table, &batch, target.table.columns)).only_inserts_into(target.oid) {
+    let (table, batch, absent) = (&target.table, &*batch_name("rows"), &Absent::default());
+    let statements = Statements { name: &target.name, table, batch, absent };
+    let shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
+    if !spi.prepare(&statements.insert()).only_inserts_into(target.oid) {
         return;
     }
-    let statement = Kept::prepare(spi, target.oid, &sql);
-    let others = Kept::prepare(spi, target.oid, &others(table, &batch, target.table.columns));
+    let statement = Kept::prepare(spi, target.oid, &statements.listed_merge(on_conflict));
+    let others = Kept::prepare(spi, target.oid, &statements.others());
     drop(shape);
     put_back(Entry {
         table: target.oid,

@@ -8,7 +8,7 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 
 use super::spi::Spi;
-use crate::record::{Column, ColumnType};
+use crate::record::Column;
 
 /// The table: its name and shape, and the rows of the last filling.
 pub struct Batch<'spi> {
@@ -71,26 +71,13 @@ pub fn descriptor(columns: &[Column]) -> pg_sys::TupleDesc {
     unsafe {
         let descriptor = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
         for (number, column) in (1..).zip(columns) {
-            let name = CString::new(column.name).unwrap_or_default();
-            let kind = type_oid(column.kind);
-            pg_sys::TupleDescInitEntry(descriptor, number, name.as_ptr(), kind, -1, 0);
+            let name = CString::new(&*column.name).unwrap_or_default();
+            let (kind, typmod) = (pg_sys::Oid::from(column.kind.oid), column.kind.typmod);
+            pg_sys::TupleDescInitEntry(descriptor, number, name.as_ptr(), kind, typmod, 0);
             // Compared with a table's column, that column's collation holds, whatever it is.
             pg_sys::TupleDescInitEntryCollation(descriptor, number, pg_sys::InvalidOid);
         }
         descriptor
-    }
-}
-
-pub fn type_oid(kind: ColumnType) -> pg_sys::Oid {
-    match kind {
-        ColumnType::Text => pg_sys::TEXTOID,
-        ColumnType::TextArray => pg_sys::TEXTARRAYOID,
-        ColumnType::Uuid => pg_sys::UUIDOID,
-        ColumnType::Date => pg_sys::DATEOID,
-        ColumnType::Boolean => pg_sys::BOOLOID,
-        ColumnType::Int4 => pg_sys::INT4OID,
-        ColumnType::Int8 => pg_sys::INT8OID,
-        ColumnType::Jsonb => pg_sys::JSONBOID,
     }
 }
 

@@ -4,7 +4,7 @@
 //! for the method `CIM_MULTI`: [`crate::target::rules`] says for which tables that is all that an INSERT would do, and
 //! what each call stands for. Three things differ:
 //!
-//! - The trigger of one foreign key is taken out of this statement's own list of triggers, if the caller has locked the
+//! - The triggers of foreign keys are taken out of this statement's own list of triggers, if the caller has locked the
 //!   parents of all rows.
 //! - A unique index waits for nobody: a key that somebody else has, or is just writing, is an error at once, as ON
 //!   CONFLICT finds it. The caller then writes by INSERT, which waits. So entries may be made in any order: no deadlock
@@ -24,7 +24,7 @@ use self::index::{Entry, Late, insert_index_tuples, refuse};
 use self::memory::{expression_context, per_tuple, reset_per_tuple};
 use super::batch::{self, prefetch};
 use super::interrupt::{self, out_of_memory};
-use crate::record::Column;
+use crate::record::{Absent, Column};
 use crate::target::facts::{Generated, TableFacts};
 use crate::target::rules;
 use crate::tuple;
@@ -73,17 +73,21 @@ enum Layout {
 
 /// Where a column's value comes from.
 #[derive(Clone, Copy)]
-enum Source {
-    Tuple(usize),
-    Default(*mut pg_sys::ExprState),
-    Null,
+struct Source {
+    /// From this column of the tuple, if the row has a value for it.
+    tuple: Option<usize>,
+    /// Else from this expression; null without one.
+    default: Option<*mut pg_sys::ExprState>,
 }
+
+/// A row that is to be inserted: a tuple of the statement's columns, and those that it has no value for.
+pub type NewRow<'r> = (&'r [u8], &'r Absent);
 
 impl BulkInsert {
     /// Begins the statement for a table that the transaction has locked for writing; BEFORE STATEMENT triggers fire
-    /// here. `table` is of the same lock, and [`rules::bulk_insert`] allows it. `proved` is the foreign key whose
-    /// parents are locked.
-    pub fn open(table: &TableFacts, columns: &[Column], proved: Option<u32>) -> Self {
+    /// here. `table` is of the same lock, and [`rules::bulk_insert`] allows it. `proved` are the foreign keys
+    /// whose parents are locked.
+    pub fn open(table: &TableFacts, columns: &[Column], proved: &[u32]) -> Self {
         let oid = pg_sys::Oid::from(table.oid);
         // SAFETY: the calls of CopyFrom() up to its loop, in their order. What is allocated lives in the statement's own
         // memory context; the one that is current is put back.
@@ -100,8 +104,8 @@ impl BulkInsert {
             pg_sys::ExecInitResultRelation(state, relation, 1);
             state::check_result_relation(relation);
             pg_sys::ExecOpenIndices(relation, false);
-            if let Some(constraint) = proved {
-                state::leave_out(relation, constraint);
+            for constraint in proved {
+                state::leave_out(relation, *constraint);
             }
             pg_sys::AfterTriggerBeginQuery();
             let heap = (*relation).ri_RelationDesc;
@@ -146,7 +150,7 @@ impl BulkInsert {
     /// Writes rows, tuples of the columns that `open` was given. `written` is told how many each time.
     pub fn insert<'r>(
         &mut self,
-        mut rows: impl ExactSizeIterator<Item = &'r [u8]>,
+        mut rows: impl ExactSizeIterator<Item = NewRow<'r>>,
         mut written: impl FnMut(usize),
     ) {
         let mut tuples = Vec::with_capacity(AT_ONCE.min(rows.len()));
@@ -158,14 +162,14 @@ impl BulkInsert {
         while rows.len() > 0 {
             interrupt::check();
             tuples.clear();
-            tuples.extend(rows.by_ref().take(AT_ONCE).inspect(|tuple| prefetch(tuple)));
+            tuples.extend(rows.by_ref().take(AT_ONCE).inspect(|(tuple, _)| prefetch(tuple)));
             self.insert_some(&tuples);
             written(tuples.len());
         }
     }
 
-    fn insert_some(&mut self, tuples: &[&[u8]]) {
-        let header = |tuple: &&[u8]| pg_sys::HeapTupleData {
+    fn insert_some(&mut self, tuples: &[NewRow<'_>]) {
+        let header = |(tuple, _): &NewRow<'_>| pg_sys::HeapTupleData {
             t_len: tuple.len() as u32,
             t_data: tuple.as_ptr().cast_mut().cast(),
             ..Default::default()
@@ -180,8 +184,8 @@ impl BulkInsert {
                     pg_sys::MakeSingleTupleTableSlot(self.descriptor, &pg_sys::TTSOpsHeapTuple);
                 self.slots.push(slot);
             }
-            for (tuple, slot) in headers.iter_mut().zip(&self.slots) {
-                self.store(tuple, *slot);
+            for ((header, slot), (_, absent)) in headers.iter_mut().zip(&self.slots).zip(tuples) {
+                self.store(header, absent, *slot);
             }
             let slots = &mut self.slots[..tuples.len()];
             pg_sys::MemoryContextSwitchTo(per_tuple(self.state));
@@ -196,7 +200,7 @@ impl BulkInsert {
             );
             pg_sys::MemoryContextSwitchTo((*self.state).es_query_cxt);
             if let Some(late) = &mut self.late {
-                late.entries.extend(tuples.iter().zip(&*slots).filter_map(|(tuple, slot)| {
+                late.entries.extend(tuples.iter().zip(&*slots).filter_map(|((tuple, _), slot)| {
                     let key = *tuple::columns(tuple).first_chunk()?;
                     Some(Entry { key, place: (**slot).tts_tid })
                 }));
@@ -212,7 +216,12 @@ impl BulkInsert {
     /// Makes a row of the table of a tuple of the batch, and checks it.
     ///
     /// SAFETY: as in `insert_some`.
-    unsafe fn store(&self, tuple: &mut pg_sys::HeapTupleData, slot: *mut pg_sys::TupleTableSlot) {
+    unsafe fn store(
+        &self,
+        tuple: &mut pg_sys::HeapTupleData,
+        absent: &Absent,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) {
         // SAFETY: the caller's promise; the slot has room for the table's columns.
         unsafe {
             let table = (*self.relation).ri_RelationDesc;
@@ -220,7 +229,9 @@ impl BulkInsert {
                 Layout::Same => {
                     pg_sys::ExecStoreHeapTuple(tuple, slot, false);
                 }
-                Layout::Mapped { tuples, columns } => self.map(tuple, *tuples, columns, slot),
+                Layout::Mapped { tuples, columns } => {
+                    self.map(tuple, absent, *tuples, columns, slot);
+                }
             }
             // Constraints may name the column tableoid.
             (*slot).tts_tableOid = (*table).rd_id;
@@ -246,6 +257,7 @@ impl BulkInsert {
     unsafe fn map(
         &self,
         tuple: &mut pg_sys::HeapTupleData,
+        absent: &Absent,
         tuples: pg_sys::TupleDesc,
         columns: &[Source],
         slot: *mut pg_sys::TupleTableSlot,
@@ -260,15 +272,16 @@ impl BulkInsert {
             let context = expression_context(self.state);
             for (place, source) in columns.iter().enumerate() {
                 let mut null = true;
-                let value = match *source {
-                    Source::Tuple(from) => {
+                let given = source.tuple.filter(|from| !absent.contains(*from));
+                let value = match (given, source.default) {
+                    (Some(from), _) => {
                         null = nulls[from];
                         values[from]
                     }
-                    Source::Default(expression) => {
-                        pg_sys::ExecEvalExprSwitchContext(expression, context, &mut null)
+                    (None, Some(default)) => {
+                        pg_sys::ExecEvalExprSwitchContext(default, context, &mut null)
                     }
-                    Source::Null => pg_sys::Datum::null(),
+                    (None, None) => pg_sys::Datum::null(),
                 };
                 (*slot).tts_values.add(place).write(value);
                 (*slot).tts_isnull.add(place).write(null);

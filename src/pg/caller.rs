@@ -88,7 +88,7 @@ impl Identity {
 
     /// Makes this session run as that one, as a parallel worker of the server does (`ParallelWorkerMain`). In no
     /// transaction.
-    pub fn assume(mut self) {
+    pub fn assume(&mut self) {
         let oid = pg_sys::Oid::from;
         // SAFETY: the session is a new worker's, connected as the leader's authenticated user; the settings are those
         // that `current` has written. The flag makes their checks accept what the leader's session has accepted.

@@ -17,7 +17,7 @@ pub struct Kept {
 
 impl Kept {
     pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8]) -> Self {
-        let plan = spi.prepare(sql).pointer();
+        let plan = spi.prepare(sql).into_pointer();
         // SAFETY: the plan has just been prepared, for this one owner.
         unsafe { pg_sys::SPI_keepplan(plan) };
         Kept { plan, relation }

@@ -4,8 +4,6 @@ use std::ffi::{CStr, CString, c_void};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::record::Column;
-
 /// What a load needs of a table while it runs.
 #[derive(Clone, Copy)]
 pub enum Lock {
@@ -91,7 +89,7 @@ pub enum Privilege {
 pub fn may<'c>(
     table: pg_sys::Oid,
     privilege: Privilege,
-    columns: impl IntoIterator<Item = &'c Column>,
+    columns: impl IntoIterator<Item = &'c [u8]>,
 ) -> bool {
     let mode = match privilege {
         Privilege::Insert => pg_sys::ACL_INSERT,
@@ -104,7 +102,7 @@ pub fn may<'c>(
         let user = pg_sys::GetUserId();
         pg_sys::pg_class_aclcheck(table, user, mode) == ok
             || columns.into_iter().all(|column| {
-                let name = CString::new(column.name).unwrap_or_default();
+                let name = CString::new(column).unwrap_or_default();
                 let number = pg_sys::get_attnum(table, name.as_ptr());
                 number == pg_sys::InvalidAttrNumber as i16
                     || pg_sys::pg_attribute_aclcheck(table, number, user, mode) == ok
@@ -141,6 +139,27 @@ pub fn constraint_name(constraint: u32) -> Option<Vec<u8>> {
     unsafe {
         let name = pg_sys::get_constraint_name(pg_sys::Oid::from(constraint));
         (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+    }
+}
+
+/// An operator as a statement names it: with its schema, in the database's encoding.
+pub fn operator(operator: u32) -> Option<Vec<u8>> {
+    // SAFETY: looks at the system cache; the entry is released behind the look, and the names are copies.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::OPEROID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(operator));
+        if tuple.is_null() {
+            return None;
+        }
+        let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_operator>();
+        let name = CStr::from_ptr((*form).oprname.data.as_ptr()).to_bytes().to_vec();
+        let schema = pg_sys::get_namespace_name((*form).oprnamespace);
+        pg_sys::ReleaseSysCache(tuple);
+        if schema.is_null() {
+            return None;
+        }
+        let schema = quoted(CStr::from_ptr(schema).to_bytes());
+        Some([b"OPERATOR(", &*schema, b".", &name, b")"].concat())
     }
 }
 

@@ -176,7 +176,11 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
                     pg_sys::ATTRIBUTE_GENERATED_STORED => Generated::Stored,
                     _ => Generated::Virtual,
                 },
-                identity: attribute.attidentity != 0,
+                identity: match attribute.attidentity as u8 {
+                    0 => Identity::No,
+                    pg_sys::ATTRIBUTE_IDENTITY_ALWAYS => Identity::Always,
+                    _ => Identity::ByDefault,
+                },
                 has_missing: attribute.atthasmissing,
                 is_domain: !dropped
                     && pg_sys::get_typtype(attribute.atttypid) as u8 == pg_sys::TYPTYPE_DOMAIN,

@@ -53,7 +53,9 @@ impl Spi {
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
     /// who renames a schema asks for no lock. Then the statement fails, before or after it is executed.
     pub fn prepare_for(&self, relation: pg_sys::Oid, sql: &[u8]) -> Plan<'_> {
-        Plan { relation: Some(relation), ..self.prepare(sql) }
+        let mut plan = self.prepare(sql);
+        plan.relation = Some(relation);
+        plan
     }
 
     /// Runs one or more statements.
@@ -119,7 +121,9 @@ impl Plan<'_> {
         }
     }
 
-    pub fn pointer(&self) -> pg_sys::SPIPlanPtr {
+    /// The plan, for an owner that keeps it.
+    pub fn into_pointer(mut self) -> pg_sys::SPIPlanPtr {
+        self.kept = true;
         self.plan
     }
 
@@ -166,6 +170,16 @@ impl Plan<'_> {
             let value = read(&row);
             pg_sys::SPI_freetuptable(table);
             Some(value)
+        }
+    }
+}
+
+impl Drop for Plan<'_> {
+    fn drop(&mut self) {
+        // Where an error unwinds, the end of the connection frees what belongs to it.
+        if !self.kept && !std::thread::panicking() {
+            // SAFETY: the plan is this one's own, and none of its executions is under way.
+            unsafe { pg_sys::SPI_freeplan(self.plan) };
         }
     }
 }

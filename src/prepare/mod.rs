@@ -7,9 +7,9 @@ use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Image, Value, Watch};
 use crate::error::{Fault, LoadError, Place, RecordFault};
-use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
+use crate::record::{Row, Table};
 use crate::rows::Rows;
 use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
 
@@ -135,31 +135,34 @@ pub struct Prepared<'a> {
     pub places: Box<dyn Places + 'a>,
 }
 
+/// How rows are ordered: those of which table, and which of several with one key is written.
+pub type Ordering<'t> = (&'t Table, Repeated);
+
 pub fn prepare<'a, R: Loadable<'a>>(
     document: Document<'a>,
     mode: Mode,
-    repeated: Repeated,
+    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     match document {
-        Document::Text(bytes) => prepare_text::<R>(bytes, mode, repeated, watch),
+        Document::Text(bytes) => prepare_text::<R>(bytes, mode, order, watch),
         Document::Arriving(arrival) => {
             let elements = match Arriving::array(arrival) {
                 Ok(Some(elements)) => elements,
                 // The whole text says better what it is.
                 Ok(None) | Err(Fault::Malformed(_)) => {
                     let all = arrival.wait(arrival.size()).map_err(LoadError::document)?;
-                    return prepare_text::<R>(all, mode, repeated, watch);
+                    return prepare_text::<R>(all, mode, order, watch);
                 }
                 Err(fault) => return Err(LoadError::document(fault)),
             };
             let whole = || arrival.wait(arrival.size()).unwrap_or_default();
             let found = find_in_array(Box::new(elements), R::RESOURCE, watch);
             let prepared =
-                found.and_then(|found| prepare_found::<_, R>(found, &whole, mode, repeated, watch));
+                found.and_then(|found| prepare_found::<_, R>(found, &whole, mode, order, watch));
             match prepared {
                 Err(error) if may_be_malformed(&error) => {
-                    again::<R>(whole(), error, mode, repeated, watch)
+                    again::<R>(whole(), error, mode, order, watch)
                 }
                 prepared => prepared,
             }
@@ -167,7 +170,7 @@ pub fn prepare<'a, R: Loadable<'a>>(
         Document::Jsonb(bytes) => {
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
             let found = find(vec![document], R::RESOURCE, watch)?;
-            prepare_found::<_, R>(found, &|| &[], mode, repeated, watch)
+            prepare_found::<_, R>(found, &|| &[], mode, order, watch)
         }
     }
 }
@@ -175,14 +178,14 @@ pub fn prepare<'a, R: Loadable<'a>>(
 fn prepare_text<'a, R: Loadable<'a>>(
     bytes: &'a [u8],
     mode: Mode,
-    repeated: Repeated,
+    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
     let documents = documents.map_err(LoadError::document);
     let found = documents.and_then(|documents| find(documents, R::RESOURCE, watch));
-    match found.and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, repeated, watch)) {
-        Err(error) if may_be_malformed(&error) => again::<R>(bytes, error, mode, repeated, watch),
+    match found.and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, order, watch)) {
+        Err(error) if may_be_malformed(&error) => again::<R>(bytes, error, mode, order, watch),
         prepared => prepared,
     }
 }
@@ -199,7 +202,7 @@ fn again<'a, R: Loadable<'a>>(
     bytes: &'a [u8],
     error: LoadError,
     mode: Mode,
-    repeated: Repeated,
+    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let located = |fault: Fault| LoadError::document(fault.located(bytes));
@@ -211,8 +214,8 @@ fn again<'a, R: Loadable<'a>>(
     let error = match several.map(|documents| find(documents, R::RESOURCE, watch)) {
         None => error,
         Some(found) => {
-            let prepared = found
-                .and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, repeated, watch));
+            let prepared =
+                found.and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, order, watch));
             match prepared {
                 Err(error) if may_be_malformed(&error) => error,
                 prepared => return prepared,
@@ -227,12 +230,13 @@ fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
     (found, records): (Found<'a, V>, Records<'a, V>),
     text: &dyn Fn() -> &'a [u8],
     mode: Mode,
-    repeated: Repeated,
+    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
+    let (table, repeated) = order;
     let order = watch.take(rows.len() * BYTES_A_ROW);
-    let order = order.and_then(|()| rows.order(R::TABLE, repeated, mode.parallel));
+    let order = order.and_then(|()| rows.order(table, repeated, mode.parallel));
     let order = order.map_err(LoadError::document)?;
     watch.check().map_err(LoadError::document)?;
     let (source, received) = (found.source.name(), records.count);

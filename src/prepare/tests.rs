@@ -14,7 +14,8 @@ fn prepared<'a, R: Loadable<'a>>(
     document: Document<'a>,
 ) -> Result<(usize, Vec<LoadError>), LoadError> {
     let watch = Watch::of_document(document.size());
-    let prepared = prepare::<R>(document, mode(false), Repeated::LastWins, &watch)?;
+    let order = (&Table::of::<R>(), Repeated::LastWins);
+    let prepared = prepare::<R>(document, mode(false), order, &watch)?;
     let told = |fault: &RecordFault| prepared.places.told(fault.clone());
     Ok((prepared.order.write.len(), prepared.faults.iter().map(told).collect()))
 }

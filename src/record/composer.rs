@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::name::Name;
-use super::{Column, ColumnType, Row, Sink, Table};
+use super::{Column, ColumnType, Row, Sink};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Composer<'a> {
@@ -62,22 +62,25 @@ impl<'a> Composer<'a> {
 }
 
 const COLUMNS: &[Column] = &[
-    Column::always("composer_id", ColumnType::Text),
-    Column::always("last_name", ColumnType::Text),
-    Column::new("first_name", ColumnType::Text),
-    Column::always("complete_name", ColumnType::Text),
-    Column::new("birth", ColumnType::Date),
-    Column::new("death", ColumnType::Date),
-    Column::new("epoch", ColumnType::Text),
-    Column::new("portrait", ColumnType::Text),
-    Column::new("popular", ColumnType::Boolean),
-    Column::new("recommended", ColumnType::Boolean),
-    Column::identity("openopus_id", ColumnType::Int4),
-    Column::new("permlink", ColumnType::Text),
+    Column::always("composer_id", ColumnType::TEXT),
+    Column::always("last_name", ColumnType::TEXT),
+    Column::new("first_name", ColumnType::TEXT),
+    Column::always("complete_name", ColumnType::TEXT),
+    Column::new("birth", ColumnType::DATE),
+    Column::new("death", ColumnType::DATE),
+    Column::new("epoch", ColumnType::TEXT),
+    Column::new("portrait", ColumnType::TEXT),
+    Column::new("popular", ColumnType::BOOLEAN),
+    Column::new("recommended", ColumnType::BOOLEAN),
+    Column::identity("openopus_id", ColumnType::INTEGER),
+    Column::new("permlink", ColumnType::TEXT),
 ];
 
 impl Row for Composer<'_> {
-    const TABLE: Table = Table { name: "composers", noun: "composer", columns: COLUMNS };
+    const NAME: &'static str = "composers";
+    const NOUN: &'static str = "composer";
+    const COLUMNS: &'static [Column] = COLUMNS;
+    const PARENT: Option<&'static [u8]> = None;
 
     fn parent(&self) -> &[u8] {
         &[]

@@ -15,45 +15,93 @@ pub mod work;
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A column's type, by its name in SQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    Text,
-    TextArray,
-    Uuid,
-    Date,
-    Boolean,
-    Int4,
-    Int8,
-    Jsonb,
+/// A column's type, and how its values lie in a tuple: `atttypid`, `atttypmod`, `attlen`, `attalign` of `pg_attribute`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnType {
+    pub oid: u32,
+    pub typmod: i32,
+    /// In bytes; -1 for a varlena.
+    pub length: i16,
+    /// In bytes: 1, 2, 4 or 8.
+    pub alignment: u8,
+}
+
+/// By their names in SQL, as `pg_type.dat` has them.
+impl ColumnType {
+    pub const BOOLEAN: Self = Self::of(16, 1, 1);
+    pub const BIGINT: Self = Self::of(20, 8, 8);
+    pub const INTEGER: Self = Self::of(23, 4, 4);
+    pub const TEXT: Self = Self::of(25, -1, 4);
+    pub const TEXT_ARRAY: Self = Self::of(1009, -1, 4);
+    pub const DATE: Self = Self::of(1082, 4, 4);
+    pub const UUID: Self = Self::of(2950, 16, 1);
+    pub const JSONB: Self = Self::of(3802, -1, 4);
+
+    const fn of(oid: u32, length: i16, alignment: u8) -> Self {
+        ColumnType { oid, typmod: -1, length, alignment }
+    }
 }
 
 /// A column that the loader writes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
-    pub name: &'static str,
+    /// In the database's encoding, not quoted.
+    pub name: Cow<'static, [u8]>,
     pub kind: ColumnType,
-    /// Each row has a value for it.
+    /// Each row has a value for it, which is not null.
     pub always: bool,
     /// The id, an integer, that a source gives to what the row is about: rows that both have one, and not the same, are
     /// about two things.
     pub identity: bool,
+    /// How many of the rows have a value for it; the others get the default.
+    pub given: Given,
 }
 
 impl Column {
     pub const fn new(name: &'static str, kind: ColumnType) -> Self {
-        Column { name, kind, always: false, identity: false }
+        Column::of(name, kind, false, false)
     }
 
     pub const fn always(name: &'static str, kind: ColumnType) -> Self {
-        Column { always: true, ..Column::new(name, kind) }
+        Column::of(name, kind, true, false)
+    }
+
+    const fn of(name: &'static str, kind: ColumnType, always: bool, identity: bool) -> Self {
+        let (name, given) = (Cow::Borrowed(name.as_bytes()), Given::Always);
+        Column { name, kind, always, identity, given }
+    }
+
+    /// The name, for a message; columns of sources have names of ASCII.
+    pub fn name_text(&self) -> &str {
+        std::str::from_utf8(&self.name).unwrap_or_default()
     }
 
     pub const fn identity(name: &'static str, kind: ColumnType) -> Self {
-        Column { identity: true, ..Column::new(name, kind) }
+        Column::of(name, kind, false, true)
     }
+}
+
+/// The columns of a batch, by their places: c1, c2 and so on, which need no quotes in any encoding.
+pub fn positional(columns: &[Column]) -> Vec<Column> {
+    let name = |place: usize| Cow::Owned(format!("c{place}").into_bytes());
+    (1..)
+        .zip(columns)
+        .map(|(place, column)| Column { name: name(place), ..column.clone() })
+        .collect()
+}
+
+/// The column of a batch that tells its rows apart.
+pub const ORDINAL: Column = Column::new("o", ColumnType::INTEGER);
+
+/// How many rows have a value for a column, be it null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Given {
+    Always,
+    Sometimes,
+    Never,
 }
 
 /// Takes the values of one row, in the order of its columns.
@@ -68,9 +116,17 @@ pub trait Sink {
     fn int8(&mut self, value: Option<i64>);
 }
 
-/// A row of one of the two tables.
+/// A row that a source's records are transformed to.
 pub trait Row: Send + Sync {
-    const TABLE: Table;
+    /// The name of its table, not qualified.
+    const NAME: &'static str;
+    /// What one of them is about, for messages.
+    const NOUN: &'static str;
+    /// The columns of its table, the key first.
+    const COLUMNS: &'static [Column];
+
+    /// The column that refers to the parent.
+    const PARENT: Option<&'static [u8]>;
 
     /// The key of the row's parent, by which rows are ordered first. Empty if the table has no parent.
     fn parent(&self) -> &[u8];
@@ -81,35 +137,91 @@ pub trait Row: Send + Sync {
     fn put(&self, sink: &mut impl Sink);
 }
 
-/// The column behind those of a row that tells from which record the row comes.
-pub const ORDINAL: Column = Column::new("pg_opus_ordinal", ColumnType::Int4);
-
-/// A table that the loader writes.
-#[derive(Clone, Copy, Debug)]
+/// What a load writes of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// Unqualified.
-    pub name: &'static str,
+    /// As messages name it: not qualified, not quoted.
+    pub name: String,
     /// What one of its rows is about, for messages.
-    pub noun: &'static str,
-    /// The columns that the loader writes, the key first.
-    pub columns: &'static [Column],
+    pub noun: Cow<'static, str>,
+    pub columns: Vec<Column>,
+    /// The columns that identify a row; none if every record is a new row.
+    pub key: Vec<Key>,
+    /// The columns that refer to the parent by which rows are ordered, by their places.
+    pub parent: Vec<usize>,
+    pub null: Null,
 }
 
+/// A column of the key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Key {
+    /// Among the columns that are written, from 0.
+    pub place: usize,
+    /// The operator that says whether two values are equal, as a statement names it, in the database's encoding.
+    pub equal: Cow<'static, [u8]>,
+}
+
+/// What a null of a row means for a row that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Null {
+    /// The record has no value: what is there stays.
+    Unknown,
+    /// The record says null.
+    Value,
+}
+
+/// `=` of the server's own types.
+pub const EQUAL: &[u8] = b"OPERATOR(pg_catalog.=)";
+
 impl Table {
-    pub fn key(&self) -> &'static str {
-        self.columns.first().map_or("", |column| column.name)
+    /// The table of a source's rows, with all their columns.
+    pub fn of<R: Row>() -> Self {
+        let parent = R::COLUMNS.iter().position(|column| Some(&*column.name) == R::PARENT);
+        Table {
+            name: R::NAME.into(),
+            noun: R::NOUN.into(),
+            columns: R::COLUMNS.to_vec(),
+            key: vec![Key { place: 0, equal: Cow::Borrowed(EQUAL) }],
+            parent: parent.into_iter().collect(),
+            null: Null::Unknown,
+        }
+    }
+
+    /// The names of the key's columns.
+    pub fn key_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.key.iter().filter_map(|key| self.columns.get(key.place)).map(|column| &*column.name)
     }
 
     /// A row's key as a user knows it.
     pub fn key_text(&self, key: &[u8]) -> String {
         match (self.columns.first().map(|column| column.kind), Uuid::from_slice(key)) {
-            (Some(ColumnType::Uuid), Ok(id)) => id.to_string(),
+            (Some(ColumnType::UUID), Ok(id)) => id.to_string(),
             _ => String::from_utf8_lossy(key).into_owned(),
         }
     }
 
     /// The columns that hold ids of sources.
-    pub fn identity(&self) -> impl Iterator<Item = &'static Column> + use<> {
+    pub fn identity(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| column.identity)
+    }
+
+    /// Whether a column, by its place, is one of the key.
+    pub fn is_key(&self, place: usize) -> bool {
+        self.key.iter().any(|key| key.place == place)
+    }
+}
+
+/// The columns that a row has no value for, not even null, by their places, in order. Mostly there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Absent(pub Vec<u16>);
+
+impl Absent {
+    /// Those of the places that `keep` says.
+    pub fn only(&self, keep: impl Fn(usize) -> bool) -> Absent {
+        Absent(self.0.iter().copied().filter(|place| keep(usize::from(*place))).collect())
+    }
+
+    pub fn contains(&self, place: usize) -> bool {
+        !self.0.is_empty() && self.0.iter().any(|absent| usize::from(*absent) == place)
     }
 }

@@ -13,7 +13,7 @@ use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
 
 use super::name::visible;
-use super::{Column, ColumnType, Row, Sink, Table};
+use super::{Column, ColumnType, Row, Sink};
 use crate::error::Fault;
 
 /// The UUIDv5 of `pg_opus` in RFC 9562's namespace for domain names.
@@ -81,22 +81,25 @@ pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) -> Resu
 }
 
 const COLUMNS: &[Column] = &[
-    Column::always("work_id", ColumnType::Uuid),
-    Column::always("composer_id", ColumnType::Text),
-    Column::always("title", ColumnType::Text),
-    Column::new("subtitle", ColumnType::Text),
-    Column::new("genre", ColumnType::Text),
-    Column::new("catalogue_number", ColumnType::Text),
-    Column::new("search_terms", ColumnType::TextArray),
-    Column::new("popular", ColumnType::Boolean),
-    Column::new("recommended", ColumnType::Boolean),
-    Column::identity("imslp_id", ColumnType::Int8),
-    Column::identity("openopus_id", ColumnType::Int4),
-    Column::new("permlink", ColumnType::Text),
+    Column::always("work_id", ColumnType::UUID),
+    Column::always("composer_id", ColumnType::TEXT),
+    Column::always("title", ColumnType::TEXT),
+    Column::new("subtitle", ColumnType::TEXT),
+    Column::new("genre", ColumnType::TEXT),
+    Column::new("catalogue_number", ColumnType::TEXT),
+    Column::new("search_terms", ColumnType::TEXT_ARRAY),
+    Column::new("popular", ColumnType::BOOLEAN),
+    Column::new("recommended", ColumnType::BOOLEAN),
+    Column::identity("imslp_id", ColumnType::BIGINT),
+    Column::identity("openopus_id", ColumnType::INTEGER),
+    Column::new("permlink", ColumnType::TEXT),
 ];
 
 impl Row for Work<'_> {
-    const TABLE: Table = Table { name: "works", noun: "work", columns: COLUMNS };
+    const NAME: &'static str = "works";
+    const NOUN: &'static str = "work";
+    const COLUMNS: &'static [Column] = COLUMNS;
+    const PARENT: Option<&'static [u8]> = Some(b"composer_id");
 
     /// The works of a composer lie together, and the index on composers is filled in order.
     fn parent(&self) -> &[u8] {

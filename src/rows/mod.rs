@@ -1,111 +1,19 @@
 //! PURE. The rows of a document: formed as tuples slice by slice, then put in [`order`], each key once.
 //!
-//! A row is known by its [`RowRef`]. Its parent and its key decide its order, and its key its identity (see
-//! [`Row::parent`] and [`Row::key`]). Both may be any bytes: they are kept by their lengths.
+//! A row is known by its [`RowRef`]. Its parent and its key decide its order, and its key its identity. Both may be any
+//! bytes: they are kept by their lengths. A row whose key is empty has none: it is like no other.
 
 pub mod order;
+mod slice;
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::document::{push, with_room};
+use crate::document::push;
 use crate::error::{Another, Fault};
-use crate::record::{Row, Table};
-use crate::tuple::{self, Encode, Former};
+use crate::record::{Absent, Column, Given, Table};
+use crate::tuple;
 
-/// Room for a tuple, and for a row's parent and key, in bytes: IMSLP's works take about as much.
-const TUPLE: usize = 256;
-const KEYS: usize = 48;
-
-/// Some rows of a document, one behind the other; those of a message lie in it.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct Slice<'m> {
-    #[serde(borrow, with = "serde_bytes")]
-    tuples: Cow<'m, [u8]>,
-    #[serde(borrow, with = "serde_bytes")]
-    /// The parent of each row, then its key.
-    keys: Cow<'m, [u8]>,
-    rows: Vec<SliceRow>,
-    /// Ordinals of rows with a text that the database's encoding does not have.
-    pub unencodable: Vec<u32>,
-}
-
-/// Where a row's tuple, parent and key end. The tuple and the parent begin where the tuple and the key of the row before
-/// it end; the key begins where its parent ends.
-#[derive(Clone, Serialize, Deserialize)]
-struct SliceRow {
-    ordinal: u32,
-    tuple_end: u32,
-    parent_end: u32,
-    key_end: u32,
-}
-
-impl Slice<'static> {
-    /// Forms rows; `first` is the ordinal of the first of them, `None` stands for a faulty record.
-    pub fn form<R: Row>(
-        rows: impl IntoIterator<Item = Option<R>>,
-        first: usize,
-        encode: Encode,
-    ) -> Result<Self, Fault> {
-        let rows = rows.into_iter();
-        let (_, most) = rows.size_hint();
-        let most = most.unwrap_or_default();
-        let (mut tuples, mut keys, mut formed) = (vec![], vec![], vec![]);
-        let mut unencodable = vec![];
-        let mut former = Former::new(encode);
-        for (ordinal, row) in (first as u32..).zip(rows) {
-            let Some(row) = row else { continue };
-            if formed.is_empty() {
-                tuples = with_room(most * TUPLE)?;
-                keys = with_room(most * KEYS)?;
-                formed = with_room(most)?;
-            }
-            row.put(&mut former);
-            former.reserve(&mut tuples)?;
-            if !former.finish(&mut tuples) {
-                unencodable.push(ordinal);
-                continue;
-            }
-            // More than 4 GB in one slice is more than any server takes.
-            let tuple_end = u32::try_from(tuples.len()).map_err(|_| Fault::OutOfMemory)?;
-            let (parent, key) = (row.parent(), row.key());
-            keys.try_reserve(parent.len() + key.len()).map_err(|_| Fault::OutOfMemory)?;
-            push(&mut formed, place(ordinal, tuple_end, parent, key, &mut keys))?;
-        }
-        // Slices of few rows are many where most records are faulty.
-        if formed.len() < most / 2 {
-            tuples.shrink_to_fit();
-            keys.shrink_to_fit();
-            formed.shrink_to_fit();
-        }
-        Ok(Slice { tuples: tuples.into(), keys: keys.into(), rows: formed, unencodable })
-    }
-
-    /// The memory that the rows take.
-    pub fn bytes(&self) -> usize {
-        let rows = self.tuples.len() + self.keys.len() + self.rows.len() * size_of::<SliceRow>();
-        size_of::<Self>() + rows + self.unencodable.len() * size_of::<u32>()
-    }
-}
-
-/// Appends a row's parent and key.
-fn place(ordinal: u32, tuple_end: u32, parent: &[u8], key: &[u8], keys: &mut Vec<u8>) -> SliceRow {
-    keys.extend_from_slice(parent);
-    let parent_end = keys.len() as u32;
-    keys.extend_from_slice(key);
-    SliceRow { ordinal, tuple_end, parent_end, key_end: keys.len() as u32 }
-}
-
-impl Slice<'_> {
-    /// Where the row's tuple and parent begin.
-    fn before(&self, row: u32) -> (usize, usize) {
-        match row.checked_sub(1).map(|before| &self.rows[before as usize]) {
-            Some(before) => (before.tuple_end as usize, before.key_end as usize),
-            None => (0, 0),
-        }
-    }
-}
+pub use self::slice::Slice;
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
@@ -152,16 +60,12 @@ impl<'m> Rows<'m> {
     }
 
     pub fn tuple(&self, row: RowRef) -> &[u8] {
-        let slice = &self.slices[row.slice as usize];
-        let (start, _) = slice.before(row.row);
-        &slice.tuples[start..slice.rows[row.row as usize].tuple_end as usize]
+        self.slices[row.slice as usize].tuple(row.row)
     }
 
     /// The key of the row's parent; empty if rows have no parent.
-    fn parent(&self, row: RowRef) -> &[u8] {
-        let slice = &self.slices[row.slice as usize];
-        let (_, start) = slice.before(row.row);
-        &slice.keys[start..slice.rows[row.row as usize].parent_end as usize]
+    pub fn parent(&self, row: RowRef) -> &[u8] {
+        self.slices[row.slice as usize].parent(row.row)
     }
 
     /// The parent of a row as text.
@@ -169,33 +73,87 @@ impl<'m> Rows<'m> {
         std::str::from_utf8(self.parent(row)).unwrap_or_default()
     }
 
-    /// The row's own key.
+    /// The row's own key; empty if it has none.
     pub fn key(&self, row: RowRef) -> &[u8] {
-        let slice = &self.slices[row.slice as usize];
-        let place = &slice.rows[row.row as usize];
-        &slice.keys[place.parent_end as usize..place.key_end as usize]
+        self.slices[row.slice as usize].key(row.row)
+    }
+
+    /// The columns that the row has no value for.
+    pub fn absent(&self, row: RowRef) -> &Absent {
+        self.slices[row.slice as usize].absent(row.row)
+    }
+
+    /// Whether there is a row that has no value for a column.
+    pub fn any_absent(&self) -> bool {
+        self.slices.iter().any(Slice::any_absent)
+    }
+
+    /// The rows by what `reduce` makes of the columns that they have no value for, in the order given.
+    pub fn by_absent(
+        &self,
+        write: &[RowRef],
+        reduce: impl Fn(&Absent) -> Absent,
+    ) -> Vec<(Absent, Vec<RowRef>)> {
+        if !self.any_absent() {
+            return vec![(Absent::default(), write.to_vec())];
+        }
+        let mut groups: Vec<(Absent, Vec<RowRef>)> = vec![];
+        let mut places: HashMap<Absent, usize> = HashMap::new();
+        let mut last: Option<(&Absent, usize)> = None;
+        for row in write {
+            let absent = self.absent(*row);
+            let place = match last {
+                // Of one slice, or of none.
+                Some((known, place)) if std::ptr::eq(known, absent) => place,
+                _ => {
+                    let reduced = reduce(absent);
+                    *places.entry(reduced).or_insert_with_key(|reduced| {
+                        groups.push((reduced.clone(), vec![]));
+                        groups.len() - 1
+                    })
+                }
+            };
+            last = Some((absent, place));
+            groups[place].1.push(*row);
+        }
+        groups
+    }
+
+    /// How many of the rows have a value, for each of so many columns.
+    pub fn given(&self, columns: usize) -> Vec<Given> {
+        let mut absent = vec![0usize; columns];
+        for row in self.slices.iter().flat_map(Slice::absents) {
+            row.0.iter().for_each(|place| absent[usize::from(*place)] += 1);
+        }
+        let all = self.len();
+        let given = |absent: usize| match absent {
+            0 => Given::Always,
+            some if some < all => Given::Sometimes,
+            _ => Given::Never,
+        };
+        absent.into_iter().map(given).collect()
     }
 
     /// The ids that sources give to what the row is about, one for each of the table's columns with ids.
-    pub fn identity(&self, row: RowRef, table: Table) -> Vec<Option<i64>> {
-        tuple::identity(self.tuple(row), table.columns)
+    pub fn identity(&self, row: RowRef, table: &Table) -> Vec<Option<i64>> {
+        tuple::identity(self.tuple(row), &table.columns)
     }
 
     /// What the record of this row is told if a row of its key is there with other ids: with this one in the n-th column
     /// that holds ids.
-    pub fn another(&self, row: RowRef, table: Table, column: usize, there: i64) -> Fault {
+    pub fn another(&self, row: RowRef, table: &Table, column: usize, there: i64) -> Fault {
         let found = self.identity(row, table).get(column).copied().flatten();
         Fault::Another(Box::new(Another {
-            noun: table.noun.into(),
+            noun: (*table.noun).into(),
             key: table.key_text(self.key(row)).into(),
-            column: table.identity().nth(column).map_or("", |column| column.name).into(),
+            column: table.identity().nth(column).map_or("", Column::name_text).into(),
             there,
             found: found.unwrap_or_default(),
         }))
     }
 
     /// The same if an earlier record of the document has the key and other ids.
-    pub fn unlike(&self, row: RowRef, other: RowRef, table: Table) -> Fault {
+    pub fn unlike(&self, row: RowRef, other: RowRef, table: &Table) -> Fault {
         let ids = self.identity(row, table).into_iter().zip(self.identity(other, table));
         let differ = |(_, (a, b)): &(usize, (Option<i64>, Option<i64>))| {
             a.is_some() && b.is_some() && a != b
@@ -206,22 +164,15 @@ impl<'m> Rows<'m> {
 
     /// A copy of some of the rows, in the order given, in the room of an earlier one.
     pub fn copy(&self, rows: &[RowRef], room: Slice<'static>) -> Slice<'static> {
-        let (mut tuples, mut keys) = (room.tuples.into_owned(), room.keys.into_owned());
-        let mut copied = room.rows;
-        tuples.clear();
-        keys.clear();
-        copied.clear();
+        let mut copy = room.emptied();
         for row in rows {
-            tuples.extend_from_slice(self.tuple(*row));
-            let tuple_end = tuples.len() as u32;
-            let (parent, key) = (self.parent(*row), self.key(*row));
-            copied.push(place(row.ordinal, tuple_end, parent, key, &mut keys));
+            copy.push_copy(&self.slices[row.slice as usize], row.row, row.ordinal);
         }
-        Slice { tuples: tuples.into(), keys: keys.into(), rows: copied, unencodable: vec![] }
+        copy
     }
 
     pub fn len(&self) -> usize {
-        self.slices.iter().map(|slice| slice.rows.len()).sum()
+        self.slices.iter().map(Slice::len).sum()
     }
 
     /// All rows, in the order of the slices.
@@ -233,8 +184,8 @@ impl<'m> Rows<'m> {
 
     fn add_all(&self, all: &mut Vec<RowRef>) {
         for (slice, content) in (0..).zip(&self.slices) {
-            let rows = (0..).zip(&content.rows);
-            all.extend(rows.map(|(row, place)| RowRef { slice, row, ordinal: place.ordinal }));
+            let rows = (0..).zip(content.ordinals());
+            all.extend(rows.map(|(row, ordinal)| RowRef { slice, row, ordinal }));
         }
     }
 

@@ -57,7 +57,7 @@ pub const BYTES_A_ROW: usize = 2 * size_of::<RowRef>() + size_of::<Placed>() + s
 
 impl Rows<'_> {
     /// Orders the rows of this table; `parallel` on the current rayon pool.
-    pub fn order(&self, table: Table, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
+    pub fn order(&self, table: &Table, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
         let mut rows = with_room(self.len())?;
         self.add_all(&mut rows);
         let duplicates = match self.may_repeat(&rows, parallel)? {
@@ -85,7 +85,8 @@ impl Rows<'_> {
         }
         sort(&mut placed, parallel, |a, b| {
             // Equal numbers have equal parents.
-            a.number.cmp(&b.number).then_with(|| self.key(a.row).cmp(self.key(b.row)))
+            let keys = || self.key(a.row).cmp(self.key(b.row));
+            a.number.cmp(&b.number).then_with(keys).then(a.row.ordinal.cmp(&b.row.ordinal))
         });
         let starts = |place: usize| placed[place].rank() != placed[place - 1].rank();
         let families = Family::between(placed.len(), starts)?;
@@ -127,7 +128,11 @@ impl Rows<'_> {
     /// without a repeated key are the rule.
     fn may_repeat(&self, rows: &[RowRef], parallel: bool) -> Result<bool, Fault> {
         let state = RandomState::default();
-        let hash = |row: &RowRef| std::hash::BuildHasher::hash_one(&state, self.key(*row));
+        let hash = |row: &RowRef| match self.key(*row) {
+            // It is like no other.
+            [] => std::hash::BuildHasher::hash_one(&state, (row.slice, row.row)),
+            key => std::hash::BuildHasher::hash_one(&state, key),
+        };
         let mut hashes: Vec<u64> = with_room(rows.len())?;
         match parallel {
             true => rows.par_iter().map(hash).collect_into_vec(&mut hashes),
@@ -141,12 +146,12 @@ impl Rows<'_> {
     fn take_duplicates(
         &self,
         rows: &mut Vec<RowRef>,
-        table: Table,
+        table: &Table,
         repeated: Repeated,
     ) -> Result<Vec<Duplicate>, Fault> {
         let mut repeats: HashMap<&[u8], bool, RandomState> = HashMap::default();
         repeats.try_reserve(rows.len()).map_err(|_| Fault::OutOfMemory)?;
-        for row in rows.iter() {
+        for row in rows.iter().filter(|row| !self.key(**row).is_empty()) {
             repeats.entry(self.key(*row)).and_modify(|repeats| *repeats = true).or_default();
         }
         let is_one_of_several = |row: &RowRef| repeats.get(self.key(*row)) == Some(&true);
@@ -167,7 +172,7 @@ impl Rows<'_> {
     fn decide(
         &self,
         of_one_key: &[RowRef],
-        table: Table,
+        table: &Table,
         repeated: Repeated,
         duplicates: &mut Vec<Duplicate>,
     ) -> RowRef {
@@ -195,8 +200,7 @@ impl Rows<'_> {
         let kept = kept.map_or(of_one_key[0], |(row, _)| *row);
         let others = judged.iter().filter(|(row, _)| row.ordinal != kept.ordinal);
         let ordinal = kept.ordinal;
-        duplicates
-            .extend(others.map(|&(row, unlike)| Duplicate { row, kept: ordinal, unlike }));
+        duplicates.extend(others.map(|&(row, unlike)| Duplicate { row, kept: ordinal, unlike }));
         kept
     }
 
@@ -205,7 +209,7 @@ impl Rows<'_> {
     pub fn superseded(
         &self,
         duplicates: &mut Vec<Duplicate>,
-        table: Table,
+        table: &Table,
         repeated: Repeated,
         is_set_aside: impl Fn(u32) -> bool,
     ) -> Vec<RowRef> {

@@ -5,6 +5,7 @@ use super::*;
 use crate::record::composer::Composer;
 use crate::record::name::Name;
 use crate::record::work::Work;
+use crate::record::{Row, Table};
 use crate::tuple::as_utf8;
 
 fn rows(names: &[&'static str]) -> Rows<'static> {
@@ -22,8 +23,9 @@ fn ordinals(rows: &[RowRef]) -> Vec<u32> {
 #[test]
 fn rows_are_ordered_by_key_without_the_faulty_ones() {
     for parallel in [false, true] {
-        let order =
-            rows(&["Cbcdefghi", "", "A", "Cbcdefgh"]).order(Composer::TABLE, Repeated::LastWins, parallel).unwrap();
+        let order = rows(&["Cbcdefghi", "", "A", "Cbcdefgh"])
+            .order(&Table::of::<Composer>(), Repeated::LastWins, parallel)
+            .unwrap();
         assert_eq!(ordinals(&order.write), [2, 3, 0]);
         assert_eq!(order.duplicates.len(), 0);
     }
@@ -32,7 +34,7 @@ fn rows_are_ordered_by_key_without_the_faulty_ones() {
 #[test]
 fn a_copy_has_the_rows_in_the_order_wanted() {
     let rows = rows(&["C", "", "A", "Bé", "D"]);
-    let order = rows.order(Composer::TABLE, Repeated::LastWins, false).unwrap().write;
+    let order = rows.order(&Table::of::<Composer>(), Repeated::LastWins, false).unwrap().write;
     let copy = rows.copy(&order[1..], Slice::default());
     let bytes = postcard::to_allocvec(&copy).unwrap();
     let copy = Rows::new(vec![postcard::from_bytes(&bytes).unwrap()]);
@@ -57,14 +59,14 @@ fn families_are_told_apart() {
     let works = [work("B", 1), work("A", 2), work("B", 0), work("AB", 3)];
     let rows = Rows::new(vec![Slice::form(works, 0, as_utf8).unwrap()]);
     for parallel in [false, true] {
-        let order = rows.order(Work::TABLE, Repeated::LastWins, parallel).unwrap();
+        let order = rows.order(&Table::of::<Work>(), Repeated::LastWins, parallel).unwrap();
         assert_eq!(ordinals(&order.write), [1, 3, 2, 0]);
         for families in [&order.families, &rows.families(&order.write).unwrap()] {
             let told = families.iter().map(|f| (rows.parent_text(order.write[f.first]), f.size));
             assert_eq!(told.collect::<Vec<_>>(), [("A", 1), ("AB", 1), ("B", 2)]);
         }
     }
-    let none = Rows::new(vec![]).order(Work::TABLE, Repeated::LastWins, true).unwrap();
+    let none = Rows::new(vec![]).order(&Table::of::<Work>(), Repeated::LastWins, true).unwrap();
     assert!(none.families.is_empty() && none.write.is_empty());
 }
 
@@ -76,7 +78,10 @@ struct Binary {
 }
 
 impl Row for Binary {
-    const TABLE: crate::record::Table = crate::record::Table { name: "binary", noun: "row", columns: &[] };
+    const NAME: &'static str = "binary";
+    const NOUN: &'static str = "row";
+    const COLUMNS: &'static [crate::record::Column] = &[];
+    const PARENT: Option<&'static [u8]> = None;
 
     fn parent(&self) -> &[u8] {
         self.parent
@@ -107,7 +112,7 @@ fn zero_bytes_in_parents_and_keys_are_bytes_like_others() {
     let content = content.map(|(parent, key)| Some(Binary { parent, key }));
     let rows = Rows::new(vec![Slice::form(content, 0, as_utf8).unwrap()]);
     for parallel in [false, true] {
-        let order = rows.order(Binary::TABLE, Repeated::FirstWins, parallel).unwrap();
+        let order = rows.order(&Table::of::<Binary>(), Repeated::FirstWins, parallel).unwrap();
         assert_eq!(order.duplicates.len(), 0);
         assert_eq!(ordinals(&order.write), [0, 3, 1, 4, 2, 6, 7, 5, 8]);
         let families = order.families.iter().map(|family| (family.first, family.size));
@@ -132,7 +137,7 @@ fn rows_stand_as_their_parents_and_keys_compare() {
         slices.map(|(i, works)| Slice::form(works.to_vec(), 97 * i, as_utf8).unwrap()).collect(),
     );
     for parallel in [false, true] {
-        let order = rows.order(Work::TABLE, Repeated::FirstWins, parallel).unwrap();
+        let order = rows.order(&Table::of::<Work>(), Repeated::FirstWins, parallel).unwrap();
         let keys = order.write.iter().map(|row| (rows.parent(*row), rows.key(*row)));
         assert!(keys.is_sorted());
         assert_eq!(order.write.len() + order.duplicates.len(), works.len());
@@ -151,10 +156,10 @@ fn the_policy_decides_between_equal_keys() {
         let duplicates = order.duplicates.iter();
         duplicates.map(|duplicate| (duplicate.row.ordinal, duplicate.kept)).collect::<Vec<_>>()
     };
-    let last = rows.order(Composer::TABLE, Repeated::LastWins, false).unwrap();
+    let last = rows.order(&Table::of::<Composer>(), Repeated::LastWins, false).unwrap();
     assert_eq!(ordinals(&last.write), [1, 3]);
     assert_eq!(told(&last), [(0, 3), (2, 3)]);
-    let first = rows.order(Composer::TABLE, Repeated::FirstWins, false).unwrap();
+    let first = rows.order(&Table::of::<Composer>(), Repeated::FirstWins, false).unwrap();
     assert_eq!(ordinals(&first.write), [1, 0]);
     assert_eq!(told(&first), [(2, 0), (3, 0)]);
     assert_eq!(rows.key(first.write[0]), b"A");
@@ -182,7 +187,7 @@ fn what_is_about_another_thing_never_takes_its_place() {
         (&[0, 0], LastWins, 1, &[]),
     ] {
         let rows = with_ids(ids);
-        let order = rows.order(Composer::TABLE, repeated, false).unwrap();
+        let order = rows.order(&Table::of::<Composer>(), repeated, false).unwrap();
         assert_eq!(ordinals(&order.write), [kept], "{ids:?}");
         let told = order.duplicates.iter().filter_map(|duplicate| {
             duplicate.unlike.map(|other| (duplicate.row.ordinal, other.ordinal))
@@ -199,14 +204,15 @@ fn a_record_that_is_set_aside_decides_nothing() {
         (&[11, 12, 11, 0, 12], Repeated::FirstWins, [0, 1, 2, 3, 4]),
     ] {
         let rows = with_ids(ids);
-        let order = rows.order(Composer::TABLE, repeated, false).unwrap();
+        let order = rows.order(&Table::of::<Composer>(), repeated, false).unwrap();
         let (mut next, mut duplicates) = (order.write, order.duplicates);
         let mut aside = vec![];
         while let [row] = next[..] {
             aside.push(row.ordinal);
-            next = rows.superseded(&mut duplicates, Composer::TABLE, repeated, |ordinal| {
-                aside.contains(&ordinal)
-            });
+            next =
+                rows.superseded(&mut duplicates, &Table::of::<Composer>(), repeated, |ordinal| {
+                    aside.contains(&ordinal)
+                });
             assert!(duplicates.is_sorted_by_key(|duplicate| duplicate.row.ordinal));
         }
         assert_eq!(aside, turns);
@@ -218,10 +224,10 @@ fn a_record_that_is_set_aside_decides_nothing() {
 fn a_fault_tells_both_ids() {
     let rows = with_ids(&[0, 11, 12]);
     let [_, first, second] = rows.all()[..] else { panic!() };
-    let fault = rows.unlike(second, first, Composer::TABLE);
+    let fault = rows.unlike(second, first, &Table::of::<Composer>());
     assert_eq!(fault.to_string(), "key \"A\" is already that of another composer");
     let detail = "The openopus_id of that one is 11, of this one 12.";
     assert_eq!(fault.detail().as_deref(), Some(detail));
-    let fault = rows.another(second, Composer::TABLE, 0, 13);
+    let fault = rows.another(second, &Table::of::<Composer>(), 0, 13);
     assert!(fault.detail().is_some_and(|detail| detail.contains("that one is 13, of this one 12")));
 }

@@ -100,7 +100,7 @@ pub fn plan(
     spi: &Spi,
     wish: Wish,
     target: &Target,
-    resource: Resource,
+    resource: Option<Resource>,
     options: &Options,
     rows: usize,
 ) -> Result<Plan, Reason> {
@@ -145,10 +145,10 @@ struct Tables {
     foreign: bool,
 }
 
-fn tables(target: &Target, resource: Resource, options: &Options) -> Tables {
+fn tables(target: &Target, resource: Option<Resource>, options: &Options) -> Tables {
     let mut written: Vec<u32> = relcache::family(target.oid);
-    if resource == Resource::Works && options.create_composers {
-        let composers = relation::find(Composer::TABLE.name, Lock::No);
+    if resource == Some(Resource::Works) && options.create_composers {
+        let composers = relation::find(Composer::NAME, Lock::No);
         let composers = composers.filter(|composers| relation::may_insert(*composers));
         written.extend(composers.map(relcache::family).unwrap_or_default());
     }

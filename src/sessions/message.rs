@@ -9,6 +9,7 @@ use crate::options::{OnConflict, OnError};
 use crate::pg::caller::Identity;
 use crate::pg::error::ServerError;
 use crate::pg::log::Notice;
+use crate::record::Table;
 use crate::report::Counts;
 use crate::rows::Slice;
 use crate::tuple::Formed;
@@ -48,11 +49,14 @@ pub struct Start {
     #[serde(with = "serde_bytes")]
     pub query: Vec<u8>,
     pub load_id: Uuid,
-    pub resource: Resource,
+    pub resource: Option<Resource>,
+    /// As `rejected_records` has it.
+    pub kind: String,
     pub on_conflict: OnConflict,
     pub on_error: OnError,
-    /// The table, by its OID.
-    pub table: u32,
+    /// The table, by its OID, and what is written of it.
+    pub oid: u32,
+    pub table: Table,
     /// All rows of the load.
     pub rows: usize,
     /// How many sessions there are.

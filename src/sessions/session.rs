@@ -10,7 +10,6 @@ use super::fault;
 use super::link::{Inbox, LOOK, Link};
 use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes};
 use super::recovery::{self, Status};
-use crate::document::find::Resource;
 use crate::error::{Fault, LoadError};
 use crate::options::OnConflict;
 use crate::pg::background::{self, Orders};
@@ -19,10 +18,9 @@ use crate::pg::progress::Progress;
 use crate::pg::queue::{self, Ends, Received, Segment};
 use crate::pg::spi::Spi;
 use crate::pg::{error, interrupt, lock, log, spi, transaction};
-use crate::record::Row;
+use crate::record::Table;
 use crate::record::composer::Composer;
-use crate::record::work::Work;
-use crate::report::{Failure, function_of};
+use crate::report::Failure;
 use crate::rows::{Family, Rows, Slice};
 use crate::target::{self, Target};
 use crate::write::Refusals;
@@ -57,20 +55,14 @@ pub fn main() {
 }
 
 fn work(link: &mut Link, inbox: &mut Inbox) -> Result<(), Failure> {
-    let ToSession::Start(start) = inbox.receive() else { return Err(unexpected()) };
-    let Start { identity, query, load_id, resource, on_conflict, on_error, table, rows, sessions } =
-        *start;
-    link.on_error = on_error;
-    identity.assume();
-    transaction::within(|| lock::load_until_exit(recovery::lock_number(load_id)));
+    let ToSession::Start(mut start) = inbox.receive() else { return Err(unexpected()) };
+    link.on_error = start.on_error;
+    start.identity.assume();
+    transaction::within(|| lock::load_until_exit(recovery::lock_number(start.load_id)));
     log::keep();
-    background::report_running(&query);
+    background::report_running(&start.query);
     lock_all(link, inbox)?;
-    let place = Place { session: link.session, sessions, load_id, resource, rows };
-    let gid = spi::connect(|spi| match resource {
-        Resource::Composers => write::<Composer>(spi, link, inbox, &place, on_conflict, table),
-        Resource::Works => write::<Work>(spi, link, inbox, &place, on_conflict, table),
-    })?;
+    let gid = spi::connect(|spi| write(spi, link, inbox, *start))?;
     fault::point("preparing", link.session);
     interrupt::check();
     // From here on the leader decides, and nobody else.
@@ -137,7 +129,7 @@ struct Place {
     session: usize,
     sessions: usize,
     load_id: uuid::Uuid,
-    resource: Resource,
+    kind: String,
     /// New rows of the load, in all sessions.
     rows: usize,
 }
@@ -149,20 +141,18 @@ impl Place {
     }
 }
 
-fn write<R: Row>(
+fn write(
     spi: &Spi,
     link: &mut Link,
     inbox: &mut Inbox,
-    place: &Place,
-    on_conflict: OnConflict,
-    table: u32,
+    start: Start,
 ) -> Result<Option<String>, Failure> {
-    let target = target::find(R::TABLE, on_conflict)?;
-    if target.oid.to_u32() != table {
-        return Err(Failure::replaced(R::TABLE.name));
-    }
-    let check = Check::of(place.resource, &target, place.rows, false);
-    let writer = Writer { spi, target: &target, on_conflict, proved: check.proves };
+    let Start { load_id, resource, kind, on_conflict, oid, table, rows, sessions, .. } = start;
+    let target = target::open(table, pgrx::pg_sys::Oid::from(oid), on_conflict)?;
+    let place = &Place { session: link.session, sessions, load_id, kind, rows };
+    let check = Check::of(resource, &target, place.rows, false);
+    let proved: Vec<u32> = check.proves.into_iter().collect();
+    let writer = Writer { spi, target: &target, on_conflict, proved: &proved };
     let mut run = writer.start(BATCH_ROWS);
     let mut missing = HashSet::new();
     fault::point("started", place.session);
@@ -199,7 +189,7 @@ fn write<R: Row>(
                 }));
             }
             ToSession::Rejects(rejects) => {
-                rejects::store(spi, place.load_id, function_of(place.resource).0, rejects)?;
+                rejects::store(spi, place.load_id, &place.kind, rejects)?;
                 link.send(FromSession::Stored);
             }
             ToSession::Prepare(gid) => return Ok(gid),
@@ -255,11 +245,11 @@ fn finish_bulk(link: &mut Link, place: &Place, run: &mut Run<'_>) {
 }
 
 fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Failure> {
-    let target: Target = target::find(Composer::TABLE, OnConflict::Skip)?;
+    let target: Target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
     let rows = Rows::new(vec![slice]);
     let write = rows.all();
     let on_conflict = OnConflict::Skip;
-    let writer = Writer { spi, target: &target, on_conflict, proved: None };
+    let writer = Writer { spi, target: &target, on_conflict, proved: &[] };
     let sorted = writer.look(&rows, &write).sort(&write);
     writer.write(&rows, sorted, link, &mut Progress::none()).map(|_| ())
 }

@@ -58,7 +58,7 @@ pub struct ColumnFacts {
     pub dropped: bool,
     pub not_null: bool,
     pub generated: Generated,
-    pub identity: bool,
+    pub identity: Identity,
     /// Rows that are shorter than the table have a value here all the same (`atthasmissing`).
     pub has_missing: bool,
     pub is_domain: bool,
@@ -71,6 +71,13 @@ pub enum Generated {
     No,
     Stored,
     Virtual,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    No,
+    ByDefault,
+    Always,
 }
 
 /// An expression that the server evaluates for each row.
@@ -151,17 +158,26 @@ impl TableFacts {
     }
 
     /// The number of a column, by its name.
-    pub fn column(&self, name: &str) -> Option<i16> {
-        let place = self.columns.iter().position(|c| !c.dropped && c.name == name.as_bytes())?;
+    pub fn column(&self, name: &[u8]) -> Option<i16> {
+        let place = self.columns.iter().position(|c| !c.dropped && c.name == name)?;
         i16::try_from(place + 1).ok()
     }
 
-    /// Whether ON CONFLICT finds an index for a key of this one column.
-    pub fn has_key(&self, column: i16) -> bool {
-        self.indexes.iter().any(|index| {
-            let usable = index.unique && index.immediate && index.valid && !index.partial;
-            usable && index.key == [column]
-        })
+    /// Whether a new row of a table has null in this column where the statement says nothing of it.
+    pub fn defaults_to_null(&self, name: &[u8]) -> bool {
+        let is_stored = matches!(self.kind, RelationKind::Table | RelationKind::PartitionedTable);
+        let column = self.column(name).map(|number| &self.columns[number as usize - 1]);
+        let is_null = |column: &ColumnFacts| {
+            column.default.is_none()
+                && column.identity == Identity::No
+                && column.generated == Generated::No
+        };
+        is_stored && column.is_some_and(is_null)
+    }
+
+    /// Whether ON CONFLICT finds an index for a key of these columns, in any order.
+    pub fn has_key(&self, columns: &[i16]) -> bool {
+        self.indexes.iter().any(|index| index.is_key_of(columns))
     }
 
     /// The trigger that checks a foreign key for new rows.
@@ -169,6 +185,15 @@ impl TableFacts {
         self.triggers.iter().find(|trigger| {
             trigger.constraint == constraint && trigger.function == RI_FKEY_CHECK_INS
         })
+    }
+}
+
+impl IndexFacts {
+    /// Whether ON CONFLICT finds it by these columns, in any order.
+    pub fn is_key_of(&self, columns: &[i16]) -> bool {
+        let same = self.key.len() == columns.len()
+            && columns.iter().all(|column| self.key.contains(column));
+        self.unique && self.immediate && self.valid && !self.partial && same
     }
 }
 

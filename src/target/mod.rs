@@ -14,8 +14,8 @@ use pgrx::pg_sys;
 use self::facts::{RelationKind, TableFacts};
 use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
-use crate::pg::relcache;
-use crate::record::{Column, Table};
+use crate::pg::{encoding, relcache};
+use crate::record::{Column, Given, Table};
 use crate::report::Failure;
 use crate::write::statement::TableName;
 
@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
-pub fn find(table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
+pub fn find(table: &Table, on_conflict: OnConflict) -> Result<Target, Failure> {
     let missing = || Failure::Refused {
         code: ERRCODE_UNDEFINED_TABLE,
         message: format!("relation \"{}\" does not exist", table.name),
@@ -37,16 +37,28 @@ pub fn find(table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
                 .into(),
         ),
     };
-    let oid = relation::find(table.name, Lock::No).ok_or_else(missing)?;
+    let oid = relation::find(&table.name, Lock::No).ok_or_else(missing)?;
     if !is_permitted(oid, table, on_conflict) {
         return Err(no_permission(table, on_conflict));
     }
     // It may be another one by now: then the privileges are looked at again.
-    let oid = relation::find(table.name, Lock::Insert).ok_or_else(missing)?;
+    let oid = relation::find(&table.name, Lock::Insert).ok_or_else(missing)?;
     if !is_permitted(oid, table, on_conflict) {
         return Err(no_permission(table, on_conflict));
     }
-    let target = Target::of(table, oid).ok_or_else(missing)?;
+    let target = Target::of(table.clone(), oid).ok_or_else(missing)?;
+    target.check_columns()?;
+    target.check_key(on_conflict)?;
+    Ok(target)
+}
+
+/// The same of a table that the transaction has locked.
+pub fn open(table: Table, oid: pg_sys::Oid, on_conflict: OnConflict) -> Result<Target, Failure> {
+    if !is_permitted(oid, &table, on_conflict) {
+        return Err(no_permission(&table, on_conflict));
+    }
+    let name = table.name.clone();
+    let target = Target::of(table, oid).ok_or_else(|| Failure::replaced(&name))?;
     target.check_columns()?;
     target.check_key(on_conflict)?;
     Ok(target)
@@ -54,21 +66,28 @@ pub fn find(table: Table, on_conflict: OnConflict) -> Result<Target, Failure> {
 
 /// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict, and
 /// may read the ids that tell one thing from another.
-pub fn is_permitted(oid: pg_sys::Oid, table: Table, on_conflict: OnConflict) -> bool {
-    let (all, rest) = (table.columns, &table.columns[1..]);
-    let told_by = |(place, column): &(usize, &Column)| *place == 0 || column.identity;
-    let told_by = || all.iter().enumerate().filter(told_by).map(|(_, column)| *column);
-    may(oid, Privilege::Insert, all)
+pub fn is_permitted(oid: pg_sys::Oid, table: &Table, on_conflict: OnConflict) -> bool {
+    let columns = |wanted: &dyn Fn(usize, &Column) -> bool| {
+        let given = table.columns.iter().enumerate().filter(|(_, c)| c.given != Given::Never);
+        let wanted = given.filter(|(place, column)| wanted(*place, column));
+        wanted.map(|(_, column)| &*column.name).collect::<Vec<&[u8]>>()
+    };
+    let all = columns(&|_, _| true);
+    let rest = columns(&|place, _| !table.is_key(place));
+    may(oid, Privilege::Insert, all.iter().copied())
         && match on_conflict {
             OnConflict::Update => {
                 may(oid, Privilege::Select, all) && may(oid, Privilege::Update, rest)
             }
-            OnConflict::Skip => may(oid, Privilege::Select, &told_by().collect::<Vec<_>>()),
+            OnConflict::Skip => {
+                let told_by = columns(&|place, column| table.is_key(place) || column.identity);
+                may(oid, Privilege::Select, told_by)
+            }
             OnConflict::Error => true,
         }
 }
 
-fn no_permission(table: Table, on_conflict: OnConflict) -> Failure {
+fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {
     let hint = match on_conflict {
         OnConflict::Update => "on_conflict => 'update' needs INSERT, SELECT and UPDATE.",
         OnConflict::Skip => "on_conflict => 'skip' needs INSERT and SELECT.",
@@ -96,14 +115,15 @@ impl Target {
     }
 
     fn check_columns(&self) -> Result<(), Failure> {
-        let is_missing = |name: &str| self.facts.column(name).is_none();
-        let missing = self.table.columns.iter().find(|column| is_missing(column.name));
+        let is_missing = |name: &[u8]| self.facts.column(name).is_none();
+        let missing = self.table.columns.iter().find(|column| is_missing(&column.name));
         missing.map_or(Ok(()), |column| {
             Err(Failure::Refused {
                 code: ERRCODE_UNDEFINED_COLUMN,
                 message: format!(
                     "column \"{}\" of relation \"{}\" does not exist",
-                    column.name, self.table.name
+                    encoding::of_message(&column.name),
+                    self.table.name
                 ),
                 hint: Some(
                     "create_catalogue() makes the table with all columns that a load writes."
@@ -114,11 +134,14 @@ impl Target {
     }
 
     fn check_key(&self, on_conflict: OnConflict) -> Result<(), Failure> {
-        let key = self.table.key();
-        let has_key = self.facts.column(key).is_some_and(|column| self.facts.has_key(column));
+        let numbers: Option<Vec<i16>> =
+            self.table.key_names().map(|name| self.facts.column(name)).collect();
+        let has_key = numbers.is_some_and(|key| self.facts.has_key(&key));
         if has_key || on_conflict == OnConflict::Error {
             return Ok(());
         }
+        let names: Vec<String> = self.table.key_names().map(encoding::of_message).collect();
+        let key = names.join(", ");
         let hint = match self.facts.kind {
             RelationKind::Table => {
                 format!("Add PRIMARY KEY ({key}), not deferrable, or set on_conflict => 'error'.")
@@ -137,6 +160,6 @@ impl Target {
 
     /// The name for a message, as UTF-8.
     fn display(&self) -> String {
-        crate::pg::encoding::of_message(&self.name.name)
+        encoding::of_message(&self.name.name)
     }
 }

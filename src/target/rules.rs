@@ -18,17 +18,17 @@
 //! | the heap, TOAST, visibility, the log | heap_multi_insert |
 //! | indexes of all kinds, UNIQUE, EXCLUDE, deferrable ones | ExecInsertIndexTuples |
 //! | AFTER ROW triggers, foreign keys, rechecks of deferrable keys | ExecARInsertTriggers |
-//! | one foreign key whose parents are locked | left out: [`set_based_key`] |
+//! | foreign keys whose parents are locked | left out: [`set_based_key`] |
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
 use super::facts::*;
-use crate::record::Column;
+use crate::record::{Column, Given};
 
 /// Why something is not done, for `last_load()`.
 pub type Reason = &'static str;
 
 /// Whether new rows with these columns may go the way of COPY (`CIM_MULTI` of `copyfrom.c`).
-pub fn bulk_insert(table: &TableFacts, columns: &[Column], types: &[u32]) -> Result<(), Reason> {
+pub fn bulk_insert(table: &TableFacts, columns: &[Column]) -> Result<(), Reason> {
     let refused = [
         (!table.is_ordinary(), "the table is not an ordinary one"),
         (table.access_method != HEAP, "the table has another access method than heap"),
@@ -41,12 +41,12 @@ pub fn bulk_insert(table: &TableFacts, columns: &[Column], types: &[u32]) -> Res
     if let Some((_, reason)) = refused.iter().find(|(holds, _)| *holds) {
         return Err(reason);
     }
-    for (column, type_oid) in columns.iter().zip(types) {
+    for column in columns {
         let Some(facts) = column_of(table, column) else { return Err("a column is missing") };
-        if facts.type_oid != *type_oid || facts.typmod >= 0 {
+        if (facts.type_oid, facts.typmod) != (column.kind.oid, column.kind.typmod) {
             return Err("a column has another type");
         }
-        if facts.identity || facts.generated != Generated::No {
+        if facts.identity == Identity::Always || facts.generated != Generated::No {
             return Err("a column is generated");
         }
     }
@@ -73,30 +73,31 @@ fn fires_before_a_row(trigger: &TriggerFacts) -> bool {
 }
 
 fn column_of<'t>(table: &'t TableFacts, column: &Column) -> Option<&'t ColumnFacts> {
-    table.columns.iter().find(|facts| !facts.dropped && facts.name == column.name.as_bytes())
+    table.columns.iter().find(|facts| !facts.dropped && facts.name == *column.name)
 }
 
-/// The columns for which a row of `columns` has no value.
+/// The columns for which some row of `columns` has no value.
 fn others<'t>(
     table: &'t TableFacts,
     columns: &'t [Column],
 ) -> impl Iterator<Item = &'t ColumnFacts> {
-    let written =
-        |facts: &ColumnFacts| columns.iter().any(|column| facts.name == column.name.as_bytes());
-    table.columns.iter().filter(move |facts| !facts.dropped && !written(facts))
+    let given = |facts: &ColumnFacts| {
+        columns.iter().any(|column| column.given == Given::Always && facts.name == *column.name)
+    };
+    table.columns.iter().filter(move |facts| !facts.dropped && !given(facts))
 }
 
 /// Whether a tuple of `columns` is a tuple of the table as it stands: they come first, in this order, and a tuple that
 /// ends behind them has nulls in the rest.
 pub fn tuples_fit(table: &TableFacts, columns: &[Column]) -> bool {
     let same = |(facts, column): (&ColumnFacts, &Column)| {
-        !facts.dropped && facts.name == column.name.as_bytes()
+        !facts.dropped && column.given == Given::Always && facts.name == *column.name
     };
     let needs_no_value = |facts: &ColumnFacts| {
         facts.dropped
             || facts.default.is_none()
                 && !facts.has_missing
-                && !facts.identity
+                && facts.identity == Identity::No
                 && facts.generated == Generated::No
     };
     table.columns.len() >= columns.len()
@@ -107,7 +108,7 @@ pub fn tuples_fit(table: &TableFacts, columns: &[Column]) -> bool {
 /// Whether NOT NULL or CHECK constraints are to be looked at for each row. Columns marked `always` have a value.
 pub fn has_constraints(table: &TableFacts, columns: &[Column]) -> bool {
     let always = |facts: &ColumnFacts| {
-        columns.iter().any(|column| column.always && facts.name == column.name.as_bytes())
+        columns.iter().any(|column| column.always && facts.name == *column.name)
     };
     let open = |facts: &ColumnFacts| !facts.dropped && facts.not_null && !always(facts);
     !table.checks.is_empty() || table.columns.iter().any(open)
@@ -137,9 +138,9 @@ fn has_before_trigger(table: &TableFacts) -> bool {
 /// The index that gets its entries when all rows are there, in its own order: that of a uuid key. Until then no row can
 /// be found by it, so nothing may look.
 pub fn late_key(table: &TableFacts, columns: &[Column], uuid: u32) -> Option<u32> {
-    let first = table.columns.first()?;
-    if !runs_own_code_only(table, columns) || !tuples_fit(table, columns) || first.type_oid != uuid
-    {
+    let first = columns.first()?;
+    let is_uuid = first.always && first.kind.oid == uuid;
+    if !is_uuid || !runs_own_code_only(table, columns) || !tuples_fit(table, columns) {
         return None;
     }
     let late = table.indexes.iter().find(|index| {
@@ -148,18 +149,44 @@ pub fn late_key(table: &TableFacts, columns: &[Column], uuid: u32) -> Option<u32
     Some(late.oid)
 }
 
-/// Whether a foreign key on the one column `child` may be proved as a set, and left out for new rows.
+/// Whether a foreign key may be proved as a set, and left out for new rows. `parents` is the table that it refers to, or
+/// none where that has been looked at before: it is locked, so its columns and its kind stay what they are.
 pub fn set_based_key(
     table: &TableFacts,
     columns: &[Column],
     key: &ForeignKeyFacts,
-    parent_is_ordinary: bool,
+    parents: Option<&TableFacts>,
 ) -> Result<(), Reason> {
     let trigger = table.check_trigger(key.constraint);
+    let may_be_default = |number: &i16| {
+        let facts = table.columns.get(*number as usize - 1);
+        let is_given = |facts: &ColumnFacts| {
+            columns.iter().any(|it| it.given == Given::Always && *it.name == *facts.name)
+        };
+        !facts.is_some_and(|facts| is_given(facts) || table.defaults_to_null(&facts.name))
+    };
+    // Then the check compares as the look-up does, with no cast between them, and by the server's own code.
+    let same_type = |parents: &TableFacts| {
+        key.columns.iter().zip(&key.referenced_columns).all(|(child, parent)| {
+            let of = |table: &TableFacts, number: i16| {
+                table.columns.get(number as usize - 1).map(|column| column.type_oid)
+            };
+            of(table, *child).is_some_and(|it| Some(it) == of(parents, *parent))
+        })
+    };
+    let own_operators = key.operators.iter().all(|operator| *operator < FIRST_NORMAL_OID);
     let refused = [
         (key.references == table.oid, "the foreign key refers to its own table"),
-        (!parent_is_ordinary, "the referenced table is not an ordinary one"),
-        (key.operators != [TEXT_EQUAL], "the foreign key is not one of text"),
+        (
+            parents.is_some_and(|it| !it.is_ordinary()),
+            "the referenced table is not an ordinary one",
+        ),
+        (parents.is_some_and(|it| !same_type(it)), "the foreign key compares two types"),
+        (!own_operators, "the foreign key has an operator that is not the server's own"),
+        (
+            key.columns.iter().any(may_be_default),
+            "a column of the foreign key may have its default",
+        ),
         (trigger.is_none_or(|trigger| trigger.deferrable), "the foreign key is deferrable"),
         (has_before_trigger(table), "the table has a BEFORE trigger"),
         (!runs_own_code_only(table, columns), "the table runs code that is not the server's own"),
@@ -169,10 +196,10 @@ pub fn set_based_key(
 
 /// Whether the server could refuse one of these rows and take the others: by more than its key and what has been proved.
 /// A worker of a parallel load then writes by INSERT, which finds it; the caller's session can write all of them anew.
-pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: Option<u32>) -> bool {
+pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: &[u32]) -> bool {
     let other_key = |index: &IndexFacts| (index.unique || !index.immediate) && index.key != [1];
     let fires = |trigger: &TriggerFacts| {
-        trigger.on_insert && trigger.fires && Some(trigger.constraint) != proved
+        trigger.on_insert && trigger.fires && !proved.contains(&trigger.constraint)
     };
     has_constraints(table, columns)
         || table.is_partition

@@ -1,7 +1,8 @@
 //! New rows written as COPY writes them, if the table allows it: all of them or, where that cannot be, none.
 
+use std::rc::Rc;
+
 use super::insert::BATCH_ROWS;
-use crate::pg::batch::type_oid;
 use crate::pg::bulk::BulkInsert;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Plan;
@@ -19,8 +20,7 @@ pub const MIN_BULK_ROWS: usize = 200;
 
 /// Whether so many new rows may be written so, as far as the table says.
 pub fn allows(facts: &TableFacts, columns: &[Column], rows: usize) -> Result<(), Reason> {
-    let types: Vec<u32> = columns.iter().map(|column| type_oid(column.kind).to_u32()).collect();
-    rules::bulk_insert(facts, columns, &types)?;
+    rules::bulk_insert(facts, columns)?;
     if !settings::bulk_insert() {
         return Err("pg_opus.bulk_insert is off");
     }
@@ -31,25 +31,25 @@ pub fn allows(facts: &TableFacts, columns: &[Column], rows: usize) -> Result<(),
 /// another table may have changed it; and the server's own plan of the INSERT does no more than to write to the table
 /// itself. An extension that keeps the rows elsewhere plans something else.
 ///
-/// `proved` is the foreign key whose parents are locked. It is checked by the server all the same if the table has come
-/// to run code that could delete one of them.
-pub fn open<'p, 's: 'p>(
+/// `proved` are the foreign keys whose parents are locked. They are checked by the server all the same if the table has
+/// come to run code that could delete one of them.
+pub fn open<'s>(
     target: &Target,
-    proved: Option<u32>,
+    proved: &[u32],
     rows: usize,
-    insert: impl FnOnce() -> &'p Plan<'s>,
+    insert: impl FnOnce() -> Rc<Plan<'s>>,
 ) -> Result<BulkInsert, Reason> {
-    allows(&target.facts, target.table.columns, rows)?;
+    allows(&target.facts, &target.table.columns, rows)?;
     if !insert().only_inserts_into(target.oid) {
         return Err("an extension plans its INSERT");
     }
-    let (facts, columns) = (relcache::facts(target.oid), target.table.columns);
+    let (facts, columns) = (relcache::facts(target.oid), &*target.table.columns);
     allows(&facts, columns, rows)?;
     let is_proved = |key: &&ForeignKeyFacts| {
-        Some(key.constraint) == proved && rules::set_based_key(&facts, columns, key, true).is_ok()
+        proved.contains(&key.constraint) && rules::set_based_key(&facts, columns, key, None).is_ok()
     };
-    let proved = facts.foreign_keys.iter().find(is_proved).map(|key| key.constraint);
-    Ok(BulkInsert::open(&facts, columns, proved))
+    let proved = facts.foreign_keys.iter().filter(is_proved).map(|key| key.constraint);
+    Ok(BulkInsert::open(&facts, columns, &proved.collect::<Vec<_>>()))
 }
 
 /// Writes a batch of rows; `session` is whose stop points are met.
@@ -61,7 +61,7 @@ pub fn put(
     progress: &mut Progress,
 ) {
     for batch in batch.chunks(BATCH_ROWS) {
-        bulk.insert(batch.iter().map(|row| rows.tuple(*row)), |written| {
+        bulk.insert(batch.iter().map(|row| (rows.tuple(*row), rows.absent(*row))), |written| {
             progress.tuples(written as u64);
             fault::point("bulk", session);
         });

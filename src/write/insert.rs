@@ -10,21 +10,22 @@
 
 use super::Refusals;
 use super::bulk;
-use super::statement::{batch_name, counted_merge, insert, merge};
+use super::plans::{Plans, Use};
+use super::statement::batch_name;
 use super::there::Sorted;
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
-use crate::pg::spi::{Plan, Row, Spi};
+use crate::pg::spi::{Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
+use crate::record::{Absent, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{Target, rules};
 use serde::{Deserialize, Serialize};
-use std::cell::OnceCell;
 use std::mem::replace;
 
 /// Rows of a batch. Measured on 267,000 works, write phase, medians: 1,000: 0.96 s, 5,000: 0.95 s, 20,000: 0.99 s,
@@ -36,8 +37,8 @@ pub struct Writer<'w> {
     pub spi: &'w Spi,
     pub target: &'w Target,
     pub on_conflict: OnConflict,
-    /// The foreign key whose parents are locked: a bulk insert leaves its check out.
-    pub proved: Option<u32>,
+    /// The foreign keys whose parents are locked: a bulk insert leaves their checks out.
+    pub proved: &'w [u32],
 }
 
 /// What is known of the rows of a batch.
@@ -82,11 +83,11 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<(Counts, Method), Failure> {
-        let Sorted { mut new, changed, unchanged, another } = sorted;
+        let Sorted { mut new, doubtful, changed, unchanged, another } = sorted;
         for another in another {
-            another.refuse(rows, self.target.table, refusals)?;
+            another.refuse(rows, &self.target.table, refusals)?;
         }
-        let mut run = self.start(new.len().max(changed.len()));
+        let mut run = self.start(new.len().max(changed.len()).max(doubtful.len()));
         let mut method = Method::None;
         if !new.is_empty() {
             method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
@@ -98,7 +99,8 @@ impl<'w> Writer<'w> {
                 new.clear();
             }
         }
-        for (write, known) in [(new, Known::New), (changed, Known::Changed)] {
+        let kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
+        for (write, known) in kinds {
             for write in write.chunks(BATCH_ROWS) {
                 run.batch(rows, write, known, refusals, progress)?;
             }
@@ -108,14 +110,11 @@ impl<'w> Writer<'w> {
 
     /// Prepares to write batches of at most `rows` rows.
     pub fn start(&'w self, rows: usize) -> Run<'w> {
-        let (table, columns) = (self.target.table, self.target.table.columns);
-        let name = batch_name(table.name);
+        let (name, columns) = (batch_name("rows"), positional(&self.target.table.columns));
         Run {
             writer: self,
-            batch: Batch::register(self.spi, &name, columns, BATCH_ROWS.min(rows)),
-            insert: OnceCell::new(),
-            merge: OnceCell::new(),
-            name,
+            batch: Batch::register(self.spi, &name, &columns, BATCH_ROWS.min(rows)),
+            plans: Plans::new(self.spi, self.target, self.on_conflict, name),
             counts: Counts::default(),
             bulk: Bulk::Undecided,
             method: Method::None,
@@ -145,11 +144,7 @@ const UNIQUE_VIOLATION: &str = "23505";
 pub struct Run<'w> {
     writer: &'w Writer<'w>,
     batch: Batch<'w>,
-    /// The batch's name in the statements.
-    name: String,
-    /// Prepared when they are first needed.
-    insert: OnceCell<Plan<'w>>,
-    merge: OnceCell<Plan<'w>>,
+    plans: Plans<'w>,
     pub counts: Counts,
     bulk: Bulk,
     pub method: Method,
@@ -165,6 +160,8 @@ enum Bulk {
 /// One batch on its way.
 struct Put<'b> {
     rows: &'b Rows<'b>,
+    /// What the statement leaves out.
+    absent: &'b Absent,
     refusals: &'b mut dyn Refusals,
     progress: &'b mut Progress,
 }
@@ -180,7 +177,8 @@ impl Run<'_> {
         let Writer { target, proved, .. } = *self.writer;
         let before = progress.written();
         let written = subtransaction::within(|| {
-            let mut bulk = match bulk::open(target, proved, new.len(), || self.insert()) {
+            let insert = || self.plans.get(&Absent::default(), Use::Insert);
+            let mut bulk = match bulk::open(target, proved, new.len(), insert) {
                 Ok(bulk) => bulk,
                 Err(reason) => return Method::Insert(reason.into()),
             };
@@ -198,24 +196,18 @@ impl Run<'_> {
         }
     }
 
-    /// The statement for rows known to be new.
-    fn insert(&self) -> &Plan<'_> {
-        let Writer { spi, target, .. } = self.writer;
-        let sql = || insert(&target.name, &self.name, target.table.columns);
-        self.insert.get_or_init(|| spi.prepare_for(target.oid, &sql()))
-    }
-
     /// Writes a batch of new rows in bulk, where the table allows it and `all` are enough; else they are still to be
     /// inserted. In no subtransaction: an error is the end of the transaction. Before anything else is written, and at
     /// the end, comes [`Run::finish_bulk`].
     pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], all: usize, session: usize) -> bool {
         if matches!(self.bulk, Bulk::Undecided) {
             let Writer { target, proved, .. } = self.writer;
-            let columns = target.table.columns;
-            let refuses = rules::may_refuse_rows(&target.facts, columns, *proved);
+            let columns = &target.table.columns;
+            let refuses = rules::may_refuse_rows(&target.facts, columns, proved);
+            let insert = || self.plans.get(&Absent::default(), Use::Insert);
             let opened = match refuses {
                 true => Err("the database may refuse single rows"),
-                false => bulk::open(target, *proved, all, || self.insert()),
+                false => bulk::open(target, proved, all, insert),
             };
             self.bulk = match opened {
                 Ok(bulk) => {
@@ -255,12 +247,14 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         interrupt::check();
         let before = refusals.count();
-        let mut put = Put { rows, refusals, progress };
-        self.put(&mut put, write, known)?;
+        for (absent, write) in self.plans.groups(rows, write, known) {
+            let mut put = Put { rows, absent: &absent, refusals, progress };
+            self.put(&mut put, &write, known)?;
+        }
         wal::write_behind();
-        let rejected = put.refusals.count() - before;
-        put.progress.tuples(write.len() as u64 - rejected);
-        put.progress.excluded(rejected);
+        let rejected = refusals.count() - before;
+        progress.tuples(write.len() as u64 - rejected);
+        progress.excluded(rejected);
         Ok(())
     }
 
@@ -272,7 +266,7 @@ impl Run<'_> {
         }
         interrupt::check();
         self.batch.fill(write.iter().map(|row| put.rows.tuple(*row)));
-        let error = match self.execute(put.rows, write, known) {
+        let error = match self.execute(put, write, known) {
             Ok(Written { written, inserted }) => {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
@@ -316,30 +310,32 @@ impl Run<'_> {
         // A trigger of the owner's may have made rows of this load into others: they are written.
         let refused = another.len().min(left);
         for another in another.iter().take(left) {
-            another.refuse(put.rows, target.table, put.refusals)?;
+            another.refuse(put.rows, &target.table, put.refusals)?;
         }
         Ok(refused)
     }
 
     /// Whether a key that is there is no error.
     fn merges(&self) -> bool {
-        self.writer.on_conflict != OnConflict::Error
+        self.writer.on_conflict != OnConflict::Error && !self.writer.target.table.key.is_empty()
     }
 
-    fn execute(&self, rows: &Rows, write: &[RowRef], known: Known) -> Result<Written, ServerError> {
-        let Writer { spi, target, on_conflict, .. } = *self.writer;
-        let (table, columns) = (&target.name, target.table.columns);
+    fn execute(
+        &self,
+        put: &Put<'_>,
+        write: &[RowRef],
+        known: Known,
+    ) -> Result<Written, ServerError> {
+        let Writer { target, on_conflict, .. } = *self.writer;
         if known == Known::New || !self.merges() {
-            let insert = self.insert();
+            let insert = self.plans.get(put.absent, Use::Insert);
             let written = subtransaction::within(|| insert.execute())?;
             // A rule may write other rows, and more of them.
             let written = written.min(write.len() as u64);
             return Ok(Written { written, inserted: written });
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
-            let merge = self.merge.get_or_init(|| {
-                spi.prepare_for(target.oid, &counted_merge(table, &self.name, columns))
-            });
+            let merge = self.plans.get(put.absent, Use::CountedMerge);
             let count = |row: &Row, column| row.get::<i64>(column).unwrap_or_default() as u64;
             let read = |row: &Row| Written { written: count(row, 1), inserted: count(row, 2) };
             return Ok(subtransaction::within(|| merge.row(read))?.unwrap_or_default());
@@ -348,11 +344,9 @@ impl Run<'_> {
         let new = match (on_conflict, known) {
             (OnConflict::Skip | OnConflict::Error, _) => write.len(),
             (OnConflict::Update, Known::Changed) => 0,
-            (OnConflict::Update, _) => write.len() - self.writer.compare(rows, write).count(),
+            (OnConflict::Update, _) => write.len() - self.writer.compare(put.rows, write).count(),
         };
-        let merge = self.merge.get_or_init(|| {
-            spi.prepare_for(target.oid, &merge(table, &self.name, columns, on_conflict))
-        });
+        let merge = self.plans.get(put.absent, Use::Merge);
         let written = subtransaction::within(|| merge.execute())?;
         Ok(Written { written, inserted: written.min(new as u64) })
     }

@@ -1,6 +1,7 @@
 //! Rows → tables, through SPI, in the caller's session: steps 4 and 5 of a load.
 //!
 //! - [`statement`]: the SQL, all of it;
+//! - [`plans`]: that SQL prepared, as rows need it;
 //! - [`there`]: the rows that are there already;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
@@ -14,6 +15,7 @@ use crate::report::Failure;
 pub mod bulk;
 pub mod insert;
 pub mod parents;
+mod plans;
 pub mod rejects;
 pub mod statement;
 pub mod there;

@@ -10,12 +10,12 @@
 //! been committed, and enough rows to be worth the look-up. Rows that are written by INSERT are always checked by the
 //! server.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pgrx::pg_sys;
 
 use super::Refusals;
-use super::statement::{TableName, batch_name, parents};
+use super::statement::{Referenced, TableName, batch_name, quoted};
 use crate::document::find::Resource;
 use crate::error::Fault;
 use crate::pg::batch::Batch;
@@ -23,13 +23,13 @@ use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, relation, relcache};
 use crate::record::composer::Composer;
-use crate::record::{Column, ColumnType, Row, Sink};
+use crate::record::{Column, ColumnType, EQUAL, ORDINAL, Row, Sink, Table, positional};
 use crate::report::Failure;
 use crate::rows::{Family, RowRef, Rows};
 use crate::settings;
 use crate::target::facts::{ForeignKeyFacts, TEXT_EQUAL, TableFacts, Timing};
 use crate::target::{Target, rules};
-use crate::tuple::Tuples;
+use crate::tuple::{self, Formed, Tuples};
 use crate::write::bulk;
 
 /// Below this many rows the row-by-row check costs less than a look-up of all parents.
@@ -38,20 +38,19 @@ const FEWEST_ROWS: usize = 500;
 /// So few parents are looked up one by one. Measured with 28,000 composers: 300 take 0.5 ms, all of them read 6 ms.
 const FEW_PARENTS: usize = 1000;
 
-/// The column of `works` that names the composer.
-const CHILD: &str = "composer_id";
+/// The field of a work that names its composer.
+const CHILD: &[u8] = b"composer_id";
 
-const COLUMNS: &[Column] =
-    &[Column::new("place", ColumnType::Int4), Column::new("key", ColumnType::Text)];
-
-/// How a load makes sure that each work has its composer.
+/// How a load makes sure that each row has its parents.
 pub struct Check {
-    /// Parents are looked up before anything is written; else the server alone finds out who is missing.
+    /// Composers are looked up before anything is written; else the server alone finds out who is missing.
     pub looks_up: bool,
-    /// A row whose parent is not found is refused here; else that is left to the server.
+    /// A work whose composer is not found is refused here; else that is left to the server.
     decides: bool,
-    /// The foreign key whose parents are locked: a bulk insert leaves its check out.
+    /// The foreign key whose parents are locked by the look-up: a bulk insert leaves its check out.
     pub proves: Option<u32>,
+    /// The other foreign keys that can be proved as a set: see [`Check::prove`].
+    others: Vec<Proof>,
     /// What `last_load()` says of it.
     pub description: String,
     /// The name of the constraint that binds works to their composers.
@@ -59,12 +58,29 @@ pub struct Check {
     parents: Option<Parents>,
 }
 
-/// The table that the works refer to.
+/// A foreign key that is proved as a set.
+struct Proof {
+    constraint: u32,
+    /// The columns that refer, by their places.
+    places: Vec<usize>,
+    parents: Parents,
+}
+
+/// What a row refers to by one foreign key.
+enum Refers {
+    /// The values of the columns, one behind the other.
+    To(Vec<u8>),
+    ToNothing,
+    /// Some columns are null: what that means depends on the key's MATCH.
+    InPart,
+}
+
+/// A table that rows refer to.
 struct Parents {
     oid: pg_sys::Oid,
     name: TableName,
-    /// The column that they refer to, quoted.
-    column: Vec<u8>,
+    /// The columns that they refer to, quoted, and the operators that compare them with the rows'.
+    columns: Vec<(Vec<u8>, Vec<u8>)>,
     /// The look-up stands for the check of a foreign key, and runs as the owner of the table, as the check does.
     owner: Option<pg_sys::Oid>,
 }
@@ -76,61 +92,107 @@ impl Check {
             looks_up: false,
             decides: true,
             proves: None,
+            others: vec![],
             description,
             constraint: None,
             parents: None,
         }
     }
 
-    /// For a table of either kind, of which `rows` are to be written; composers are made where `create` says so.
-    pub fn of(resource: Resource, target: &Target, rows: usize, create: bool) -> Self {
+    /// For a table of which `rows` are to be written; composers are made where `create` says so.
+    pub fn of(resource: Option<Resource>, target: &Target, rows: usize, create: bool) -> Self {
         let facts = &target.facts;
-        let name = target.table.name;
-        let enforced = || facts.foreign_keys.iter().filter(|key| is_checked(facts, key));
-        let key = (resource == Resource::Works)
-            .then(|| facts.column(CHILD))
-            .flatten()
-            .and_then(|child| enforced().find(|key| key.columns == [child]));
-        let Some(key) = key else {
-            let mut check = Check::none(match (resource, enforced().next()) {
-                (_, None) => format!("none: {name} has no foreign key"),
-                (Resource::Works, Some(_)) => "row by row: no foreign key on composer_id".into(),
-                (Resource::Composers, Some(_)) => {
-                    "row by row: composers has no parents here".into()
-                }
-            });
-            if resource == Resource::Works && create {
-                check.parents = Parents::by_name();
-                check.looks_up = check.parents.is_some();
-            }
-            return check;
+        let enforced: Vec<_> =
+            facts.foreign_keys.iter().filter(|key| is_checked(facts, key)).collect();
+        let composer = (resource == Some(Resource::Works)).then(|| facts.column(CHILD)).flatten();
+        let own = enforced.iter().find(|key| composer.is_some_and(|it| key.columns == [it]));
+        let mut told: Vec<(&ForeignKeyFacts, String)> = vec![];
+        let mut others = vec![];
+        let reason = by_setting(rows).or(bulk::allows(facts, &target.table.columns, rows).err());
+        for key in &enforced {
+            let proof = match reason {
+                Some(reason) => Err(reason),
+                None => Proof::of(target, key),
+            };
+            told.push((key, describe(proof.as_ref().err().copied())));
+            others.extend(proof);
+        }
+        let mut check = match own {
+            Some(key) => Check::of_composers(target, key, rows, create),
+            None => Check::none(String::new()),
         };
+        let own = own.map(|key| key.constraint);
+        others.retain(|proof| Some(proof.constraint) != own);
+        check.others = others;
+        for (key, told) in &mut told {
+            if Some(key.constraint) == own {
+                told.clone_from(&check.description);
+            }
+        }
+        check.description = match &*told {
+            [] => format!("none: {} has no foreign key", target.table.name),
+            [(_, one)] => one.clone(),
+            several => {
+                let told = several.iter().map(|(key, told)| {
+                    let name = relation::constraint_name(key.constraint).unwrap_or_default();
+                    format!("{}: {told}", encoding::of_message(&name))
+                });
+                told.collect::<Vec<_>>().join("; ")
+            }
+        };
+        if own.is_none() && resource == Some(Resource::Works) && create {
+            check.parents = Parents::by_name();
+            check.looks_up = check.parents.is_some();
+        }
+        check
+    }
+
+    /// For works that a foreign key binds to their composers.
+    fn of_composers(target: &Target, key: &ForeignKeyFacts, rows: usize, create: bool) -> Self {
+        let (facts, columns) = (&target.facts, &target.table.columns);
         relation::lock_for_check(pg_sys::Oid::from(key.references));
-        let (parents, ordinary) = Parents::of_key(key);
-        let provable = rules::set_based_key(facts, target.table.columns, key, ordinary);
-        let reason =
-            provable
-                .err()
-                .or(by_setting(rows))
-                .or(bulk::allows(facts, target.table.columns, rows).err());
+        let parents = Parents::of_key(key);
+        let reason = is_provable(target, key)
+            .err()
+            .or(by_setting(rows))
+            .or(bulk::allows(facts, columns, rows).err());
         Check {
             // A trigger may change a row's composer, and a deferred check lets it come later: then only the server
             // knows which one must be there, and when.
             looks_up: create || (rows >= FEWEST_ROWS && is_known_before(facts, key)),
             decides: is_known_before(facts, key),
             proves: reason.is_none().then_some(key.constraint),
-            description: match reason {
-                Some(reason) => format!("row by row: {reason}"),
-                None => "as a set".into(),
-            },
             constraint: relation::constraint_name(key.constraint),
             parents,
+            ..Check::none(describe(reason))
         }
+    }
+
+    /// Locks the parents of new rows by all other foreign keys that can be proved: these keys, and the rows of which a
+    /// parent is not there, or no longer, and which the server is to check. Those are taken out of `new`.
+    pub fn prove(
+        &self,
+        spi: &Spi,
+        rows: &Rows,
+        table: &Table,
+        new: &mut Vec<RowRef>,
+    ) -> (Vec<u32>, Vec<RowRef>) {
+        let mut doubtful = vec![];
+        for proof in &self.others {
+            let orphans = proof.orphans(spi, rows, table, new);
+            if orphans.is_empty() {
+                continue;
+            }
+            let is_orphan = |row: &RowRef| orphans.contains(&row.ordinal);
+            doubtful.extend(new.iter().copied().filter(is_orphan));
+            new.retain(|row| !is_orphan(row));
+        }
+        (self.others.iter().map(|proof| proof.constraint).collect(), doubtful)
     }
 
     /// The same look-up, with nothing locked.
     pub fn unlocked(self) -> Self {
-        Check { proves: None, ..self }
+        Check { proves: None, others: vec![], ..self }
     }
 
     /// Which of the families have their parent there.
@@ -199,27 +261,185 @@ impl Check {
 
     /// The places of the `keys` that are there.
     fn look_up(&self, spi: &Spi, keys: &[&str]) -> Vec<i32> {
-        let Some(Parents { oid, name, column, owner }) = &self.parents else { return vec![] };
-        let batch_name = batch_name("parents");
-        let mut batch = Batch::register(spi, &batch_name, COLUMNS, keys.len());
+        let Some(parents) = &self.parents else { return vec![] };
         let mut tuples = Tuples::new(encoding::encode());
         for (place, key) in (0i32..).zip(keys) {
             // A key that the encoding lacks has no tuple: such rows have been set aside before.
             tuples.add(|row| {
-                row.int4(Some(place));
                 row.text(Some(key));
+                row.int4(Some(place));
             });
         }
-        batch.fill(tuples.formed().iter());
-        let few = keys.len() < FEW_PARENTS;
-        let sql = parents(name, &batch_name, column, self.proves.is_some(), few);
-        let run = || spi.prepare_for(*oid, &sql).row(|row| row.get::<Vec<i32>>(1));
-        let places = match owner {
-            Some(owner) => as_owner(*owner, run),
+        const KEY: &[Column] = &[Column::new("c1", ColumnType::TEXT)];
+        parents.look_up(spi, KEY.to_vec(), &tuples.formed(), keys.len(), self.proves.is_some())
+    }
+}
+
+impl Proof {
+    /// Why a foreign key cannot be proved as a set, or how it is. Its parents' table is locked.
+    fn of(target: &Target, key: &ForeignKeyFacts) -> Result<Self, rules::Reason> {
+        relation::lock_for_check(pg_sys::Oid::from(key.references));
+        is_provable(target, key)?;
+        let name = |number: &i16| &*target.facts.columns[*number as usize - 1].name;
+        let columns = &target.table.columns;
+        let place = |number| columns.iter().position(|column| *column.name == *name(number));
+        let places: Vec<usize> = key.columns.iter().filter_map(place).collect();
+        if places.len() != key.columns.len() {
+            return Err("a column of the foreign key has its default");
+        }
+        let parents = Parents::of_key(key).ok_or("the referenced table is gone")?;
+        Ok(Proof { constraint: key.constraint, places, parents })
+    }
+
+    /// The ordinals of those rows whose parent is not there. The parents of the others are locked.
+    fn orphans(&self, spi: &Spi, rows: &Rows, table: &Table, new: &[RowRef]) -> HashSet<u32> {
+        // The values of each parent, and the rows that have them.
+        let mut orphans = HashSet::new();
+        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut parents: Vec<(RowRef, Vec<u32>)> = vec![];
+        let by_family = table.parent == self.places;
+        let mut last: Option<(&[u8], usize)> = None;
+        for row in new {
+            let parent = rows.parent(*row);
+            if by_family && let Some((_, place)) = last.filter(|(of_last, _)| *of_last == parent) {
+                parents[place].1.push(row.ordinal);
+                continue;
+            }
+            let key = match self.key(rows.tuple(*row), table) {
+                Refers::To(key) => key,
+                Refers::ToNothing => continue,
+                Refers::InPart => {
+                    orphans.insert(row.ordinal);
+                    continue;
+                }
+            };
+            let place = *places.entry(key).or_insert_with(|| {
+                parents.push((*row, vec![]));
+                parents.len() - 1
+            });
+            parents[place].1.push(row.ordinal);
+            last = Some((parent, place));
+        }
+        let mut missing: Vec<usize> = (0..parents.len()).collect();
+        // Twice: a look-up that has waited for another transaction sees only then what that one has committed.
+        for _ in 0..2 {
+            if missing.is_empty() {
+                break;
+            }
+            let of_missing = missing.iter().map(|place| parents[*place].0);
+            let found = self.look_up(spi, rows, table, of_missing);
+            let mut is_there = vec![false; missing.len()];
+            found.into_iter().for_each(|place| is_there[place as usize] = true);
+            missing = missing.into_iter().zip(is_there).filter(|it| !it.1).map(|it| it.0).collect();
+        }
+        orphans.extend(missing.into_iter().flat_map(|place| std::mem::take(&mut parents[place].1)));
+        orphans
+    }
+
+    fn key(&self, tuple: &[u8], table: &Table) -> Refers {
+        let (mut key, mut nulls) = (vec![], 0);
+        for (place, value) in tuple::values(tuple, &table.columns).enumerate() {
+            match value.filter(|_| self.places.contains(&place)) {
+                Some(value) => {
+                    key.extend_from_slice(&(value.len() as u32).to_ne_bytes());
+                    key.extend_from_slice(value);
+                }
+                None => nulls += usize::from(self.places.contains(&place)),
+            }
+        }
+        match nulls {
+            0 => Refers::To(key),
+            all if all == self.places.len() => Refers::ToNothing,
+            _ => Refers::InPart,
+        }
+    }
+
+    fn look_up(
+        &self,
+        spi: &Spi,
+        rows: &Rows,
+        table: &Table,
+        of: impl Iterator<Item = RowRef>,
+    ) -> Vec<i32> {
+        let columns = self.places.iter().map(|place| table.columns[*place].clone());
+        let columns: Vec<Column> = columns.collect();
+        let mut tuples = Tuples::new(encoding::encode());
+        let mut count = 0;
+        for row in of {
+            let values: Vec<_> = tuple::values(rows.tuple(row), &table.columns).collect();
+            tuples.add(|former| {
+                for (place, column) in self.places.iter().zip(&columns) {
+                    former.raw(column.kind, values[*place]);
+                }
+                former.int4(Some(count));
+            });
+            count += 1;
+        }
+        let columns = positional(&columns);
+        self.parents.look_up(spi, columns, &tuples.formed(), count as usize, true)
+    }
+}
+
+impl Parents {
+    /// Which of the rows of a batch have their parent there, by their ordinals: tuples of these columns, named c1 and so
+    /// on, and the ordinal.
+    fn look_up(
+        &self,
+        spi: &Spi,
+        mut columns: Vec<Column>,
+        keys: &Formed,
+        count: usize,
+        lock: bool,
+    ) -> Vec<i32> {
+        let batch_name = batch_name("parents");
+        columns.push(ORDINAL);
+        let mut batch = Batch::register(spi, &batch_name, &columns, count);
+        batch.fill(keys.iter());
+        let referenced = Referenced { name: &self.name, columns: &self.columns };
+        let sql = referenced.present(&batch_name, lock, count < FEW_PARENTS);
+        let run = || spi.prepare_for(self.oid, &sql).row(|row| row.get::<Vec<i32>>(1));
+        let places = match self.owner {
+            Some(owner) => as_owner(owner, run),
             None => run(),
         };
         places.flatten().unwrap_or_default()
     }
+
+    /// Those of a foreign key. Their table is locked.
+    fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
+        let oid = pg_sys::Oid::from(key.references);
+        let (ordinary, owner) = relcache::ordinary_and_owner(oid);
+        let columns =
+            key.referenced_columns.iter().zip(&key.operators).map(|(number, operator)| {
+                let name = relation::column_name(oid, *number)?;
+                Some((quoted(&name), relation::operator(*operator)?))
+            });
+        Some(Parents {
+            oid,
+            name: TableName { name: relation::qualified_name(oid)?, ordinary },
+            columns: columns.collect::<Option<Vec<_>>>()?,
+            owner: Some(owner),
+        })
+    }
+
+    /// The table `composers` of the search_path, for works that no foreign key binds to it: the caller reads it.
+    fn by_name() -> Option<Self> {
+        let oid = relation::find(Composer::NAME, relation::Lock::Read)?;
+        let (ordinary, _) = relcache::ordinary_and_owner(oid);
+        let name = TableName { name: relation::qualified_name(oid)?, ordinary };
+        let column = (quoted(&Composer::COLUMNS[0].name), EQUAL.to_vec());
+        Some(Parents { oid, name, columns: vec![column], owner: None })
+    }
+}
+
+/// Whether a foreign key may be proved as a set: see [`rules::set_based_key`]. The parents' table is locked.
+fn is_provable(target: &Target, key: &ForeignKeyFacts) -> Result<(), rules::Reason> {
+    let parents = relcache::facts(pg_sys::Oid::from(key.references));
+    rules::set_based_key(&target.facts, &target.table.columns, key, Some(&parents))
+}
+
+fn describe(reason: Option<rules::Reason>) -> String {
+    reason.map_or_else(|| "as a set".into(), |reason| format!("row by row: {reason}"))
 }
 
 /// Whether the server checks a foreign key for new rows, under the session's replication role.
@@ -247,29 +467,4 @@ fn by_setting(rows: usize) -> Option<&'static str> {
         (rows < FEWEST_ROWS, "too few rows"),
     ];
     reasons.iter().find(|(holds, _)| *holds).map(|(_, reason)| *reason)
-}
-
-impl Parents {
-    /// Those of a foreign key, and whether their table is an ordinary one. It is locked.
-    fn of_key(key: &ForeignKeyFacts) -> (Option<Self>, bool) {
-        let oid = pg_sys::Oid::from(key.references);
-        let (ordinary, owner) = relcache::ordinary_and_owner(oid);
-        let column = key.referenced_columns.first();
-        let column = column.and_then(|column| relation::column_name(oid, *column));
-        let parents = relation::qualified_name(oid).zip(column).map(|(name, column)| Parents {
-            oid,
-            name: TableName { name, ordinary },
-            column: relation::quoted(&column),
-            owner: Some(owner),
-        });
-        (parents, ordinary)
-    }
-
-    /// The table `composers` of the search_path, for works that no foreign key binds to it: the caller reads it.
-    fn by_name() -> Option<Self> {
-        let oid = relation::find(Composer::TABLE.name, relation::Lock::Read)?;
-        let (ordinary, _) = relcache::ordinary_and_owner(oid);
-        let name = TableName { name: relation::qualified_name(oid)?, ordinary };
-        Some(Parents { oid, name, column: Composer::TABLE.key().into(), owner: None })
-    }
 }

@@ -360,11 +360,11 @@ impl Refusals for Rejects<'_> {
 }
 
 const COLUMNS: &[Column] = &[
-    Column::new("ordinal", ColumnType::Int8),
-    Column::new("path", ColumnType::Text),
-    Column::new("sqlstate", ColumnType::Text),
-    Column::new("reason", ColumnType::Text),
-    Column::new("malformed", ColumnType::Boolean),
-    Column::new("container", ColumnType::Jsonb),
-    Column::new("source", ColumnType::Text),
+    Column::new("ordinal", ColumnType::BIGINT),
+    Column::new("path", ColumnType::TEXT),
+    Column::new("sqlstate", ColumnType::TEXT),
+    Column::new("reason", ColumnType::TEXT),
+    Column::new("malformed", ColumnType::BOOLEAN),
+    Column::new("container", ColumnType::JSONB),
+    Column::new("source", ColumnType::TEXT),
 ];

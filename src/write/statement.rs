@@ -1,10 +1,11 @@
 //! PURE. The SQL of a load. Table names come quoted and qualified, as bytes of the database's encoding; batches are
-//! named relations of the connection, which no table hides.
+//! named relations of the connection, which no table hides, and their columns are c1, c2 and so on.
 //!
-//! Nothing in a statement is left to the caller's search_path: functions, operators and types are the server's own.
+//! Nothing in a statement is left to the caller's search_path: functions, operators and types are the server's own, or
+//! named with their schema.
 
 use crate::options::OnConflict;
-use crate::record::{Column, ORDINAL};
+use crate::record::{Absent, Column, EQUAL, Null, Table};
 
 /// A table as a statement names it.
 #[derive(Clone, Debug)]
@@ -23,232 +24,378 @@ impl TableName {
     }
 }
 
-/// Name of the batch of rows for a table.
-pub fn batch_name(table: &str) -> String {
-    format!("pg_opus_{table}")
+/// An identifier in quotes (`quote_identifier` of `ruleutils.c` leaves them out where it can).
+pub fn quoted(name: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'"'];
+    for &byte in name {
+        quoted.extend_from_slice(if byte == b'"' { b"\"\"" } else { std::slice::from_ref(&byte) });
+    }
+    quoted.push(b'"');
+    quoted
 }
 
-fn list(columns: &[Column], each: impl Fn(&str) -> String, between: &str) -> String {
-    columns.iter().map(|column| each(column.name)).collect::<Vec<_>>().join(between)
+/// The statements for rows that have no value for some columns.
+pub struct Statements<'t> {
+    pub name: &'t TableName,
+    pub table: &'t Table,
+    /// The batch that the rows are in.
+    pub batch: &'t str,
+    pub absent: &'t Absent,
 }
 
-/// Rows known to be new.
-pub fn insert(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
-    let names = list(columns, str::to_owned, ", ");
-    let rest = format!(" ({names}) SELECT {names} FROM {batch}");
-    [b"INSERT INTO ", &*table.name, rest.as_bytes()].concat()
+/// A column of the statement: its place in the batch, and its name, quoted.
+struct Named<'t> {
+    batch: String,
+    name: Vec<u8>,
+    is_key: bool,
+    column: &'t Column,
 }
 
-/// Rows that may be there. What the record has no value for stays; a row that would not change is not touched, and one
-/// about another thing is never changed.
-pub fn merge(
-    table: &TableName,
-    batch: &str,
-    columns: &[Column],
-    on_conflict: OnConflict,
-) -> Vec<u8> {
-    let names = list(columns, str::to_owned, ", ");
-    let (key, rest) = (columns[0].name, &columns[1..]);
-    let action = match on_conflict {
-        OnConflict::Update => {
-            let set = list(rest, |c| format!("{c} = coalesce(excluded.{c}, old.{c})"), ", ");
-            let alike = alike(columns, "excluded");
-            format!("UPDATE SET {set} WHERE {alike}({})", differs(rest, "excluded"))
+/// Texts with another one between them.
+fn join(texts: impl IntoIterator<Item = Vec<u8>>, between: &str) -> Vec<u8> {
+    let mut joined = vec![];
+    for (place, text) in texts.into_iter().enumerate() {
+        if place > 0 {
+            joined.extend_from_slice(between.as_bytes());
         }
-        OnConflict::Skip | OnConflict::Error => "NOTHING".into(),
-    };
-    let rest =
-        format!(" AS old ({names}) SELECT {names} FROM {batch} ON CONFLICT ({key}) DO {action}");
-    [b"INSERT INTO ", &*table.name, rest.as_bytes()].concat()
+        joined.extend_from_slice(&text);
+    }
+    joined
 }
 
-/// [`merge`] for an update, counting what it did: rows written, and those of them that were inserted. A row that the
-/// statement has locked to update it has an xmax, a new one has none; tables with partitions do not show it.
-pub fn counted_merge(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
-    let merge = merge(table, batch, columns, OnConflict::Update);
-    let returning = format!(
-        " RETURNING {IS_NEW} AS inserted) SELECT pg_catalog.count(*), \
-         pg_catalog.count(*) FILTER (WHERE inserted) FROM written"
-    );
-    [b"WITH written AS (", &*merge, returning.as_bytes()].concat()
+/// A row's name in a statement, and what stands in it: `old."title"`.
+fn of(row: &str, name: &[u8]) -> Vec<u8> {
+    [row.as_bytes(), b".", name].concat()
 }
 
-/// Rows that may be there, telling of each row written whether it is new ([`counted_merge`]).
-pub fn listed_merge(
-    table: &TableName,
-    batch: &str,
-    columns: &[Column],
-    on_conflict: OnConflict,
-) -> Vec<u8> {
-    let (statement, is_new) = match on_conflict {
-        OnConflict::Update => (merge(table, batch, columns, on_conflict), IS_NEW),
-        OnConflict::Skip => (merge(table, batch, columns, on_conflict), "true"),
-        OnConflict::Error => (insert(table, batch, columns), "true"),
-    };
-    [&*statement, b" RETURNING ", is_new.as_bytes()].concat()
+impl Statements<'_> {
+    /// The columns that the rows have values for.
+    fn columns(&self) -> Vec<Named<'_>> {
+        let columns = self.table.columns.iter().enumerate();
+        let present = columns.filter(|(place, _)| !self.absent.contains(*place));
+        present
+            .map(|(place, column)| Named {
+                batch: format!("c{}", place + 1),
+                name: quoted(&column.name),
+                is_key: self.table.is_key(place),
+                column,
+            })
+            .collect()
+    }
+
+    /// The columns and where they come from, as in `(a, b) SELECT c1, c2 FROM batch`.
+    fn source(&self) -> Vec<u8> {
+        let columns = self.columns();
+        let names = join(columns.iter().map(|column| column.name.clone()), ", ");
+        let batch = join(columns.iter().map(|column| column.batch.clone().into_bytes()), ", ");
+        // With no column at all the server wants no parentheses.
+        let names = if columns.is_empty() { vec![] } else { [b" (", &*names, b")"].concat() };
+        [&*names, b" SELECT ", &batch, b" FROM ", self.batch.as_bytes()].concat()
+    }
+
+    /// Rows known to be new.
+    pub fn insert(&self) -> Vec<u8> {
+        [b"INSERT INTO ", &*self.name.name, &self.source()].concat()
+    }
+
+    /// Rows that may be there. What the record has no value for stays; a row that would not change is not touched, and
+    /// one about another thing is never changed.
+    pub fn merge(&self, on_conflict: OnConflict) -> Vec<u8> {
+        let columns = self.columns();
+        let rest: Vec<_> = columns.iter().filter(|column| !column.is_key).collect();
+        let action = match on_conflict {
+            OnConflict::Update if !rest.is_empty() => {
+                let set = rest.iter().map(|column| {
+                    let (old, new) = (of("old", &column.name), of("excluded", &column.name));
+                    match self.table.null {
+                        Null::Unknown => {
+                            [&*column.name, b" = coalesce(", &new, b", ", &old, b")"].concat()
+                        }
+                        Null::Value => [&*column.name, b" = ", &new].concat(),
+                    }
+                });
+                let set = join(set, ", ");
+                let differs = self.differs("excluded", |column| column.name.clone());
+                let alike = self.alike();
+                [b"UPDATE SET ", &*set, b" WHERE ", &alike, b"(", &differs, b")"].concat()
+            }
+            _ => b"NOTHING".to_vec(),
+        };
+        let key = join(self.table.key_names().map(quoted), ", ");
+        let into = [b"INSERT INTO ", &*self.name.name, b" AS old"].concat();
+        [&*into, &self.source(), b" ON CONFLICT (", &key, b") DO ", &action].concat()
+    }
+
+    /// [`Statements::merge`] for an update, counting what it did: rows written, and those of them that were inserted. A
+    /// row that the statement has locked to update it has an xmax, a new one has none; tables with partitions do not show
+    /// it.
+    pub fn counted_merge(&self) -> Vec<u8> {
+        let merge = self.merge(OnConflict::Update);
+        let returning = format!(
+            " RETURNING {IS_NEW} AS inserted) SELECT pg_catalog.count(*), \
+             pg_catalog.count(*) FILTER (WHERE inserted) FROM written"
+        );
+        [b"WITH written AS (", &*merge, returning.as_bytes()].concat()
+    }
+
+    /// Rows that may be there, telling of each row written whether it is new ([`Statements::counted_merge`]).
+    pub fn listed_merge(&self, on_conflict: OnConflict) -> Vec<u8> {
+        let (statement, is_new) = match on_conflict {
+            OnConflict::Update => (self.merge(on_conflict), IS_NEW),
+            OnConflict::Skip => (self.merge(on_conflict), "true"),
+            OnConflict::Error => (self.insert(), "true"),
+        };
+        [&*statement, b" RETURNING ", is_new.as_bytes()].concat()
+    }
+
+    /// Whether a new row would change the old one; `value` is a column's in the new row.
+    fn differs(&self, new: &str, value: impl Fn(&Named) -> Vec<u8>) -> Vec<u8> {
+        let columns = self.columns();
+        let rest: Vec<_> = columns.iter().filter(|column| !column.is_key).collect();
+        if rest.is_empty() {
+            return b"false".to_vec();
+        }
+        if self.table.null == Null::Value {
+            // Two values may be equal and not the same: what is written is what the record says.
+            let new = join(rest.iter().map(|column| of(new, &value(column))), ", ");
+            let old = join(rest.iter().map(|column| of("old", &column.name)), ", ");
+            let operator: &[u8] = b")::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(";
+            return [b"ROW(", &*new, operator, &old, b")::pg_catalog.record"].concat();
+        }
+        let differs = rest.iter().map(|column| {
+            let (new, old) = (of(new, &value(column)), of("old", &column.name));
+            let equal = [&*new, b" ", EQUAL, b" ", &old].concat();
+            [b"(", &*new, b" IS NOT NULL AND (", &equal, b") IS NOT TRUE)"].concat()
+        });
+        join(differs, " OR ")
+    }
+
+    /// A condition, with the AND behind it: that a new row is not about another thing than the old one.
+    fn alike(&self) -> Vec<u8> {
+        let columns = self.columns();
+        let ids = columns.iter().filter(|column| column.column.identity);
+        let alike = ids.map(|id| {
+            let equal = equal(&of("excluded", &id.name), &of("old", &id.name));
+            [&*equal, b" IS NOT FALSE AND "].concat()
+        });
+        alike.collect::<Vec<_>>().concat()
+    }
+
+    /// For the column with ids in which a new row differs from the old one, what `each` makes of its number and its name;
+    /// null where there is none.
+    fn unlike(&self, each: impl Fn(usize, &[u8]) -> Vec<u8>) -> Vec<u8> {
+        let columns = self.columns();
+        let ids = columns.iter().filter(|column| column.column.identity).enumerate();
+        let when = ids.map(|(number, id)| {
+            let equal = equal(&of("new", id.batch.as_bytes()), &of("old", &id.name));
+            [b"WHEN ", &*equal, b" IS FALSE THEN ", &each(number, &id.name), b" "].concat()
+        });
+        [b"CASE ", &*when.collect::<Vec<_>>().concat(), b"WHEN false THEN 0 END"].concat()
+    }
+
+    /// That a row of the table, under this name, has the key of the row `new`.
+    fn has_key(&self, old: &str) -> Vec<u8> {
+        let equal = self.table.key.iter().map(|key| {
+            let name = self.table.columns.get(key.place).map(|column| quoted(&column.name));
+            let old = of(old, &name.unwrap_or_default());
+            let new = format!("new.c{}", key.place + 1);
+            [&*old, b" ", &key.equal, b" ", new.as_bytes()].concat()
+        });
+        join(equal, " AND ")
+    }
+
+    /// A row for each one of a few that is about another thing than the row that is there. They are looked up one by
+    /// one.
+    pub fn others(&self) -> Vec<u8> {
+        let batch = self.batch.as_bytes();
+        let number = self.unlike(|number, _| number.to_string().into_bytes());
+        let from = [b"SELECT true FROM ", batch, b" new, LATERAL (SELECT * FROM "].concat();
+        let key = self.has_key("parent");
+        let there = [&*self.name.from(), b" parent WHERE ", &key, b" OFFSET 0) old"].concat();
+        [&*from, &there, b" WHERE ", &number, b" IS NOT NULL"].concat()
+    }
+
+    /// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and
+    /// of those that are about another thing than the row that is there; for each of these the number of the column that
+    /// tells it, among those with ids, and the id that is there. The ordinals are the batch's column `o`.
+    pub fn compare(&self, on_conflict: OnConflict) -> Vec<u8> {
+        let differs = match on_conflict {
+            OnConflict::Update => self.differs("new", |column| column.batch.clone().into_bytes()),
+            OnConflict::Skip | OnConflict::Error => b"false".to_vec(),
+        };
+        let number = self.unlike(|number, _| number.to_string().into_bytes());
+        let id = self.unlike(|_, name| [&*of("old", name), b"::pg_catalog.int8"].concat());
+        let select = b"SELECT pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND differs), \
+             pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND NOT differs), \
+             pg_catalog.array_agg(o) FILTER (WHERE number IS NOT NULL), \
+             pg_catalog.array_agg(number) FILTER (WHERE number IS NOT NULL), \
+             pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL) \
+             FROM (SELECT new.o, ";
+        let values = [&*differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
+        let from = [b")::pg_catalog.int8 AS id FROM ", self.batch.as_bytes(), b" new JOIN "];
+        let on = [&*self.name.from(), b" old ON ", &self.has_key("old"), b") there"].concat();
+        [select, &*values, &from.concat(), &on].concat()
+    }
 }
 
-/// Whether the row `old` of an INSERT is new.
+/// Whether a row of an INSERT is new.
 const IS_NEW: &str = "(old.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid)";
 
-/// Whether a new row would change the old one.
-fn differs(columns: &[Column], new: &str) -> String {
-    let differs = |c: &str| {
-        format!(
-            "({new}.{c} IS NOT NULL AND ({new}.{c} OPERATOR(pg_catalog.=) old.{c}) IS NOT TRUE)"
-        )
-    };
-    list(columns, differs, " OR ")
+/// Whether two ids are equal; null if one of them is.
+fn equal(one: &[u8], other: &[u8]) -> Vec<u8> {
+    [b"(", one, b" ", EQUAL, b" ", other, b")"].concat()
 }
 
-/// A condition, with the AND behind it: that a new row is not about another thing than the old one.
-fn alike(columns: &[Column], new: &str) -> String {
-    let ids = columns.iter().filter(|column| column.identity);
-    ids.map(|id| format!("{} IS NOT FALSE AND ", equal(id, new))).collect()
+/// A table that others refer to, and by which of its columns.
+pub struct Referenced<'r> {
+    pub name: &'r TableName,
+    /// The columns, quoted, each with the operator that compares it with the child's: the first with c1 of the batch, and
+    /// so on.
+    pub columns: &'r [(Vec<u8>, Vec<u8>)],
 }
 
-/// Whether a new row and the old one have one value in a column; null if one of them has none.
-fn equal(column: &Column, new: &str) -> String {
-    format!("({new}.{0} OPERATOR(pg_catalog.=) old.{0})", column.name)
+impl Referenced<'_> {
+    /// Which parents of the batch are there: an array of their places, which the batch has in `o`; with `lock`, they are
+    /// locked against deletion and change of key; `one_by_one` they are looked up by their index, where the planner would
+    /// read all of them for a few.
+    pub fn present(&self, batch: &str, lock: bool, one_by_one: bool) -> Vec<u8> {
+        let lock: &[u8] = if lock { b" FOR KEY SHARE OF parent" } else { b"" };
+        let table = self.name.from();
+        let equal = self.columns.iter().enumerate().map(|(place, (name, operator))| {
+            let child = format!("child.c{}", place + 1);
+            [&*of("parent", name), b" ", operator, b" ", child.as_bytes()].concat()
+        });
+        let equal = join(equal, " AND ");
+        let batch = batch.as_bytes();
+        let parts: &[&[u8]] = match one_by_one {
+            true => &[
+                b"SELECT pg_catalog.array_agg(child.o) FROM ",
+                batch,
+                b" child, LATERAL (SELECT FROM ",
+                &table,
+                b" parent WHERE ",
+                &equal,
+                b" OFFSET 0",
+                lock,
+                b") there",
+            ],
+            false => &[
+                b"SELECT pg_catalog.array_agg(o) FROM (SELECT child.o FROM ",
+                batch,
+                b" child JOIN ",
+                &table,
+                b" parent ON ",
+                &equal,
+                lock,
+                b") there",
+            ],
+        };
+        parts.concat()
+    }
 }
 
-/// For the column with ids in which a new row differs from the old one, what `each` makes of its number and the column;
-/// null where there is none.
-fn unlike(columns: &[Column], each: impl Fn(usize, &Column) -> String) -> String {
-    let ids = columns.iter().filter(|column| column.identity).enumerate();
-    let when = |(number, id): (usize, &Column)| {
-        format!("WHEN {} IS FALSE THEN {} ", equal(id, "new"), each(number, id))
-    };
-    format!("CASE {}WHEN false THEN 0 END", ids.map(when).collect::<String>())
-}
-
-/// A row for each one of a few that is about another thing than the row that is there. They are looked up one by one.
-pub fn others(table: &TableName, batch: &str, columns: &[Column]) -> Vec<u8> {
-    let key = columns[0].name;
-    let select = format!("SELECT true FROM {batch} new, LATERAL (SELECT * FROM ");
-    let number = unlike(columns, |number, _| number.to_string());
-    let on = format!(
-        " parent WHERE parent.{key} OPERATOR(pg_catalog.=) new.{key} OFFSET 0) old \
-         WHERE {number} IS NOT NULL"
-    );
-    [select.as_bytes(), &table.from(), on.as_bytes()].concat()
-}
-
-/// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and of
-/// those that are about another thing than the row that is there; for each of these the number of the column that tells
-/// it, among those with ids, and the id that is there.
-pub fn compare(
-    table: &TableName,
-    batch: &str,
-    columns: &[Column],
-    on_conflict: OnConflict,
-) -> Vec<u8> {
-    let (key, ordinal) = (columns[0].name, ORDINAL.name);
-    let differs = match on_conflict {
-        OnConflict::Update => differs(&columns[1..], "new"),
-        OnConflict::Skip | OnConflict::Error => "false".into(),
-    };
-    let number = unlike(columns, |number, _| number.to_string());
-    let id = unlike(columns, |_, column| format!("old.{}::pg_catalog.int8", column.name));
-    let select = format!(
-        "SELECT pg_catalog.array_agg(ordinal) FILTER (WHERE number IS NULL AND differs), \
-         pg_catalog.array_agg(ordinal) FILTER (WHERE number IS NULL AND NOT differs), \
-         pg_catalog.array_agg(ordinal) FILTER (WHERE number IS NOT NULL), \
-         pg_catalog.array_agg(number) FILTER (WHERE number IS NOT NULL), \
-         pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL) \
-         FROM (SELECT new.{ordinal} AS ordinal, {differs} AS differs, {number} AS number, \
-         ({id})::pg_catalog.int8 AS id FROM {batch} new JOIN "
-    );
-    let on = format!(" old ON old.{key} OPERATOR(pg_catalog.=) new.{key}) there");
-    [select.as_bytes(), &table.from(), on.as_bytes()].concat()
-}
-
-/// Which parents of the batch are there: an array of their places; with `lock`, they are locked against deletion and
-/// change of key; `one_by_one` they are looked up by their index, where the planner would read all of them for a few.
-/// `key` is the parents' column, quoted; the batch has the keys in `key` and their places in `place`.
-pub fn parents(
-    table: &TableName,
-    batch: &str,
-    key: &[u8],
-    lock: bool,
-    one_by_one: bool,
-) -> Vec<u8> {
-    let lock: &[u8] = if lock { b" FOR KEY SHARE OF parent" } else { b"" };
-    let table = table.from();
-    let equal = [b" parent.", key, b" OPERATOR(pg_catalog.=) child.key"].concat();
-    let batch = batch.as_bytes();
-    let parts: &[&[u8]] = match one_by_one {
-        true => &[
-            b"SELECT pg_catalog.array_agg(child.place) FROM ",
-            batch,
-            b" child, LATERAL (SELECT FROM ",
-            &table,
-            b" parent WHERE",
-            &equal,
-            b" OFFSET 0",
-            lock,
-            b") there",
-        ],
-        false => &[
-            b"SELECT pg_catalog.array_agg(place) FROM (SELECT child.place FROM ",
-            batch,
-            b" child JOIN ",
-            &table,
-            b" parent ON",
-            &equal,
-            lock,
-            b") there",
-        ],
-    };
-    parts.concat()
+/// Name of the batch of rows for a purpose.
+pub fn batch_name(purpose: &str) -> String {
+    format!("pg_opus_{purpose}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::ColumnType;
+    use crate::record::{ColumnType, Key};
 
     const COLUMNS: &[Column] = &[
-        Column::new("id", ColumnType::Text),
-        Column::new("a", ColumnType::Text),
-        Column::new("b", ColumnType::Date),
-        Column::identity("n", ColumnType::Int4),
+        Column::new("id", ColumnType::TEXT),
+        Column::new("a", ColumnType::TEXT),
+        Column::new("b", ColumnType::DATE),
+        Column::identity("n", ColumnType::INTEGER),
     ];
 
-    fn table(ordinary: bool) -> TableName {
+    fn table() -> Table {
+        Table {
+            name: "t".into(),
+            noun: "row".into(),
+            columns: COLUMNS.to_vec(),
+            key: vec![Key { place: 0, equal: EQUAL.into() }],
+            parent: vec![],
+            null: Null::Unknown,
+        }
+    }
+
+    fn name(ordinary: bool) -> TableName {
         TableName { name: b"s.t".to_vec(), ordinary }
     }
 
-    fn text(sql: Vec<u8>) -> String {
+    fn of_all(table: &Table, sql: impl Fn(Statements) -> Vec<u8>) -> String {
+        of_some(table, &[], sql)
+    }
+
+    fn of_some(table: &Table, absent: &[u16], sql: impl Fn(Statements) -> Vec<u8>) -> String {
+        let absent = Absent(absent.to_vec());
+        let sql = sql(Statements { name: &name(true), table, batch: "batch", absent: &absent });
         String::from_utf8(sql).unwrap()
     }
 
     #[test]
-    fn statements_name_all_columns() {
-        assert_eq!(
-            text(insert(&table(true), "batch", COLUMNS)),
-            "INSERT INTO s.t (id, a, b, n) SELECT id, a, b, n FROM batch"
+    fn statements_name_the_columns_that_rows_have() {
+        let insert = of_all(&table(), |s| s.insert());
+        let names = r#"("id", "a", "b", "n") SELECT c1, c2, c3, c4 FROM batch"#;
+        assert_eq!(insert, format!("INSERT INTO s.t {names}"));
+        let insert = of_some(&table(), &[1, 3], |s| s.insert());
+        assert_eq!(insert, r#"INSERT INTO s.t ("id", "b") SELECT c1, c3 FROM batch"#);
+        let insert = of_some(&table(), &[0, 1, 2, 3], |s| s.insert());
+        assert_eq!(insert, "INSERT INTO s.t SELECT  FROM batch");
+    }
+
+    #[test]
+    fn a_merge_changes_what_the_record_says() {
+        let skip = of_all(&table(), |s| s.merge(OnConflict::Skip));
+        assert!(skip.ends_with(r#"ON CONFLICT ("id") DO NOTHING"#), "{skip}");
+        let update = of_all(&table(), |s| s.merge(OnConflict::Update));
+        assert!(
+            update.contains(r#"SET "a" = coalesce(excluded."a", old."a"), "b" = "#),
+            "{update}"
         );
-        let skip = text(merge(&table(true), "batch", COLUMNS, OnConflict::Skip));
-        assert!(skip.ends_with("ON CONFLICT (id) DO NOTHING"), "{skip}");
-        let update = text(merge(&table(true), "batch", COLUMNS, OnConflict::Update));
-        assert!(update.contains("SET a = coalesce(excluded.a, old.a), b = "), "{update}");
-        assert!(!update.contains(" id = "), "{update}");
-        let alike = "WHERE (excluded.n OPERATOR(pg_catalog.=) old.n) IS NOT FALSE AND ((";
+        assert!(!update.contains(r#" "id" = "#), "{update}");
+        let alike = r#"WHERE (excluded."n" OPERATOR(pg_catalog.=) old."n") IS NOT FALSE AND (("#;
         assert!(update.contains(alike), "{update}");
+        let says = Table { null: Null::Value, ..table() };
+        let update = of_some(&says, &[1, 3], |s| s.merge(OnConflict::Update));
+        let set =
+            r#"DO UPDATE SET "b" = excluded."b" WHERE (ROW(excluded."b")::pg_catalog.record "#;
+        assert!(update.contains(set), "{update}");
+        let nothing = of_some(&says, &[1, 2, 3], |s| s.merge(OnConflict::Update));
+        assert!(nothing.ends_with("DO NOTHING"), "{nothing}");
+    }
+
+    #[test]
+    fn keys_are_compared_column_by_column() {
+        let mut table = table();
+        table.key.push(Key { place: 2, equal: b"OPERATOR(x.===)".to_vec().into() });
+        let compare = of_all(&table, |s| s.compare(OnConflict::Skip));
+        let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" OPERATOR(x.===) new.c3)"#;
+        assert!(compare.contains(on), "{compare}");
+        let merge = of_all(&table, |s| s.merge(OnConflict::Skip));
+        assert!(merge.ends_with(r#"ON CONFLICT ("id", "b") DO NOTHING"#), "{merge}");
     }
 
     #[test]
     fn children_are_read_only_where_they_are_written() {
-        let of = |ordinary| text(compare(&table(ordinary), "batch", COLUMNS, OnConflict::Skip));
+        let of = |ordinary| {
+            let (name, table, absent) = (name(ordinary), table(), Absent::default());
+            let all = Statements { name: &name, table: &table, batch: "b", absent: &absent };
+            String::from_utf8(all.compare(OnConflict::Skip)).unwrap()
+        };
         assert!(of(true).contains("JOIN ONLY s.t old"));
         assert!(of(false).contains("JOIN s.t old"));
     }
 
     #[test]
-    fn a_name_is_kept_as_it_is() {
+    fn names_are_kept_as_they_are() {
+        assert_eq!(quoted(b"a\"b"), b"\"a\"\"b\"");
         let name = TableName { name: b"\"caf\xe9\".t".to_vec(), ordinary: true };
-        let sql = insert(&name, "batch", COLUMNS);
+        let (table, absent) = (table(), Absent::default());
+        let sql = Statements { name: &name, table: &table, batch: "b", absent: &absent }.insert();
         assert!(sql.windows(6).any(|bytes| bytes == b"\"caf\xe9\""));
     }
 }

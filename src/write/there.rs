@@ -2,11 +2,11 @@
 
 use super::Refusals;
 use super::insert::{BATCH_ROWS, Writer};
-use super::statement::{batch_name, compare};
+use super::statement::{Statements, batch_name};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::spi::Row;
-use crate::record::{Column, ORDINAL, Table};
+use crate::record::{Absent, ORDINAL, Table, positional};
 use crate::report::Failure;
 use crate::rows::{RowRef, Rows};
 use crate::tuple::Formed;
@@ -65,7 +65,7 @@ impl There {
         });
         let another: Vec<Another> = another.collect();
         let unchanged = (write.len() - new.len() - changed.len() - another.len()) as u64;
-        Sorted { new, changed, unchanged, another }
+        Sorted { new, changed, unchanged, another, ..Sorted::default() }
     }
 
     fn note(&mut self, ordinal: i32, state: State) {
@@ -95,6 +95,8 @@ pub struct Another {
 #[derive(Default)]
 pub struct Sorted {
     pub new: Vec<RowRef>,
+    /// New ones whose parents have not been found: the server says what becomes of them.
+    pub doubtful: Vec<RowRef>,
     pub changed: Vec<RowRef>,
     pub unchanged: u64,
     /// They are refused.
@@ -106,7 +108,7 @@ impl Another {
     pub fn refuse(
         &self,
         rows: &Rows,
-        table: Table,
+        table: &Table,
         refusals: &mut dyn Refusals,
     ) -> Result<(), Failure> {
         let Another { row, column, there } = *self;
@@ -123,35 +125,47 @@ impl Writer<'_> {
 
     /// The same of a table that may not be empty any more.
     pub fn compare(&self, rows: &Rows, write: &[RowRef]) -> There {
-        if self.on_conflict == OnConflict::Error || write.is_empty() {
+        let Writer { spi, target, on_conflict, .. } = *self;
+        if on_conflict == OnConflict::Error || target.table.key.is_empty() || write.is_empty() {
             return There::default();
         }
-        let table = self.target.table;
-        let name = batch_name(&format!("{}_compared", table.name));
-        let columns: Vec<Column> = table.columns.iter().copied().chain([ORDINAL]).collect();
-        let mut batch = Batch::register(self.spi, &name, &columns, write.len());
-        for write in write.chunks(BATCH_ROWS) {
-            let mut tuples = Formed::default();
-            for row in write {
-                tuples.add_with_int4(rows.tuple(*row), row.ordinal as i32);
+        let name = batch_name("compared");
+        let mut columns = positional(&target.table.columns);
+        columns.push(ORDINAL);
+        let mut there = There::default();
+        let groups = rows.by_absent(write, |absent| match on_conflict {
+            OnConflict::Update => absent.clone(),
+            OnConflict::Skip | OnConflict::Error => Absent::default(),
+        });
+        for (absent, write) in groups {
+            let mut batch = Batch::register(spi, &name, &columns, write.len());
+            for write in write.chunks(BATCH_ROWS) {
+                let mut tuples = Formed::default();
+                for row in write {
+                    tuples.add_with_int4(rows.tuple(*row), row.ordinal as i32);
+                }
+                batch.append(tuples.iter());
             }
-            batch.append(tuples.iter());
+            let (table, absent) = (&target.table, &absent);
+            let statements = Statements { name: &target.name, table, batch: &name, absent };
+            let compare = spi.prepare_for(target.oid, &statements.compare(on_conflict));
+            compare.row(|row| there.add(row));
         }
-        let sql = compare(&self.target.name, &name, table.columns, self.on_conflict);
-        let compare = self.spi.prepare_for(self.target.oid, &sql);
-        let ordinals = |row: &Row, column| row.get::<Vec<i32>>(column).unwrap_or_default();
-        let read = |row: &Row| {
-            let mut there = There::default();
-            ordinals(row, 1).into_iter().for_each(|row| there.note(row, State::Changed));
-            ordinals(row, 2).into_iter().for_each(|row| there.note(row, State::Unchanged));
-            let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
-            for ((ordinal, column), id) in ordinals(row, 3).into_iter().zip(ordinals(row, 4)).zip(ids) {
-                there.note(ordinal, State::Another);
-                there.another.push((ordinal as u32, column as usize, id));
-            }
-            there.another.sort_unstable();
-            there
-        };
-        compare.row(read).unwrap_or_default()
+        there.another.sort_unstable();
+        there
+    }
+}
+
+impl There {
+    /// Adds what [`Statements::compare`] has found.
+    fn add(&mut self, row: &Row) {
+        let ordinals = |column| row.get::<Vec<i32>>(column).unwrap_or_default();
+        ordinals(1).into_iter().for_each(|row| self.note(row, State::Changed));
+        ordinals(2).into_iter().for_each(|row| self.note(row, State::Unchanged));
+        let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
+        for ((ordinal, column), id) in ordinals(3).into_iter().zip(ordinals(4)).zip(ids) {
+            self.note(ordinal, State::Another);
+            self.another.push((ordinal as u32, column as usize, id));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::ptr;
 use pgrx::pg_sys;
 
 use super::Source;
-use crate::record::Column;
+use crate::record::{Column, Given};
 use crate::target::facts::{ColumnFacts, Generated, TableFacts};
 
 /// `InvalidSubTransactionId` of `c.h`.
@@ -38,7 +38,8 @@ pub unsafe fn range_table(
         (*entry).relkind = pg_sys::RELKIND_RELATION as std::ffi::c_char;
         (*entry).rellockmode = pg_sys::RowExclusiveLock as i32;
         let mut inserted = ptr::null_mut();
-        for number in columns.iter().filter_map(|column| table.column(column.name)) {
+        let given = columns.iter().filter(|column| column.given != Given::Never);
+        for number in given.filter_map(|column| table.column(&column.name)) {
             let member = i32::from(number) - pg_sys::FirstLowInvalidHeapAttributeNumber;
             inserted = pg_sys::bms_add_member(inserted, member);
         }
@@ -165,18 +166,18 @@ pub unsafe fn sources(
     columns: &[Column],
 ) -> Vec<Source> {
     let source = |(number, facts): (i32, &ColumnFacts)| {
-        let from = columns.iter().position(|column| column.name.as_bytes() == facts.name);
-        match from.filter(|_| !facts.dropped) {
-            Some(from) => Source::Tuple(from),
-            None if facts.default.is_some() && facts.generated == Generated::No => {
-                // SAFETY: as COPY prepares a default.
-                unsafe {
-                    let default = pg_sys::build_column_default(relation, number);
-                    Source::Default(pg_sys::ExecPrepareExpr(default.cast(), state))
-                }
+        let from = columns.iter().position(|column| *column.name == facts.name);
+        let tuple = from.filter(|_| !facts.dropped);
+        let given = tuple.is_some_and(|from| columns[from].given == Given::Always);
+        let has_default = facts.default.is_some() && facts.generated == Generated::No;
+        let default = (has_default && !given).then(|| {
+            // SAFETY: as COPY prepares a default.
+            unsafe {
+                let default = pg_sys::build_column_default(relation, number);
+                pg_sys::ExecPrepareExpr(default.cast(), state)
             }
-            None => Source::Null,
-        }
+        });
+        Source { tuple, default }
     };
     (1..).zip(&table.columns).map(source).collect()
 }

@@ -6,11 +6,10 @@ use crate::record::ColumnType;
 const TEXT: u32 = 25;
 const UUID: u32 = 2950;
 const COLUMNS: &[Column] = &[
-    Column::always("work_id", ColumnType::Uuid),
-    Column::always("composer_id", ColumnType::Text),
-    Column::new("subtitle", ColumnType::Text),
+    Column::always("work_id", ColumnType::UUID),
+    Column::always("composer_id", ColumnType::TEXT),
+    Column::new("subtitle", ColumnType::TEXT),
 ];
-const TYPES: [u32; 3] = [UUID, TEXT, TEXT];
 
 fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
     ColumnFacts {
@@ -20,7 +19,7 @@ fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
         dropped: false,
         not_null,
         generated: Generated::No,
-        identity: false,
+        identity: Identity::No,
         has_missing: false,
         is_domain: false,
         default: None,
@@ -97,11 +96,22 @@ fn with(change: impl FnOnce(&mut TableFacts)) -> TableFacts {
 }
 
 fn bulk(table: &TableFacts) -> Result<(), Reason> {
-    bulk_insert(table, COLUMNS, &TYPES)
+    bulk_insert(table, COLUMNS)
 }
 
 fn as_set(table: &TableFacts) -> Result<(), Reason> {
-    set_based_key(table, COLUMNS, &key(), true)
+    set_based_key(table, COLUMNS, &key(), Some(&composers()))
+}
+
+/// The table that works refer to.
+fn composers() -> TableFacts {
+    TableFacts {
+        oid: key().references,
+        columns: vec![column("composer_id", TEXT, true)],
+        foreign_keys: vec![],
+        triggers: vec![],
+        ..works()
+    }
 }
 
 fn late(table: &TableFacts) -> Option<u32> {
@@ -136,7 +146,7 @@ fn what_copy_does_row_by_row_is_refused() {
     assert!(refused(|it| it.columns[2].type_oid = UUID));
     assert!(refused(|it| it.columns[2].typmod = 14));
     assert!(refused(|it| it.columns[2].generated = Generated::Stored));
-    assert!(refused(|it| it.columns[0].identity = true));
+    assert!(refused(|it| it.columns[0].identity = Identity::Always));
     assert!(refused(|it| it.columns[2].name = b"other".to_vec()));
     assert!(refused(|it| {
         let mut more = column("more", TEXT, false);
@@ -205,18 +215,38 @@ fn nobody_may_delete_a_parent_behind_its_proof() {
         more.default = Some(FOREIGN);
         it.columns.push(more);
     }));
-    assert!(set_based_key(&works(), COLUMNS, &key(), false).is_err());
     let own = ForeignKeyFacts { references: works().oid, ..key() };
-    assert!(set_based_key(&works(), COLUMNS, &own, true).is_err());
-    let other = ForeignKeyFacts { operators: vec![TEXT_EQUAL + 1], ..key() };
-    assert!(set_based_key(&works(), COLUMNS, &other, true).is_err());
+    assert!(set_based_key(&works(), COLUMNS, &own, Some(&composers())).is_err());
+    let other = ForeignKeyFacts { operators: vec![FIRST_NORMAL_OID], ..key() };
+    assert!(set_based_key(&works(), COLUMNS, &other, Some(&composers())).is_err());
+}
+
+#[test]
+fn a_parent_is_compared_as_the_check_compares_it() {
+    let to = |change: fn(&mut TableFacts)| {
+        let mut composers = composers();
+        change(&mut composers);
+        set_based_key(&works(), COLUMNS, &key(), Some(&composers))
+    };
+    assert_eq!(to(|_| ()), Ok(()));
+    assert!(to(|it| it.kind = RelationKind::PartitionedTable).is_err());
+    assert!(to(|it| it.columns[0].type_oid = UUID).is_err());
+}
+
+#[test]
+fn a_key_that_may_have_its_default_is_checked_by_the_server() {
+    let mut columns = COLUMNS.to_vec();
+    columns[1].given = Given::Sometimes;
+    let refers = |table: &TableFacts| set_based_key(table, &columns, &key(), Some(&composers()));
+    assert_eq!(refers(&works()), Ok(()));
+    assert!(refers(&with(|it| it.columns[1].default = Some(HARMLESS))).is_err());
 }
 
 #[test]
 fn a_worker_inserts_what_could_be_refused() {
-    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), COLUMNS, Some(7));
+    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), COLUMNS, &[7]);
     assert!(!refuses(|_| ()));
-    assert!(may_refuse_rows(&works(), COLUMNS, None));
+    assert!(may_refuse_rows(&works(), COLUMNS, &[]));
     assert!(refuses(|it| it.checks.push(HARMLESS)));
     assert!(refuses(|it| it.columns[2].not_null = true));
     assert!(refuses(|it| it.triggers.push(trigger(Timing::After, true))));
@@ -261,8 +291,8 @@ fn a_trigger_of_an_extension_is_no_trigger_of_a_constraint() {
 
 #[test]
 fn a_key_is_an_index_that_on_conflict_finds() {
-    assert!(works().has_key(1) && !works().has_key(2));
-    assert!(!with(|it| it.indexes[0].immediate = false).has_key(1));
-    assert!(!with(|it| it.indexes[0].valid = false).has_key(1));
-    assert!(!with(|it| it.indexes[0].partial = true).has_key(1));
+    assert!(works().has_key(&[1]) && !works().has_key(&[2]));
+    assert!(!with(|it| it.indexes[0].immediate = false).has_key(&[1]));
+    assert!(!with(|it| it.indexes[0].valid = false).has_key(&[1]));
+    assert!(!with(|it| it.indexes[0].partial = true).has_key(&[1]));
 }

@@ -1,0 +1,85 @@
+//! The statements of a load, each prepared when it is first needed.
+//!
+//! Rows that have no value for a column leave it out of their statement: a new row gets the column's default, and one
+//! that is there keeps what it has. So there is a statement for each set of columns that rows leave out.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::insert::Known;
+use super::statement::Statements;
+use crate::options::OnConflict;
+use crate::pg::spi::{Plan, Spi};
+use crate::record::{Absent, Given};
+use crate::rows::{RowRef, Rows};
+use crate::target::Target;
+
+/// What a statement is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    Insert,
+    Merge,
+    CountedMerge,
+}
+
+/// So many statements are kept at a time. A document whose records have all kinds of members needs more, one by one.
+const MOST: usize = 32;
+
+pub struct Plans<'w> {
+    spi: &'w Spi,
+    target: &'w Target,
+    on_conflict: OnConflict,
+    /// Of the batch.
+    name: String,
+    prepared: RefCell<HashMap<(Absent, Use), Rc<Plan<'w>>>>,
+}
+
+impl<'w> Plans<'w> {
+    pub fn new(spi: &'w Spi, target: &'w Target, on_conflict: OnConflict, name: String) -> Self {
+        Plans { spi, target, on_conflict, name, prepared: RefCell::default() }
+    }
+
+    /// The statement for rows that leave out these columns, and those that no row has.
+    pub fn get(&self, absent: &Absent, purpose: Use) -> Rc<Plan<'w>> {
+        let mut prepared = self.prepared.borrow_mut();
+        if let Some(plan) = prepared.get(&(absent.clone(), purpose)) {
+            return plan.clone();
+        }
+        if prepared.len() >= MOST {
+            prepared.clear();
+        }
+        let Target { table, name, oid, .. } = self.target;
+        let never = table.columns.iter().enumerate().filter(|(_, c)| c.given == Given::Never);
+        let mut all = absent.clone();
+        all.0.extend(never.map(|(place, _)| place as u16));
+        let statements = Statements { name, table, batch: &self.name, absent: &all };
+        let sql = match purpose {
+            Use::Insert => statements.insert(),
+            Use::Merge => statements.merge(self.on_conflict),
+            Use::CountedMerge => statements.counted_merge(),
+        };
+        let plan = Rc::new(self.spi.prepare_for(*oid, &sql));
+        prepared.insert((absent.clone(), purpose), plan.clone());
+        plan
+    }
+
+    /// The rows by what their statements leave out, in the order given.
+    pub fn groups(
+        &self,
+        rows: &Rows,
+        write: &[RowRef],
+        known: Known,
+    ) -> Vec<(Absent, Vec<RowRef>)> {
+        let facts = &self.target.facts;
+        let columns = &self.target.table.columns;
+        rows.by_absent(write, |absent| {
+            absent.only(|place| {
+                let column = &columns[place];
+                // A null is what such a column gets in any case.
+                let is_null = known == Known::New && facts.defaults_to_null(&column.name);
+                column.given == Given::Sometimes && !is_null
+            })
+        })
+    }
+}
