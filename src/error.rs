@@ -176,6 +176,12 @@ pub enum Fault {
     LoneSurrogate,
     /// The document is JSON of a shape that no source has.
     UnknownShape(Box<str>),
+    /// There are no records where the mapping says, or where they are without one.
+    NoRecords(Box<str>),
+    /// A record has a member that no column takes: its name in quotes.
+    UnexpectedMember(Box<str>),
+    /// A path leads to more than one value.
+    SeveralValues,
     /// An answer that says it is an error, with its text.
     SourceError(Box<str>),
     NotAnObject(Kind),
@@ -258,6 +264,8 @@ impl Fault {
         match self {
             Fault::Malformed(malformed) => size_of::<Malformed>() + malformed.reason.len(),
             Fault::UnknownShape(text)
+            | Fault::NoRecords(text)
+            | Fault::UnexpectedMember(text)
             | Fault::SourceError(text)
             | Fault::Invalid { value: text, .. }
             | Fault::OutOfRange { value: text, .. }
@@ -289,7 +297,9 @@ impl fmt::Display for Fault {
                     "invalid input syntax for type json: a Unicode surrogate without its other half"
                 )
             }
-            Fault::UnknownShape(what) => write!(f, "{what}"),
+            Fault::UnknownShape(what) | Fault::NoRecords(what) => write!(f, "{what}"),
+            Fault::UnexpectedMember(name) => write!(f, "no column takes the member {name}"),
+            Fault::SeveralValues => write!(f, "the path leads to more than one value"),
             Fault::SourceError(text) => {
                 write!(f, "the document is an error answer: {}", excerpt(text))
             }

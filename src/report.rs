@@ -195,7 +195,10 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
         Fault::NoUtf8 => ERRCODE_INVALID_TEXT_REPRESENTATION,
         Fault::NullCharacter => ERRCODE_UNTRANSLATABLE_CHARACTER,
         Fault::Untranslatable => ERRCODE_UNTRANSLATABLE_CHARACTER,
-        Fault::UnknownShape(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+        Fault::UnknownShape(_) | Fault::NoRecords(_) | Fault::UnexpectedMember(_) => {
+            ERRCODE_INVALID_PARAMETER_VALUE
+        }
+        Fault::SeveralValues => ERRCODE_MORE_THAN_ONE_SQL_JSON_ITEM,
         Fault::SourceError(_) => ERRCODE_DATA_EXCEPTION,
         Fault::NotAnObject(_) => ERRCODE_SQL_JSON_OBJECT_NOT_FOUND,
         Fault::Missing => ERRCODE_NOT_NULL_VIOLATION,

@@ -12,14 +12,13 @@ mod records;
 mod shape;
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
 use self::expand::Expansion;
-use self::records::Step;
-pub use self::records::{Record, Records};
-use self::shape::{Shape, found_members, refuse_error_answer, shape};
+pub use self::records::{Record, Records, Step};
+pub use self::shape::found_members;
+use self::shape::{Shape, refuse_error_answer, shape};
 use super::{Elements, Kind, Value, Watch, push};
 use crate::error::{Fault, LoadError, Place};
 
@@ -28,6 +27,8 @@ use crate::error::{Fault, LoadError, Place};
 pub enum Source {
     Imslp,
     OpenOpus,
+    /// A mapping says where its values are.
+    Mapping,
 }
 
 impl Source {
@@ -35,6 +36,7 @@ impl Source {
         match self {
             Source::Imslp => "IMSLP",
             Source::OpenOpus => "Open Opus",
+            Source::Mapping => "mapping",
         }
     }
 }
@@ -70,34 +72,61 @@ pub struct Found<'a, V> {
 impl<'a, V: Value<'a>> Found<'a, V> {
     /// Records all of which stand in the document itself.
     fn new(source: Source) -> Self {
-        let holder = Holder { base: "$".into(), composer: None, dump: false, document: None };
-        Found { source, holders: vec![holder], keys: vec![] }
+        Found { source, ..Found::of_mapping("$".into()) }
+    }
+
+    /// Records where a mapping says, all of which are held by what is at this path.
+    pub fn of_mapping(base: String) -> Self {
+        let holder = Holder { base, composer: None, dump: false, document: None };
+        Found { holders: vec![holder], ..Found::of_nothing() }
+    }
+
+    /// The same without a holder yet: see [`Found::hold`].
+    pub fn of_nothing() -> Self {
+        Found { source: Source::Mapping, holders: vec![], keys: vec![] }
+    }
+
+    /// Adds what holds records: its path, and which of several documents it is in. Its place in `holders`.
+    pub fn hold(
+        &mut self,
+        base: String,
+        document: Option<u32>,
+        watch: &Watch,
+    ) -> Result<u32, Fault> {
+        watch.take(size_of::<Holder<V>>() + base.len())?;
+        push(&mut self.holders, Holder { base, composer: None, dump: false, document })?;
+        Ok(self.holders.len() as u32 - 1)
     }
 
     /// The SQL/JSON path of a place in a record, and the document that it is in, if there are several.
     pub fn path(&self, record: &Record<V>, place: Place) -> String {
-        let Some(holder) = self.holders.get(record.holder as usize) else { return "$".into() };
-        let (mut path, field) = match (place, &holder.composer) {
-            (Place::Composer(field), Some((_, base))) => (base.clone(), field),
-            (Place::Composer(field) | Place::Field(field), _) => {
-                let mut path = holder.base.clone();
-                match record.step {
-                    Step::Whole => {}
-                    Step::Element(index) => {
-                        let _ = write!(path, "[{index}]");
-                    }
-                    Step::Member(index) => path += &member(&self.keys[index as usize]),
-                }
-                (path, field)
+        let (Place::Composer(field) | Place::Field(field)) = place;
+        let within = if field.is_empty() { String::new() } else { format!(".{field}") };
+        let holder = self.holders.get(record.holder as usize);
+        match (place, holder) {
+            (Place::Composer(_), Some(Holder { composer: Some((_, base)), document, .. })) => {
+                in_document(format!("{base}{within}"), *document)
             }
+            _ => self.path_within(record, &within),
+        }
+    }
+
+    /// The same for a place that a path from the record leads to, without its `$`: as in `.a[0]`.
+    pub fn path_within(&self, record: &Record<V>, within: &str) -> String {
+        let Some(holder) = self.holders.get(record.holder as usize) else { return "$".into() };
+        let step = match record.step {
+            Step::Whole => String::new(),
+            Step::Element(index) => format!("[{index}]"),
+            Step::Member(index) => member(&self.keys[index as usize]),
         };
-        if !field.is_empty() {
-            let _ = write!(path, ".{field}");
-        }
-        if let Some(document) = holder.document {
-            let _ = write!(path, " of document {document}");
-        }
-        path
+        in_document(format!("{}{step}{within}", holder.base), holder.document)
+    }
+}
+
+fn in_document(path: String, document: Option<u32>) -> String {
+    match document {
+        Some(document) => format!("{path} of document {document}"),
+        None => path,
     }
 }
 
@@ -127,7 +156,8 @@ pub fn find_in_array<'a, V: Value<'a> + 'a>(
     listed(elements, resource, watch).map_err(LoadError::document)
 }
 
-type Search<'a, V> = (Found<'a, V>, Records<'a, V>);
+/// What holds the records of a document, and the records.
+pub type Search<'a, V> = (Found<'a, V>, Records<'a, V>);
 
 fn find_in<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,

@@ -192,8 +192,10 @@ fn prepare_text<'a, R: Loadable<'a>>(
 
 /// Whether the syntax of the whole document decides what is wrong: it comes before shapes.
 fn may_be_malformed(error: &LoadError) -> bool {
-    let shape =
-        matches!(error.fault, Fault::Malformed(_) | Fault::UnknownShape(_) | Fault::SourceError(_));
+    let shape = matches!(
+        error.fault,
+        Fault::Malformed(_) | Fault::UnknownShape(_) | Fault::NoRecords(_) | Fault::SourceError(_)
+    );
     error.ordinal.is_none() && shape
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::shape::{Shape, found_members, get, refuse_error_answer, shape};
-use super::{Found, Holder, Record, Records, Resource, Search, Source, Step, member, unknown};
+use super::{Found, Record, Records, Resource, Search, Source, Step, member, unknown};
 use crate::document::{Image, Kind, Value, Watch, push, with_room};
 use crate::error::Fault;
 
@@ -90,10 +90,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
     }
 
     fn holder(&mut self, base: String) -> Result<u32, Fault> {
-        let (dump, document) = (false, self.document);
-        self.watch.take(size_of::<Holder<V>>() + base.len())?;
-        push(&mut self.found.holders, Holder { base, composer: None, dump, document })?;
-        Ok(self.found.holders.len() as u32 - 1)
+        self.found.hold(base, self.document, self.watch)
     }
 
     fn record(&mut self, value: V, step: Step, holder: u32) -> Result<(), Fault> {
