@@ -4,15 +4,15 @@ use pgrx::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::load::load_source;
+use crate::load::{load_records, load_source};
 use crate::options::Options;
-use crate::pg::argument::{JsonbArgument, TextArgument};
+use crate::pg::argument::{JsonbArgument, RelationArgument, TextArgument};
 use crate::pg::caller::Statement;
 use crate::pg::{encoding, error, relation, spi, transaction};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
-use crate::report::{Failure, LoadReport};
+use crate::report::{BadArgument, Failure, LoadReport};
 use crate::sessions::recovery;
 use crate::target;
 
@@ -64,6 +64,47 @@ fn load_works_text(
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
     with_text(document, |document| load_source::<Work>(document, &options))
+}
+
+#[pg_extern(name = "load_records")]
+fn load_records_jsonb(
+    target: Option<RelationArgument>,
+    data: Option<JsonbArgument>,
+    mapping: default!(Option<JsonbArgument>, "NULL"),
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let (target, mapping) = target_and_mapping(target, mapping)?;
+    with_jsonb(data, |document| load_records(target, document, mapping.as_deref(), &options))
+}
+
+#[pg_extern(name = "load_records")]
+fn load_records_text(
+    target: Option<RelationArgument>,
+    document: Option<TextArgument>,
+    mapping: default!(Option<JsonbArgument>, "NULL"),
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let (target, mapping) = target_and_mapping(target, mapping)?;
+    with_text(document, |document| load_records(target, document, mapping.as_deref(), &options))
+}
+
+fn target_and_mapping(
+    target: Option<RelationArgument>,
+    mapping: Option<JsonbArgument>,
+) -> Result<(pg_sys::Oid, Option<String>), Failure> {
+    let target = target.ok_or_else(|| Failure::argument("target", BadArgument::Null))?;
+    let text = |mapping: JsonbArgument| {
+        String::from_utf8_lossy(&encoding::to_utf8(&mapping.to_text())).into_owned()
+    };
+    Ok((target.oid(), mapping.map(text)))
 }
 
 /// NULL in, NULL out. Outside UTF-8 the server writes the document out, and the text is converted and read.

@@ -45,12 +45,14 @@ pub struct RecordFault {
 }
 
 /// Where in a record a fault is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In this field of the record, a path from the record; empty for the record as a whole.
     Field(&'static str),
     /// In this field of the composer that the record belongs to.
     Composer(&'static str),
+    /// At the end of this path from the record, such as `.a[0]`.
+    Path(Box<str>),
 }
 
 /// A mistake in a text that should be JSON.

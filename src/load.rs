@@ -9,7 +9,9 @@ mod outcome;
 mod own_session;
 mod parallel;
 mod quick;
+mod records;
 
+use std::marker::PhantomData;
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use self::decode::{Prepare, decode};
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
+pub use self::records::load_records;
 use crate::document::Watch;
 use crate::document::find::Resource;
 use crate::options::{OnConflict, Options};
@@ -26,12 +29,13 @@ use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{error, log, relation, spi};
-use crate::prepare::{Document, Loadable, prepare};
+use crate::prepare::{self, Document, Loadable, Prepared, prepare};
 use crate::record::Table;
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
+use crate::write::convert::Unconverted;
 
 /// What a load is of.
 pub struct Job {
@@ -40,6 +44,8 @@ pub struct Job {
     /// The name of the table, as `last_load()` and `rejected_records` have it.
     pub kind: String,
     pub function: &'static str,
+    /// Records of which the server can make no row.
+    pub unconverted: Vec<Unconverted>,
 }
 
 /// Loads a source's document into the table of its rows; the number of rows written.
@@ -87,18 +93,19 @@ fn source<'a, R: Loadable<'a>>(
     let on_conflict = if schema.is_some() { OnConflict::Error } else { options.on_conflict };
     let target = target::find(&Table::of::<R>(), on_conflict)?;
     let table = target.table.clone();
-    let order = (&table, options.on_conflict.repeated());
+    let repeated = options.on_conflict.repeated();
+    let reader = prepare::Source::<R> { table: &table, repeated, row: PhantomData };
     let load = Load {
         spi,
         options,
-        job: Job { resource: Some(R::RESOURCE), kind: kind.into(), function },
+        job: Job { resource: Some(R::RESOURCE), kind: kind.into(), function, unconverted: vec![] },
         start,
         wish,
         on_conflict,
         makes_tables: schema.is_some(),
     };
-    let prepare = |document, mode, watch: &Watch| prepare::<R>(document, mode, order, watch);
-    let report = load.load(target, document, &prepare)?;
+    let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
+    let report = load.load(target, document, &prepare, |_, _, _| Ok(()))?;
     if let Some(schema) = schema {
         announce(&schema);
     }
@@ -118,19 +125,23 @@ struct Load<'l> {
 }
 
 impl Load<'_> {
+    /// `complete` does what the server has to do for the rows before they are written.
     fn load<'a>(
-        self,
-        target: Target,
+        mut self,
+        mut target: Target,
         document: Document<'a>,
         prepare: &Prepare<'_, 'a>,
+        complete: impl FnOnce(&mut Job, &mut Target, &mut Prepared<'a>) -> Result<(), Failure>,
     ) -> Result<LoadReport, Failure> {
-        let Load { spi, options, ref job, start, .. } = self;
+        let Load { spi, options, start, .. } = self;
         let load_id = Uuid::new_v4();
         fault::point("located", fault::LEADER);
         let mut progress = Progress::start(target.oid, document.size() as u64);
         let _reserve = Reserve::hold(document.size())?;
 
-        let (prepared, decode_threads) = decode(prepare, document, options, &mut progress)?;
+        let (mut prepared, decode_threads) = decode(prepare, document, options, &mut progress)?;
+        complete(&mut self.job, &mut target, &mut prepared)?;
+        let job = &self.job;
         let decode_ms = milliseconds(start);
         progress.bytes(document.size() as u64);
 

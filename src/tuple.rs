@@ -76,10 +76,7 @@ impl Former {
         if encodable {
             self.append(tuples);
         }
-        self.data.clear();
-        self.data.shrink_to(LONG);
-        self.present.clear();
-        self.encodable = true;
+        self.clear();
         encodable
     }
 
@@ -113,6 +110,18 @@ impl Former {
             self.align(alignment);
             self.data.extend_from_slice(&bytes);
         }
+    }
+
+    pub fn null(&mut self) {
+        self.present.push(false);
+    }
+
+    /// Forgets the columns put since the last tuple.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.data.shrink_to(LONG);
+        self.present.clear();
+        self.encodable = true;
     }
 
     /// A value as [`values`] gives it.
@@ -259,6 +268,14 @@ fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
     let length = tuples.len() - start - new_data_at;
     tuples.resize(start + new_data_at + length.next_multiple_of(4), 0);
     tuples.extend_from_slice(&value.to_ne_bytes());
+}
+
+/// The tuple without its last column, an integer that [`with_int4`] or the server has put there.
+pub fn without_int4(tuple: &[u8]) -> Vec<u8> {
+    let mut bytes = tuple[..tuple.len() - size_of::<i32>()].to_vec();
+    let word = u16::from_ne_bytes([tuple[INFOMASK2_AT], tuple[INFOMASK2_AT + 1]]);
+    bytes[INFOMASK2_AT..INFOMASK_AT].copy_from_slice(&(word - 1).to_ne_bytes());
+    bytes
 }
 
 /// Forms a few tuples.

@@ -1,9 +1,10 @@
 //! PURE. Records → rows, on as many threads as the current rayon pool has, or on the caller's alone.
 //!
 //! Rows are formed as tuples while they are still in the processor's caches. Whatever order the threads work in, the
-//! faults come out in the document's ([`faults`]).
+//! faults come out in the document's ([`faults`]). Records of a mapping: [`mapped`].
 
 mod faults;
+pub mod mapped;
 
 use std::sync::{Mutex, PoisonError};
 

@@ -100,7 +100,10 @@ impl<'a, V: Value<'a>> Found<'a, V> {
 
     /// The SQL/JSON path of a place in a record, and the document that it is in, if there are several.
     pub fn path(&self, record: &Record<V>, place: Place) -> String {
-        let (Place::Composer(field) | Place::Field(field)) = place;
+        let field = match &place {
+            Place::Composer(field) | Place::Field(field) => *field,
+            Place::Path(path) => return self.path_within(record, path),
+        };
         let within = if field.is_empty() { String::new() } else { format!(".{field}") };
         let holder = self.holders.get(record.holder as usize);
         match (place, holder) {

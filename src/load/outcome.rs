@@ -104,6 +104,7 @@ pub fn rejects_of<'p>(
 ) -> Result<Rejects<'p>, Failure> {
     let mut rejects = Rejects::new(job.function, &*prepared.places, options);
     rejects.decoded(&prepared.faults)?;
+    job.unconverted.iter().try_for_each(|refused| rejects.unconverted(refused))?;
     Ok(rejects)
 }
 

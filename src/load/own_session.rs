@@ -97,6 +97,12 @@ impl Writing<'_, '_> {
             let more = stage.write(job.resource, target, on_conflict, &next, None)?;
             outcome.counts = outcome.counts + more.counts;
         }
+        for rows_of_turn in &prepared.order.later {
+            let matters = |row: &&RowRef| stage.rejects.matters(row.ordinal);
+            let turn = rows.sorted(rows_of_turn.iter().filter(matters).copied().collect());
+            let more = stage.write(job.resource, target, on_conflict, &turn, None)?;
+            outcome.counts = outcome.counts + more.counts;
+        }
         fault::point("written", fault::LEADER);
         let mut rejects = stage.rejects;
         rejects.raise()?;

@@ -44,6 +44,9 @@ pub fn write(
     if ready < wish.fewest_rows {
         return fell_back(eligible::too_few(ready, &wish), None);
     }
+    if !prepared.order.later.is_empty() {
+        return fell_back("several records have one key, and add to one another".into(), None);
+    }
     recovery::resolve(spi);
     // One at a time: two of them would wait for each other where the server cannot see it.
     if !try_lock_catalogue(target, options) {

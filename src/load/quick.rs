@@ -6,6 +6,7 @@
 //! written, and the load goes the long way, which says what is wrong and with which record.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::time::Instant;
 
 use pgrx::pg_sys;
@@ -24,7 +25,7 @@ use crate::pg::progress::Progress;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{self, Spi};
 use crate::pg::subtransaction;
-use crate::prepare::{Document, Loadable, Prepared, prepare};
+use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
 use crate::record::{Absent, Table, positional};
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible;
@@ -146,8 +147,9 @@ fn load_with<'a, R: Loadable<'a>>(
     start: Instant,
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
-    let order = (table, options.on_conflict.repeated());
-    let prepare = |document, mode, watch: &Watch| prepare::<R>(document, mode, order, watch);
+    let repeated = options.on_conflict.repeated();
+    let reader = Source::<R> { table, repeated, row: PhantomData };
+    let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
     let Ok((prepared, decode_threads)) = decode(&prepare, document, options, progress) else {
         return Ok(None);
     };

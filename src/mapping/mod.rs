@@ -68,10 +68,10 @@ pub enum Others {
 /// The fields that a record has after the transforms of its source.
 pub fn fields_of(resource: Resource) -> impl Iterator<Item = &'static str> + Clone {
     let columns: &'static [Column] = match resource {
-        Resource::Composers => Composer::TABLE.columns,
-        Resource::Works => Work::TABLE.columns,
+        Resource::Composers => Composer::COLUMNS,
+        Resource::Works => Work::COLUMNS,
     };
-    columns.iter().map(|column| column.name)
+    columns.iter().map(Column::name_text)
 }
 
 #[cfg(test)]

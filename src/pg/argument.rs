@@ -79,11 +79,65 @@ document_argument!(
     "text"
 );
 
+/// A `regclass` argument.
+#[derive(Clone, Copy)]
+pub struct RelationArgument(pg_sys::Oid);
+
+impl RelationArgument {
+    pub fn oid(self) -> pg_sys::Oid {
+        self.0
+    }
+}
+
+// SAFETY: the argument's SQL type is regclass, which is passed as an OID.
+unsafe impl<'fcx> ArgAbi<'fcx> for RelationArgument {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller has checked that the argument is not null.
+        let oid = unsafe { arg.unbox_arg_using_from_datum::<pg_sys::Oid>() };
+        RelationArgument(oid.unwrap_or(pg_sys::InvalidOid))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: a null argument gives None.
+        let oid = unsafe { arg.unbox_arg_using_from_datum::<pg_sys::Oid>() };
+        oid.map(RelationArgument).into()
+    }
+}
+
+// SAFETY: describes the type that the implementation above takes.
+unsafe impl SqlTranslatable for RelationArgument {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(RelationArgument);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> =
+        Ok(SqlMappingRef::literal("regclass"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("regclass")));
+}
+
 impl TextArgument {
     /// The document where it has to be fetched, to be read while it is.
     pub fn arriving<'call>(self) -> Option<Toasted<'call>> {
         // SAFETY: as in `Varlena::bytes`.
         unsafe { Toasted::of(self.0.0) }
+    }
+}
+
+/// A container of a jsonb as JSON text in the database's encoding, made by the server. It has no varlena header.
+pub fn print(container: &[u8]) -> Vec<u8> {
+    let size = container.len() + pg_sys::VARHDRSZ;
+    // SAFETY: the copy has room for the header and the bytes; jsonb_out takes it and returns a C string.
+    unsafe {
+        let copy: *mut pg_sys::varlena = pg_sys::palloc(size).cast();
+        pgrx::set_varsize_4b(copy, size as i32);
+        let bytes = copy.cast::<u8>().add(pg_sys::VARHDRSZ);
+        std::ptr::copy_nonoverlapping(container.as_ptr(), bytes, container.len());
+        let datum = pg_sys::Datum::from(copy);
+        let text = pgrx::direct_function_call_as_datum(pg_sys::jsonb_out, &[Some(datum)]);
+        let text = text.unwrap_or_else(pg_sys::Datum::null).cast_mut_ptr();
+        let copied = std::ffi::CStr::from_ptr(text).to_bytes().to_vec();
+        pg_sys::pfree(text.cast());
+        pg_sys::pfree(copy.cast());
+        copied
     }
 }
 

@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString, c_void};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::encoding;
+
 /// What a load needs of a table while it runs.
 #[derive(Clone, Copy)]
 pub enum Lock {
@@ -122,6 +124,32 @@ pub fn qualified_name(table: pg_sys::Oid) -> Option<Vec<u8>> {
         let quoted = pg_sys::quote_qualified_identifier(schema, name);
         Some(CStr::from_ptr(quoted).to_bytes().to_vec())
     }
+}
+
+/// A relation's name for a message, as UTF-8 and without its schema; none where there is nothing of that OID.
+pub fn display_name(table: pg_sys::Oid) -> Option<String> {
+    // SAFETY: gives a copy, or a null pointer.
+    unsafe {
+        let name = pg_sys::get_rel_name(table);
+        (!name.is_null()).then(|| encoding::of_message(CStr::from_ptr(name).to_bytes()))
+    }
+}
+
+/// The type of a table's rows.
+pub fn row_type(table: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: looks at the system cache.
+    unsafe { pg_sys::get_rel_type_id(table) }
+}
+
+/// Locks a table as INSERT does, by its OID; whether the current user may insert into any of its columns. Who may not
+/// takes no lock.
+pub fn lock_for_insert(table: pg_sys::Oid) -> bool {
+    if !may_insert(table) {
+        return false;
+    }
+    // SAFETY: a table that is gone is locked for nothing; whoever opens it then finds nothing.
+    unsafe { pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
+    may_insert(table)
 }
 
 /// A column's name, in the database's encoding; none where it is gone.

@@ -169,6 +169,13 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
                 name: CStr::from_ptr(attribute.attname.data.as_ptr()).to_bytes().to_vec(),
                 type_oid: attribute.atttypid.to_u32(),
                 typmod: attribute.atttypmod,
+                length: attribute.attlen,
+                alignment: match attribute.attalign as u8 {
+                    pg_sys::TYPALIGN_DOUBLE => 8,
+                    pg_sys::TYPALIGN_INT => 4,
+                    pg_sys::TYPALIGN_SHORT => 2,
+                    _ => 1,
+                },
                 dropped,
                 not_null: attribute.attnotnull,
                 generated: match attribute.attgenerated as u8 {
@@ -315,6 +322,7 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
         IndexFacts {
             oid: oid.to_u32(),
             unique: (*form).indisunique,
+            primary: (*form).indisprimary,
             immediate: (*form).indimmediate,
             valid: (*form).indisvalid,
             ready: (*form).indisready,

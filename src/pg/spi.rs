@@ -29,25 +29,39 @@ pub struct Plan<'spi> {
     kept: bool,
     /// A table that the statement must be about.
     relation: Option<pg_sys::Oid>,
+    /// The value of $1, if the statement has one.
+    parameter: Option<pg_sys::Datum>,
     _spi: &'spi Spi,
 }
 
 impl Spi {
     /// `sql` is in the database's encoding: names in it may have any of its characters.
     pub fn prepare(&self, sql: &(impl AsRef<[u8]> + ?Sized)) -> Plan<'_> {
-        let source = c_string(sql.as_ref());
-        // SAFETY: the source outlives the call, which copies it; there are no parameters.
-        let plan = unsafe { pg_sys::SPI_prepare(source.as_ptr(), 0, ptr::null_mut()) };
+        self.prepare_of(sql.as_ref(), &mut [])
+    }
+
+    /// The same with one parameter, a row of this type that has null in all its columns.
+    pub fn prepare_with_empty_row(&self, sql: &[u8], row_type: pg_sys::Oid) -> Plan<'_> {
+        let mut plan = self.prepare_of(sql, &mut [row_type]);
+        plan.parameter = Some(empty_row(row_type));
+        plan
+    }
+
+    fn prepare_of(&self, sql: &[u8], types: &mut [pg_sys::Oid]) -> Plan<'_> {
+        let source = c_string(sql);
+        let (count, types) = (types.len() as i32, types.as_mut_ptr());
+        // SAFETY: source and types outlive the call, which copies them.
+        let plan = unsafe { pg_sys::SPI_prepare(source.as_ptr(), count, types) };
         if plan.is_null() {
             // SAFETY: reads a variable that SPI_prepare has set.
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
-        Plan { plan, kept: false, relation: None, _spi: self }
+        Plan { plan, kept: false, relation: None, parameter: None, _spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
     pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
-        Plan { plan, kept: true, relation: Some(relation), _spi: self }
+        Plan { plan, kept: true, relation: Some(relation), parameter: None, _spi: self }
     }
 
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
@@ -147,9 +161,11 @@ impl Plan<'_> {
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
         self.check_relation();
-        // SAFETY: the plan is alive as long as the connection; it has no parameters.
+        let mut values = self.parameter;
+        let values = values.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+        // SAFETY: the plan is alive as long as the connection; its parameter, if it has one, is there and not null.
         let processed = unsafe {
-            let code = pg_sys::SPI_execute_plan(self.plan, ptr::null_mut(), ptr::null(), false, 0);
+            let code = pg_sys::SPI_execute_plan(self.plan, values, ptr::null(), false, 0);
             check(code, "SPI_execute_plan");
             pg_sys::SPI_processed
         };
@@ -203,6 +219,20 @@ unsafe fn is_insert_into(statement: *mut pg_sys::PlannedStmt, table: pg_sys::Oid
     }
 }
 
+/// A row of a composite type that has null in all its columns, in the current memory context. No domain has looked at
+/// the nulls.
+fn empty_row(row_type: pg_sys::Oid) -> pg_sys::Datum {
+    // SAFETY: the descriptor is released behind its use; the arrays have as many items as it has columns.
+    unsafe {
+        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(row_type, -1);
+        let count = (*descriptor).natts as usize;
+        let mut values = vec![pg_sys::Datum::null(); count];
+        let mut nulls = vec![true; count];
+        let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+        pg_sys::heap_copy_tuple_as_datum(tuple, descriptor)
+    }
+}
+
 /// One row of a result.
 pub struct Row {
     tuple: pg_sys::HeapTuple,
@@ -210,6 +240,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// The whole row, as a tuple of the result's columns.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the tuple belongs to a live result.
+        unsafe {
+            let tuple = &*self.tuple;
+            std::slice::from_raw_parts(tuple.t_data.cast(), tuple.t_len as usize)
+        }
+    }
+
     /// The value of a column, counted from 1, or none where it is null.
     ///
     /// `T` must be the Rust counterpart of the column's type; it owns what it holds.

@@ -1,15 +1,22 @@
 //! PURE. From a document to rows ready to be written: steps 1 to 3 of a load, all that needs no server.
+//!
+//! A [`Reader`] knows where the records are and what they become: [`Source`] of IMSLP and Open Opus, [`mapped`] of a
+//! mapping.
+
+pub mod mapped;
+
+use std::marker::PhantomData;
 
 use crate::decode::{self, Decoded, Kept, Mode};
-use crate::document::find::{Found, Records, Resource, find, find_in_array};
+use crate::document::find::{Found, Records, Resource, Search, find, find_in_array};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
-use crate::document::{Arrival, Image, Value, Watch};
+use crate::document::{Arrival, Elements, Image, Value, Watch};
 use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::composer::Composer;
 use crate::record::work::Work;
-use crate::record::{Row, Table};
+use crate::record::{Absent, Row, Table};
 use crate::rows::Rows;
 use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
 
@@ -75,6 +82,8 @@ impl<'a> Loadable<'a> for Work<'a> {
 /// Where the records of a document are, for those who speak of them.
 pub trait Places: Send {
     fn path(&self, ordinal: u32) -> String;
+    /// Of the value at a path from the record, such as `.a[0]`.
+    fn path_to(&self, ordinal: u32, within: &str) -> String;
     /// A fault with the path that it has in the document.
     fn told(&self, fault: RecordFault) -> LoadError;
     fn image(&self, ordinal: u32) -> Option<Image<'_>>;
@@ -82,6 +91,22 @@ pub trait Places: Send {
     fn excerpt(&self, ordinal: u32) -> Option<String>;
     /// The composer that a work names.
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
+    /// The values of a record of a mapping, as JSON; `print` writes a container of a jsonb.
+    fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Option<Values>;
+}
+
+/// What a record has for the columns of a table.
+pub struct Values {
+    pub absent: Absent,
+    pub members: Vec<Member>,
+}
+
+pub struct Member {
+    /// Of the column, among those that are written.
+    pub place: usize,
+    /// Where the value is in the record, as in `.a[0]`.
+    pub path: String,
+    pub json: String,
 }
 
 /// The records of a document, and what they stand in.
@@ -104,6 +129,10 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
         self.path_of(ordinal, Place::Field(""))
     }
 
+    fn path_to(&self, ordinal: u32, within: &str) -> String {
+        self.path_of(ordinal, Place::Path(within.into()))
+    }
+
     fn told(&self, fault: RecordFault) -> LoadError {
         let path = self.path_of(fault.ordinal, fault.place);
         LoadError { ordinal: Some(fault.ordinal), path, fault: fault.fault.located(self.text) }
@@ -121,6 +150,10 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
         let record = self.records.get(ordinal)?;
         decode::composer_of(&self.found, record)
     }
+
+    fn values(&self, _: u32, _: &dyn Fn(&[u8]) -> String) -> Option<Values> {
+        None
+    }
 }
 
 /// A document's rows, ready to be written.
@@ -133,59 +166,143 @@ pub struct Prepared<'a> {
     /// By ordinal.
     pub faults: Vec<RecordFault>,
     pub places: Box<dyn Places + 'a>,
+    /// By ordinal: records of which the server is to make rows. Until it has, rows are in no order.
+    pub deferred: Vec<u32>,
 }
 
-/// How rows are ordered: those of which table, and which of several with one key is written.
-pub type Ordering<'t> = (&'t Table, Repeated);
+/// How the records of a document are found, and what becomes of them.
+pub trait Reader<'a>: Sync {
+    /// Whether the records of a document that is an array are its elements.
+    fn takes_elements(&self) -> bool;
 
-pub fn prepare<'a, R: Loadable<'a>>(
+    fn find_in_array<V: Value<'a> + 'a>(
+        &self,
+        elements: Elements<'a, V>,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError>;
+
+    fn find<V: Value<'a> + 'a>(
+        &self,
+        documents: Vec<V>,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError>;
+
+    /// Makes rows of the records; `text` is the whole document, if it is one.
+    fn prepare<V: Value<'a> + 'a>(
+        &self,
+        search: Search<'a, V>,
+        text: &dyn Fn() -> &'a [u8],
+        mode: Mode,
+        watch: &Watch,
+    ) -> Result<Prepared<'a>, LoadError>;
+}
+
+/// A source's records, for the table of its rows.
+pub struct Source<'t, R> {
+    pub table: &'t Table,
+    pub repeated: Repeated,
+    pub row: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
+    fn takes_elements(&self) -> bool {
+        true
+    }
+
+    fn find_in_array<V: Value<'a> + 'a>(
+        &self,
+        elements: Elements<'a, V>,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError> {
+        find_in_array(elements, R::RESOURCE, watch)
+    }
+
+    fn find<V: Value<'a> + 'a>(
+        &self,
+        documents: Vec<V>,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError> {
+        find(documents, R::RESOURCE, watch)
+    }
+
+    fn prepare<V: Value<'a> + 'a>(
+        &self,
+        (found, records): Search<'a, V>,
+        text: &dyn Fn() -> &'a [u8],
+        mode: Mode,
+        watch: &Watch,
+    ) -> Result<Prepared<'a>, LoadError> {
+        let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
+        let order = order(&rows, self.table, self.repeated, mode, watch)?;
+        let (source, received) = (found.source.name(), records.count);
+        let places = Box::new(Known { found, records, text: text() });
+        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![] })
+    }
+}
+
+fn order(
+    rows: &Rows<'_>,
+    table: &Table,
+    repeated: Repeated,
+    mode: Mode,
+    watch: &Watch,
+) -> Result<Order, LoadError> {
+    let order = watch.take(rows.len() * BYTES_A_ROW);
+    let order = order.and_then(|()| rows.order(table, repeated, mode.parallel));
+    let order = order.map_err(LoadError::document)?;
+    watch.check().map_err(LoadError::document)?;
+    Ok(order)
+}
+
+pub fn prepare<'a>(
+    reader: &impl Reader<'a>,
     document: Document<'a>,
     mode: Mode,
-    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     match document {
-        Document::Text(bytes) => prepare_text::<R>(bytes, mode, order, watch),
+        Document::Text(bytes) => prepare_text(reader, bytes, mode, watch),
         Document::Arriving(arrival) => {
+            let all = || arrival.wait(arrival.size()).map_err(LoadError::document);
+            if !reader.takes_elements() {
+                return prepare_text(reader, all()?, mode, watch);
+            }
             let elements = match Arriving::array(arrival) {
                 Ok(Some(elements)) => elements,
                 // The whole text says better what it is.
                 Ok(None) | Err(Fault::Malformed(_)) => {
-                    let all = arrival.wait(arrival.size()).map_err(LoadError::document)?;
-                    return prepare_text::<R>(all, mode, order, watch);
+                    return prepare_text(reader, all()?, mode, watch);
                 }
                 Err(fault) => return Err(LoadError::document(fault)),
             };
             let whole = || arrival.wait(arrival.size()).unwrap_or_default();
-            let found = find_in_array(Box::new(elements), R::RESOURCE, watch);
-            let prepared =
-                found.and_then(|found| prepare_found::<_, R>(found, &whole, mode, order, watch));
+            let found = reader.find_in_array(Box::new(elements), watch);
+            let prepared = found.and_then(|found| reader.prepare(found, &whole, mode, watch));
             match prepared {
                 Err(error) if may_be_malformed(&error) => {
-                    again::<R>(whole(), error, mode, order, watch)
+                    again(reader, whole(), error, mode, watch)
                 }
                 prepared => prepared,
             }
         }
         Document::Jsonb(bytes) => {
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
-            let found = find(vec![document], R::RESOURCE, watch)?;
-            prepare_found::<_, R>(found, &|| &[], mode, order, watch)
+            reader.prepare(reader.find(vec![document], watch)?, &|| &[], mode, watch)
         }
     }
 }
 
-fn prepare_text<'a, R: Loadable<'a>>(
+fn prepare_text<'a>(
+    reader: &impl Reader<'a>,
     bytes: &'a [u8],
     mode: Mode,
-    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
     let documents = documents.map_err(LoadError::document);
-    let found = documents.and_then(|documents| find(documents, R::RESOURCE, watch));
-    match found.and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, order, watch)) {
-        Err(error) if may_be_malformed(&error) => again::<R>(bytes, error, mode, order, watch),
+    let found = documents.and_then(|documents| reader.find(documents, watch));
+    match found.and_then(|found| reader.prepare(found, &|| bytes, mode, watch)) {
+        Err(error) if may_be_malformed(&error) => again(reader, bytes, error, mode, watch),
         prepared => prepared,
     }
 }
@@ -200,11 +317,11 @@ fn may_be_malformed(error: &LoadError) -> bool {
 }
 
 /// Several documents, if that is what the text is; else its first mistake, or the error that was found before.
-fn again<'a, R: Loadable<'a>>(
+fn again<'a>(
+    reader: &impl Reader<'a>,
     bytes: &'a [u8],
     error: LoadError,
     mode: Mode,
-    order: Ordering<'_>,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let located = |fault: Fault| LoadError::document(fault.located(bytes));
@@ -213,11 +330,10 @@ fn again<'a, R: Loadable<'a>>(
         Fault::Malformed(_) => Text::several(text, watch),
         _ => None,
     };
-    let error = match several.map(|documents| find(documents, R::RESOURCE, watch)) {
+    let error = match several.map(|documents| reader.find(documents, watch)) {
         None => error,
         Some(found) => {
-            let prepared =
-                found.and_then(|found| prepare_found::<_, R>(found, &|| bytes, mode, order, watch));
+            let prepared = found.and_then(|found| reader.prepare(found, &|| bytes, mode, watch));
             match prepared {
                 Err(error) if may_be_malformed(&error) => error,
                 prepared => return prepared,
@@ -226,24 +342,6 @@ fn again<'a, R: Loadable<'a>>(
     };
     Text::mistake(text, watch).map_err(located)?;
     Err(LoadError { fault: error.fault.located(bytes), ..error })
-}
-
-fn prepare_found<'a, V: Value<'a> + 'a, R: Loadable<'a>>(
-    (found, records): (Found<'a, V>, Records<'a, V>),
-    text: &dyn Fn() -> &'a [u8],
-    mode: Mode,
-    order: Ordering<'_>,
-    watch: &Watch,
-) -> Result<Prepared<'a>, LoadError> {
-    let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
-    let (table, repeated) = order;
-    let order = watch.take(rows.len() * BYTES_A_ROW);
-    let order = order.and_then(|()| rows.order(table, repeated, mode.parallel));
-    let order = order.map_err(LoadError::document)?;
-    watch.check().map_err(LoadError::document)?;
-    let (source, received) = (found.source.name(), records.count);
-    let places = Box::new(Known { found, records, text: text() });
-    Ok(Prepared { source, received, rows, order, faults, places })
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ fn prepared<'a, R: Loadable<'a>>(
     document: Document<'a>,
 ) -> Result<(usize, Vec<LoadError>), LoadError> {
     let watch = Watch::of_document(document.size());
-    let order = (&Table::of::<R>(), Repeated::LastWins);
-    let prepared = prepare::<R>(document, mode(false), order, &watch)?;
+    let table = Table::of::<R>();
+    let reader = Source::<R> { table: &table, repeated: Repeated::LastWins, row: PhantomData };
+    let prepared = prepare(&reader, document, mode(false), &watch)?;
     let told = |fault: &RecordFault| prepared.places.told(fault.clone());
     Ok((prepared.order.write.len(), prepared.faults.iter().map(told).collect()))
 }

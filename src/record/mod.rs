@@ -159,6 +159,8 @@ pub struct Key {
     pub place: usize,
     /// The operator that says whether two values are equal, as a statement names it, in the database's encoding.
     pub equal: Cow<'static, [u8]>,
+    /// The collation by which it does, quoted and qualified, where that is not the column's own matter.
+    pub collation: Option<Vec<u8>>,
 }
 
 /// What a null of a row means for a row that is there.
@@ -181,7 +183,7 @@ impl Table {
             name: R::NAME.into(),
             noun: R::NOUN.into(),
             columns: R::COLUMNS.to_vec(),
-            key: vec![Key { place: 0, equal: Cow::Borrowed(EQUAL) }],
+            key: vec![Key { place: 0, equal: Cow::Borrowed(EQUAL), collation: None }],
             parent: parent.into_iter().collect(),
             null: Null::Unknown,
         }

@@ -3,6 +3,7 @@
 //! A row is known by its [`RowRef`]. Its parent and its key decide its order, and its key its identity. Both may be any
 //! bytes: they are kept by their lengths. A row whose key is empty has none: it is like no other.
 
+pub mod keys;
 pub mod order;
 mod slice;
 
@@ -13,7 +14,7 @@ use crate::error::{Another, Fault};
 use crate::record::{Absent, Column, Given, Table};
 use crate::tuple;
 
-pub use self::slice::Slice;
+pub use self::slice::{Forming, Slice};
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +161,16 @@ impl<'m> Rows<'m> {
         };
         let (column, there) = ids.enumerate().find(differ).map_or((0, None), |(n, ids)| (n, ids.1));
         self.another(row, table, column, there.unwrap_or_default())
+    }
+
+    /// Adds rows that were made elsewhere.
+    pub fn add(&mut self, slice: Slice<'m>) {
+        self.slices.push(slice);
+    }
+
+    /// Gives rows other keys, by their ordinals; those of which none is known have none.
+    pub fn set_keys(&mut self, keys: &HashMap<u32, u64>) -> Result<(), Fault> {
+        self.slices.iter_mut().try_for_each(|slice| slice.set_keys(keys))
     }
 
     /// A copy of some of the rows, in the order given, in the room of an earlier one.

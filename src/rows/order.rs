@@ -31,10 +31,14 @@ pub struct Duplicate {
 }
 
 /// Rows in the order of writing, each key once, their families, and those left out, by ordinal.
+#[derive(Default)]
 pub struct Order {
     pub write: Vec<RowRef>,
     pub families: Vec<Family>,
     pub duplicates: Vec<Duplicate>,
+    /// Rows whose key another row has that is written before them, and which add to what that one says: the second of
+    /// each key, the third, and so on.
+    pub later: Vec<Vec<RowRef>>,
 }
 
 /// A row, and a number that compares as the row's place does, but for rows that have it in common.
@@ -60,10 +64,18 @@ impl Rows<'_> {
     pub fn order(&self, table: &Table, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
         let mut rows = with_room(self.len())?;
         self.add_all(&mut rows);
-        let duplicates = match self.may_repeat(&rows, parallel)? {
-            true => self.take_duplicates(&mut rows, table, repeated)?,
-            false => vec![],
-        };
+        let (mut duplicates, mut later) = (vec![], vec![]);
+        if self.may_repeat(&rows, parallel)? {
+            let several = self.take_repeated(&mut rows)?;
+            for of_one_key in several.chunk_by(|a, b| self.key(*a) == self.key(*b)) {
+                let kept = match repeated == Repeated::LastWins && self.add_up(of_one_key) {
+                    true => take_turns(of_one_key, &mut later)?,
+                    false => self.decide(of_one_key, table, repeated, &mut duplicates),
+                };
+                push(&mut rows, kept)?;
+            }
+            duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
+        }
         let chunk = match parallel {
             true => rows.len().div_ceil(rayon::current_num_threads()).max(1),
             false => rows.len().max(1),
@@ -92,7 +104,7 @@ impl Rows<'_> {
         let families = Family::between(placed.len(), starts)?;
         rows.clear();
         rows.extend(placed.iter().map(|placed| placed.row));
-        Ok(Order { write: rows, families, duplicates })
+        Ok(Order { write: rows, families, duplicates, later })
     }
 
     /// Some rows in the order of writing.
@@ -142,13 +154,14 @@ impl Rows<'_> {
         Ok(hashes.windows(2).any(|pair| pair[0] == pair[1]))
     }
 
-    /// Takes all but one of the rows with one key out, and gives those taken out, by ordinal.
-    fn take_duplicates(
-        &self,
-        rows: &mut Vec<RowRef>,
-        table: &Table,
-        repeated: Repeated,
-    ) -> Result<Vec<Duplicate>, Fault> {
+    /// Whether some of the rows with one key have values for columns that others lack: then none of them says all, and
+    /// each is written in its turn.
+    fn add_up(&self, of_one_key: &[RowRef]) -> bool {
+        of_one_key.windows(2).any(|pair| self.absent(pair[0]) != self.absent(pair[1]))
+    }
+
+    /// Takes the rows out whose key others have too, and gives them by key and ordinal.
+    fn take_repeated(&self, rows: &mut Vec<RowRef>) -> Result<Vec<RowRef>, Fault> {
         let mut repeats: HashMap<&[u8], bool, RandomState> = HashMap::default();
         repeats.try_reserve(rows.len()).map_err(|_| Fault::OutOfMemory)?;
         for row in rows.iter().filter(|row| !self.key(**row).is_empty()) {
@@ -159,12 +172,7 @@ impl Rows<'_> {
         several.extend(rows.iter().copied().filter(is_one_of_several));
         rows.retain(|row| !is_one_of_several(row));
         several.sort_unstable_by_key(|row| (self.key(*row), row.ordinal));
-        let mut duplicates = with_room(several.len())?;
-        for of_one_key in several.chunk_by(|a, b| self.key(*a) == self.key(*b)) {
-            push(rows, self.decide(of_one_key, table, repeated, &mut duplicates))?;
-        }
-        duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
-        Ok(duplicates)
+        Ok(several)
     }
 
     /// Which of the rows with one key, in the document's order, is written: the first or the last of those that are
@@ -224,6 +232,17 @@ impl Rows<'_> {
         duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
         next
     }
+}
+
+/// The first of the rows with one key; the others come later, one after the other.
+fn take_turns(of_one_key: &[RowRef], later: &mut Vec<Vec<RowRef>>) -> Result<RowRef, Fault> {
+    for (turn, row) in of_one_key[1..].iter().enumerate() {
+        if later.len() == turn {
+            push(later, vec![])?;
+        }
+        push(&mut later[turn], *row)?;
+    }
+    Ok(of_one_key[0])
 }
 
 /// The parents of some rows: for each row the number of its parent, and the parents by number.

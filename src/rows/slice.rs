@@ -1,6 +1,7 @@
 //! PURE. Some rows of a document, formed together on one thread, or sent in one message.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +78,6 @@ impl Forming {
             slice.unencodable.push(ordinal);
             return Ok(());
         }
-        // More than 4 GB in one slice is more than any server takes.
-        let end = |length: usize| u32::try_from(length).map_err(|_| Fault::OutOfMemory);
         let parent = keys(&tuples[tuple_start..], all_keys)?;
         let row = SliceRow {
             ordinal,
@@ -100,6 +99,11 @@ impl Forming {
         }
         slice
     }
+}
+
+/// Where something ends in a slice. More than 4 GB in one is more than any server takes.
+fn end(length: usize) -> Result<u32, Fault> {
+    u32::try_from(length).map_err(|_| Fault::OutOfMemory)
 }
 
 /// Appends a row's parent and key; the length of the parent.
@@ -127,6 +131,24 @@ impl Slice<'static> {
             forming.finish(ordinal, Absent::default(), keys)?;
         }
         Ok(forming.into_slice())
+    }
+
+    /// Adds a row that was formed elsewhere.
+    pub fn push(
+        &mut self,
+        tuple: &[u8],
+        ordinal: u32,
+        absent: &Absent,
+        keys: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<usize, Fault>,
+    ) -> Result<(), Fault> {
+        let (tuples, all_keys) = (self.tuples.to_mut(), self.keys.to_mut());
+        tuples.try_reserve(tuple.len()).map_err(|_| Fault::OutOfMemory)?;
+        tuples.extend_from_slice(tuple);
+        let keys_start = all_keys.len();
+        let parent = keys(tuple, all_keys)?;
+        let (tuple_end, key_end) = (end(tuples.len())?, end(all_keys.len())?);
+        let parent_end = end(keys_start + parent)?;
+        self.add(SliceRow { ordinal, tuple_end, parent_end, key_end, absent: 0 }, absent)
     }
 
     /// The memory that the rows take.
@@ -177,6 +199,22 @@ impl Slice<'static> {
 }
 
 impl Slice<'_> {
+    /// See [`super::Rows::set_keys`].
+    pub fn set_keys(&mut self, keys: &HashMap<u32, u64>) -> Result<(), Fault> {
+        let mut new = with_room(self.keys.len() + self.rows.len() * size_of::<u64>())?;
+        let mut rows: Vec<SliceRow> = with_room(self.rows.len())?;
+        for (place, row) in (0..).zip(&self.rows) {
+            new.extend_from_slice(self.parent(place));
+            let parent_end = end(new.len())?;
+            if let Some(key) = keys.get(&row.ordinal) {
+                new.extend_from_slice(&key.to_be_bytes());
+            }
+            rows.push(SliceRow { parent_end, key_end: end(new.len())?, ..row.clone() });
+        }
+        (self.keys, self.rows) = (new.into(), rows);
+        Ok(())
+    }
+
     pub fn len(&self) -> usize {
         self.rows.len()
     }

@@ -55,6 +55,9 @@ pub struct ColumnFacts {
     /// `pg_type.oid`; 0 where the column was dropped.
     pub type_oid: u32,
     pub typmod: i32,
+    /// `attlen` and `attalign`, the second in bytes.
+    pub length: i16,
+    pub alignment: u8,
     pub dropped: bool,
     pub not_null: bool,
     pub generated: Generated,
@@ -115,6 +118,8 @@ pub enum Timing {
 pub struct IndexFacts {
     pub oid: u32,
     pub unique: bool,
+    /// Of the primary key.
+    pub primary: bool,
     /// Checked at once for each row, and not at the end of the statement.
     pub immediate: bool,
     pub valid: bool,
@@ -178,6 +183,14 @@ impl TableFacts {
     /// Whether ON CONFLICT finds an index for a key of these columns, in any order.
     pub fn has_key(&self, columns: &[i16]) -> bool {
         self.indexes.iter().any(|index| index.is_key_of(columns))
+    }
+
+    /// The index that tells rows apart: of these columns, in any order; or of the primary key.
+    pub fn key(&self, columns: Option<&[i16]>) -> Option<&IndexFacts> {
+        self.indexes.iter().find(|index| match columns {
+            Some(columns) => index.is_key_of(columns),
+            None => index.primary && index.is_key_of(&index.key),
+        })
     }
 
     /// The trigger that checks a foreign key for new rows.

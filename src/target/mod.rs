@@ -1,11 +1,13 @@
 //! The table that a load writes to: found, locked, and judged by what it is.
 //!
 //! - [`facts`]: what the server knows of it, as plain data;
+//! - [`key`]: how its key is compared;
 //! - [`rules`]: what may be done to it beside the server's own INSERT, each with its proof;
 //! - [`create`]: the tables of a catalogue, made where they are missing.
 
 pub mod create;
 pub mod facts;
+pub mod key;
 pub mod rules;
 
 use pgrx::PgSqlErrorCode::*;
@@ -15,7 +17,7 @@ use self::facts::{RelationKind, TableFacts};
 use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
 use crate::pg::{encoding, relcache};
-use crate::record::{Column, Given, Table};
+use crate::record::{Column, Given, Null, Table};
 use crate::report::Failure;
 use crate::write::statement::TableName;
 
@@ -101,6 +103,43 @@ fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {
 }
 
 impl Target {
+    /// A table of the caller's, given by its OID, and locked for writing; what is written of it is not yet known.
+    pub fn any(oid: pg_sys::Oid) -> Result<Self, Failure> {
+        let name = relation::display_name(oid).ok_or_else(|| Failure::Refused {
+            code: ERRCODE_UNDEFINED_TABLE,
+            message: format!("relation with OID {} does not exist", oid.to_u32()),
+            hint: None,
+        })?;
+        let no_permission = || Failure::Refused {
+            code: ERRCODE_INSUFFICIENT_PRIVILEGE,
+            message: format!("permission denied for table {name}"),
+            hint: None,
+        };
+        if !relation::lock_for_insert(oid) {
+            return Err(no_permission());
+        }
+        let table = Table {
+            name: name.clone(),
+            noun: "row".into(),
+            columns: vec![],
+            key: vec![],
+            parent: vec![],
+            null: Null::Value,
+        };
+        let target = Target::of(table, oid).ok_or_else(|| Failure::replaced(&name))?;
+        match target.facts.kind {
+            RelationKind::Other => Err(Failure::Refused {
+                code: ERRCODE_WRONG_OBJECT_TYPE,
+                message: format!("cannot load into \"{name}\""),
+                hint: Some(
+                    "Rows can be loaded into tables, partitioned tables, foreign tables and views."
+                        .into(),
+                ),
+            }),
+            _ => Ok(target),
+        }
+    }
+
     /// The target that a table is which the transaction has locked; none where it is gone.
     pub fn of(table: Table, oid: pg_sys::Oid) -> Option<Self> {
         let name = relation::qualified_name(oid)?;
@@ -140,6 +179,21 @@ impl Target {
         if has_key || on_conflict == OnConflict::Error {
             return Ok(());
         }
+        Err(self.no_key())
+    }
+
+    /// There is no index by which ON CONFLICT could find a row.
+    pub fn no_key(&self) -> Failure {
+        if self.table.key.is_empty() {
+            return Failure::Refused {
+                code: ERRCODE_INVALID_COLUMN_REFERENCE,
+                message: format!("table {} has no primary key", self.display()),
+                hint: Some(
+                    "Name the columns of a unique index in the mapping's \"key\", or set on_conflict => 'error'."
+                        .into(),
+                ),
+            };
+        }
         let names: Vec<String> = self.table.key_names().map(encoding::of_message).collect();
         let key = names.join(", ");
         let hint = match self.facts.kind {
@@ -151,11 +205,11 @@ impl Target {
             ),
             _ => "Set on_conflict => 'error': such a relation has no unique constraint.".into(),
         };
-        Err(Failure::Refused {
+        Failure::Refused {
             code: ERRCODE_INVALID_COLUMN_REFERENCE,
             message: format!("table {} has no unique constraint on ({key})", self.display()),
             hint: Some(hint),
-        })
+        }
     }
 
     /// The name for a message, as UTF-8.

@@ -5,6 +5,7 @@
 //! - [`there`]: the rows that are there already;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
+//! - [`convert`]: values that the server converts;
 //! - [`bulk`]: new rows, written as COPY writes them;
 //! - [`rejects`]: records set aside.
 
@@ -13,6 +14,7 @@ use crate::pg::error::ServerError;
 use crate::report::Failure;
 
 pub mod bulk;
+pub mod convert;
 pub mod insert;
 pub mod parents;
 mod plans;

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::Refusals;
+use super::convert::Unconverted;
 use super::statement::batch_name;
 use crate::document::Image;
 use crate::error::{Fault, LoadError, Place, RecordFault};
@@ -49,7 +50,7 @@ enum Why {
     /// The program refuses the record.
     Fault(Place, Fault),
     /// The server does.
-    Server { sqlstate: String, reason: String },
+    Server { path: Option<String>, sqlstate: String, reason: String },
 }
 
 /// The records set aside by one load, or, under `on_error => 'stop'`, the way to its error.
@@ -73,6 +74,21 @@ impl<'a> Rejects<'a> {
     /// Names the constraint whose violation means that a composer is missing.
     pub fn parent_key(&mut self, constraint: Option<Vec<u8>>) {
         self.parent_key = constraint;
+    }
+
+    /// A record of which the server can make no row, for the value at a path from it.
+    pub fn unconverted(&mut self, refused: &Unconverted) -> Result<(), Failure> {
+        let Unconverted { ordinal, within, error } = refused;
+        let path = self.places.path_to(*ordinal, within);
+        if self.on_error == OnError::Stop {
+            let record = self.places.excerpt(*ordinal);
+            let about = Some(about(self.function, *ordinal, &path, record));
+            self.stop_at(*ordinal, Failure::Server { error: error.clone(), about });
+            return Ok(());
+        }
+        let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
+        let why = Why::Server { path: Some(path), sqlstate, reason };
+        self.add(Reject { ordinal: *ordinal, why })
     }
 
     /// Whether a record has been set aside, or would end the load.
@@ -122,7 +138,7 @@ impl<'a> Rejects<'a> {
         let record = self.places.excerpt(ordinal);
         Err(match failure {
             Failure::Load { error, .. } => Failure::Load { error, record },
-            Failure::Server { error, .. } => {
+            Failure::Server { error, about: None } => {
                 let path = self.places.path(ordinal);
                 let about = Some(about(self.function, ordinal, &path, record));
                 Failure::Server { error, about }
@@ -200,13 +216,13 @@ impl<'a> Rejects<'a> {
             }
         };
         match reject {
-            Known::Decoded(known) => fault(known.ordinal, known.place, &known.fault),
+            Known::Decoded(known) => fault(known.ordinal, known.place.clone(), &known.fault),
             Known::Other(Reject { ordinal, why: Why::Fault(place, known) }) => {
-                fault(*ordinal, *place, known)
+                fault(*ordinal, place.clone(), known)
             }
-            Known::Other(Reject { ordinal, why: Why::Server { sqlstate, reason } }) => Told {
+            Known::Other(Reject { ordinal, why: Why::Server { path, sqlstate, reason } }) => Told {
                 ordinal: *ordinal,
-                path: self.places.path(*ordinal),
+                path: path.clone().unwrap_or_else(|| self.places.path(*ordinal)),
                 sqlstate: sqlstate.clone(),
                 reason: reason.clone(),
                 malformed: false,
@@ -347,7 +363,7 @@ impl Refusals for Rejects<'_> {
             return Ok(());
         }
         let (sqlstate, reason) = (error.sqlstate(), encoding::of_message(&error.message));
-        self.add(Reject { ordinal, why: Why::Server { sqlstate, reason } })
+        self.add(Reject { ordinal, why: Why::Server { path: None, sqlstate, reason } })
     }
 
     fn matters(&self, ordinal: u32) -> bool {

@@ -199,7 +199,9 @@ impl Statements<'_> {
             let name = self.table.columns.get(key.place).map(|column| quoted(&column.name));
             let old = of(old, &name.unwrap_or_default());
             let new = format!("new.c{}", key.place + 1);
-            [&*old, b" ", &key.equal, b" ", new.as_bytes()].concat()
+            let collate = key.collation.as_ref().map(|name| [b" COLLATE ", &**name].concat());
+            let collate = collate.unwrap_or_default();
+            [&*old, &collate, b" ", &key.equal, b" ", new.as_bytes()].concat()
         });
         join(equal, " AND ")
     }
@@ -316,7 +318,7 @@ mod tests {
             name: "t".into(),
             noun: "row".into(),
             columns: COLUMNS.to_vec(),
-            key: vec![Key { place: 0, equal: EQUAL.into() }],
+            key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
             parent: vec![],
             null: Null::Unknown,
         }
@@ -371,9 +373,10 @@ mod tests {
     #[test]
     fn keys_are_compared_column_by_column() {
         let mut table = table();
-        table.key.push(Key { place: 2, equal: b"OPERATOR(x.===)".to_vec().into() });
+        let collation = Some(br#"x."de""#.to_vec());
+        table.key.push(Key { place: 2, equal: b"OPERATOR(x.===)".to_vec().into(), collation });
         let compare = of_all(&table, |s| s.compare(OnConflict::Skip));
-        let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" OPERATOR(x.===) new.c3)"#;
+        let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" COLLATE x."de" OPERATOR(x.===) new.c3)"#;
         assert!(compare.contains(on), "{compare}");
         let merge = of_all(&table, |s| s.merge(OnConflict::Skip));
         assert!(merge.ends_with(r#"ON CONFLICT ("id", "b") DO NOTHING"#), "{merge}");

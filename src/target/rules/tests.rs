@@ -16,6 +16,8 @@ fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
         name: name.as_bytes().to_vec(),
         type_oid,
         typmod: -1,
+        length: -1,
+        alignment: 4,
         dropped: false,
         not_null,
         generated: Generated::No,
@@ -77,6 +79,7 @@ fn works() -> TableFacts {
         indexes: vec![IndexFacts {
             oid: 3,
             unique: true,
+            primary: true,
             immediate: true,
             valid: true,
             ready: true,

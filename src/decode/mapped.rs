@@ -1,0 +1,139 @@
+//! PURE. Records → rows by a mapping.
+//!
+//! A value becomes a column's only where it is known what the server would make of it. A record with another value is
+//! the server's as a whole: it is deferred, and the server makes a row of it, or says what is wrong.
+
+use super::faults::Faults;
+use super::{Decoded, Mode, Part, Placed, of_parts};
+use crate::document::find::Records;
+use crate::document::{Value, Watch, push};
+use crate::error::{Fault, LoadError, Place, RecordFault};
+use crate::mapping::program::{Misfit, Program, Taken};
+use crate::record::{Absent, Table};
+use crate::rows::keys::Keys;
+use crate::rows::{Forming, Rows, Slice};
+
+/// What a record of a mapping becomes.
+pub struct Form {
+    pub program: Program,
+    pub table: Table,
+    /// The column that takes the members that no other takes, by its place.
+    pub others: Option<usize>,
+    pub keys: Keys,
+}
+
+/// What has become of a record.
+enum Made {
+    Row,
+    Deferred,
+    Faulty(Placed),
+}
+
+impl From<Misfit<'_>> for Made {
+    fn from(misfit: Misfit<'_>) -> Self {
+        Made::Faulty((Place::Path(misfit.path.into()), misfit.fault))
+    }
+}
+
+/// Records as rows; and the ordinals of those that are deferred, in order.
+pub fn records<'a, V: Value<'a>>(
+    form: &Form,
+    records: Records<'a, V>,
+    mode: Mode,
+    watch: &Watch,
+) -> Result<(Decoded<V>, Vec<u32>), LoadError> {
+    let faults = Faults::new(mode, watch);
+    let of_part = |part: &Part<V>| {
+        let mut forming = Forming::new(part.records.len(), mode.encode);
+        let mut taken = form.program.taken();
+        let mut deferred = vec![];
+        for (ordinal, record) in part.numbered() {
+            if faults.behind(ordinal) {
+                continue;
+            }
+            match form.row(record.value, ordinal, &mut taken, &mut forming, watch)? {
+                Made::Row => {}
+                Made::Deferred => push(&mut deferred, ordinal)?,
+                Made::Faulty((place, fault)) => faults.add(RecordFault { ordinal, place, fault }),
+            }
+        }
+        let slice = forming.into_slice();
+        watch.take(slice.bytes() + size_of_val(&deferred[..]))?;
+        Ok((slice, deferred))
+    };
+    let (records, made) = of_parts(records, &faults, watch, of_part)?;
+    let (slices, deferred): (Vec<Slice>, Vec<Vec<u32>>) = made.into_iter().unzip();
+    watch.check().map_err(LoadError::document)?;
+    for &ordinal in slices.iter().flat_map(|slice| &slice.unencodable) {
+        let (place, fault) = (Place::Field(""), Fault::Untranslatable);
+        faults.add(RecordFault { ordinal, place, fault });
+    }
+    let faults = faults.into_ordered().map_err(LoadError::document)?;
+    let lowest = faults.first().map(|fault| fault.ordinal).filter(|_| mode.stop_at_fault);
+    let matters = |ordinal: &u32| lowest.is_none_or(|lowest| *ordinal < lowest);
+    let deferred = deferred.into_iter().flatten().filter(matters).collect();
+    Ok((Decoded { records, rows: Rows::new(slices), faults }, deferred))
+}
+
+impl Form {
+    fn row<'a, V: Value<'a>>(
+        &self,
+        record: V,
+        ordinal: u32,
+        taken: &mut Taken<'a, V>,
+        forming: &mut Forming,
+        watch: &Watch,
+    ) -> Result<Made, Fault> {
+        if let Err(misfit) = self.program.walk(record, taken, watch) {
+            return Ok(misfit.into());
+        }
+        let mut absent = Absent::default();
+        for (place, column) in self.table.columns.iter().enumerate() {
+            let value = self.program.value(taken, place);
+            let made = match value {
+                None if self.others == Some(place) => Ok(false),
+                None => {
+                    absent.0.push(place as u16);
+                    forming.former.null();
+                    continue;
+                }
+                Some(value) => value::put(value, column.kind, &mut forming.former, watch),
+            };
+            match made {
+                Ok(true) => {}
+                Ok(false) => {
+                    forming.former.clear();
+                    // What is no JSON is no matter of the server's types.
+                    let own = |fault| Made::Faulty((Place::Field(""), fault));
+                    return Ok(record.check().map_or_else(own, |()| Made::Deferred));
+                }
+                Err(fault) => {
+                    forming.former.clear();
+                    let path = self.program.place(taken, place);
+                    let fault = record.check().err().unwrap_or(fault);
+                    return Ok(Made::Faulty((Place::Path(path.into()), fault)));
+                }
+            }
+        }
+        let columns = &self.table.columns;
+        forming.finish(ordinal, absent, |tuple, keys| self.keys.append(tuple, columns, keys))?;
+        Ok(Made::Row)
+    }
+}
+
+mod value {
+    use super::*;
+    use crate::document::Kind;
+    use crate::record::ColumnType;
+    use crate::tuple::Former;
+
+    pub fn put<'a, V: Value<'a>>(
+        value: V,
+        _kind: ColumnType,
+        former: &mut Former,
+        _watch: &Watch,
+    ) -> Result<bool, Fault> {
+        let _ = (value.kind()? == Kind::Null, former);
+        Ok(false)
+    }
+}

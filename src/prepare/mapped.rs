@@ -1,0 +1,126 @@
+//! PURE. The reader of a mapping: records where it says, and rows of any table.
+
+use std::sync::Arc;
+
+use super::{Known, Member, Places, Prepared, Reader, Values, order};
+use crate::decode::mapped::{Form, records};
+use crate::decode::{Decoded, Mode};
+use crate::document::find::Search;
+use crate::document::{Elements, Image, Value, Watch};
+use crate::error::{LoadError, RecordFault};
+use crate::mapping::path::Path;
+use crate::mapping::records;
+use crate::record::Absent;
+use crate::record::composer::Composer;
+use crate::rows::order::{Order, Repeated};
+
+/// Records of a mapping, for the table of its target.
+pub struct Mapped {
+    /// Where records are: see [`records`].
+    pub records: Vec<Path>,
+    pub form: Arc<Form>,
+    pub repeated: Repeated,
+    /// Only the server can tell whether two keys are equal.
+    pub ranked: bool,
+}
+
+impl<'a> Reader<'a> for Mapped {
+    fn takes_elements(&self) -> bool {
+        records::are_elements(&self.records)
+    }
+
+    fn find_in_array<V: Value<'a> + 'a>(
+        &self,
+        elements: Elements<'a, V>,
+        _: &Watch,
+    ) -> Result<Search<'a, V>, LoadError> {
+        Ok(records::find_in_array(elements))
+    }
+
+    fn find<V: Value<'a> + 'a>(
+        &self,
+        documents: Vec<V>,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError> {
+        records::find(documents, &self.records, watch)
+    }
+
+    fn prepare<V: Value<'a> + 'a>(
+        &self,
+        (found, records): Search<'a, V>,
+        text: &dyn Fn() -> &'a [u8],
+        mode: Mode,
+        watch: &Watch,
+    ) -> Result<Prepared<'a>, LoadError> {
+        let (Decoded { records, rows, faults }, deferred) =
+            self::records(&self.form, records, mode, watch)?;
+        let order = match self.ranked || !deferred.is_empty() {
+            true => Order::default(),
+            false => order(&rows, &self.form.table, self.repeated, mode, watch)?,
+        };
+        let received = records.count;
+        let source = found.source.name();
+        let known = Known { found, records, text: text() };
+        let places = Box::new(Mappeds { known, form: self.form.clone() });
+        Ok(Prepared { source, received, rows, order, faults, places, deferred })
+    }
+}
+
+/// The records of a document, and what the mapping takes from them.
+struct Mappeds<'a, V> {
+    known: Known<'a, V>,
+    form: Arc<Form>,
+}
+
+impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
+    fn path(&self, ordinal: u32) -> String {
+        self.known.path(ordinal)
+    }
+
+    fn path_to(&self, ordinal: u32, within: &str) -> String {
+        self.known.path_to(ordinal, within)
+    }
+
+    fn told(&self, fault: RecordFault) -> LoadError {
+        self.known.told(fault)
+    }
+
+    fn image(&self, ordinal: u32) -> Option<Image<'_>> {
+        self.known.image(ordinal)
+    }
+
+    fn excerpt(&self, ordinal: u32) -> Option<String> {
+        self.known.excerpt(ordinal)
+    }
+
+    fn composer(&self, _: u32) -> Option<Composer<'static>> {
+        None
+    }
+
+    fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Option<Values> {
+        let record = self.known.records.get(ordinal)?;
+        let Form { program, table, others, .. } = &*self.form;
+        let json = |value: V| match value.image() {
+            Image::Text(text) => text.into_owned(),
+            Image::Container(bytes) => print(bytes),
+        };
+        let mut taken = program.taken();
+        program.walk(record.value, &mut taken, &Watch::default()).ok()?;
+        let mut values = Values { absent: Absent::default(), members: vec![] };
+        for place in 0..table.columns.len() {
+            let path = program.place(&taken, place).to_owned();
+            if let Some(value) = program.value(&taken, place) {
+                values.members.push(Member { place, path, json: json(value) });
+            } else if *others == Some(place) {
+                let members = taken.others().iter().map(|(key, value)| {
+                    format!("{}: {}", serde_json::Value::from(&**key), json(*value))
+                });
+                let members = members.collect::<Vec<_>>().join(", ");
+                values.members.push(Member { place, path, json: format!("{{{members}}}") });
+            } else {
+                values.absent.0.push(place as u16);
+            }
+        }
+        Some(values)
+    }
+}

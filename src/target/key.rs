@@ -1,0 +1,83 @@
+//! The columns that identify a row of a table, as its index has them.
+
+use crate::pg::relation;
+use crate::pg::spi::{Row, Spi};
+
+/// A column of a unique index, by its number in the table.
+pub struct KeyColumn {
+    pub number: i16,
+    /// The operators by which the index compares, as a statement names them, in the database's encoding.
+    pub equal: Vec<u8>,
+    pub less: Vec<u8>,
+    /// The collation by which it does, quoted and qualified.
+    pub collation: Option<Vec<u8>>,
+    /// Values are equal only if all their bytes are.
+    pub is_bytes: bool,
+}
+
+/// The types of which values are equal only if all their bytes are, when the server's own operators compare them: boolean,
+/// bytea, bigint, smallint, integer, text, date, timestamp, timestamptz, uuid, by their OIDs in `pg_type.dat`. varchar is
+/// compared as text; values of float, numeric, bpchar and interval may be equal and not the same.
+const BYTES: &str = "{16,17,20,21,23,25,1082,1114,1184,2950}";
+
+/// The columns of an index, in its order.
+pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
+    let sql = format!(
+        "SELECT k.attribute, equal.amopopr::pg_catalog.int8, less.amopopr::pg_catalog.int8, \
+           pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.'::pg_catalog.text \
+             OPERATOR(pg_catalog.||) pg_catalog.quote_ident(l.collname), \
+           c.opcintype OPERATOR(pg_catalog.=) ANY ('{BYTES}'::pg_catalog.oid[]) \
+             AND c.oid OPERATOR(pg_catalog.<) '16384'::pg_catalog.oid \
+             AND coalesce(l.collisdeterministic, true) \
+         FROM pg_catalog.pg_index i, \
+           LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
+             pg_catalog.unnest(i.indclass::pg_catalog.oid[]), \
+             pg_catalog.unnest(i.indcollation::pg_catalog.oid[])) \
+             WITH ORDINALITY AS k(attribute, operators, collated, place) \
+           JOIN pg_catalog.pg_opclass c ON c.oid OPERATOR(pg_catalog.=) k.operators \
+           JOIN pg_catalog.pg_amop equal ON equal.amopfamily OPERATOR(pg_catalog.=) c.opcfamily \
+             AND equal.amoplefttype OPERATOR(pg_catalog.=) c.opcintype \
+             AND equal.amoprighttype OPERATOR(pg_catalog.=) c.opcintype \
+             AND equal.amopstrategy OPERATOR(pg_catalog.=) '3'::pg_catalog.int2 \
+           JOIN pg_catalog.pg_amop less ON less.amopfamily OPERATOR(pg_catalog.=) c.opcfamily \
+             AND less.amoplefttype OPERATOR(pg_catalog.=) c.opcintype \
+             AND less.amoprighttype OPERATOR(pg_catalog.=) c.opcintype \
+             AND less.amopstrategy OPERATOR(pg_catalog.=) '1'::pg_catalog.int2 \
+           LEFT JOIN pg_catalog.pg_collation l ON l.oid OPERATOR(pg_catalog.=) k.collated \
+           LEFT JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) l.collnamespace \
+         WHERE i.indexrelid OPERATOR(pg_catalog.=) '{index}'::pg_catalog.oid \
+           AND k.place OPERATOR(pg_catalog.<=) i.indnkeyatts::pg_catalog.int8 \
+         ORDER BY k.place USING OPERATOR(pg_catalog.<)"
+    );
+    let read = |row: &Row| {
+        let operator = |column| {
+            let oid = row.get::<i64>(column).and_then(|oid| u32::try_from(oid).ok());
+            oid.and_then(relation::operator)
+        };
+        Some(KeyColumn {
+            number: row.get::<i16>(1)?,
+            equal: operator(2)?,
+            less: operator(3)?,
+            collation: row.get::<Vec<u8>>(4),
+            is_bytes: row.get::<bool>(5).unwrap_or_default(),
+        })
+    };
+    spi.prepare(&sql).rows(read).into_iter().flatten().collect()
+}
+
+/// The statement that ranks the rows of a batch by a key that only the server can compare: the ordinal and the rank of
+/// each row that has no null in its key, and equal keys have one rank. The batch has the key's columns in c1 and so on, and
+/// the ordinals in `o`.
+pub fn rank(columns: &[&KeyColumn], batch: &str) -> Vec<u8> {
+    let (mut by, mut known) = (vec![], vec![]);
+    for (place, column) in (1..).zip(columns) {
+        let collate = column.collation.as_ref();
+        let collate = collate.map(|name| [b" COLLATE ", &**name].concat()).unwrap_or_default();
+        let name = format!("c{place}");
+        by.push([name.as_bytes(), &collate, b" USING ", &column.less].concat());
+        known.push(format!("{name} IS NOT NULL"));
+    }
+    let (by, known) = (by.join(&b", "[..]), known.join(" AND "));
+    let select = b"SELECT o, pg_catalog.dense_rank() OVER (ORDER BY ";
+    [&select[..], &by, b") FROM ", batch.as_bytes(), b" WHERE ", known.as_bytes()].concat()
+}

@@ -1,0 +1,198 @@
+//! Records of which the server makes rows, by `jsonb_populate_record()`: those with a value that the program leaves to it.
+//!
+//! Columns that a record has no value for are null in the row, and no type is asked about that. A batch that the server
+//! refuses is halved until the bad records stand alone, and of those each value is tried by itself.
+
+use crate::error::Fault;
+use crate::pg::argument::print;
+use crate::pg::batch::Batch;
+use crate::pg::error::ServerError;
+use crate::pg::spi::{Plan, Spi};
+use crate::pg::{encoding, interrupt, relation, subtransaction};
+use crate::prepare::{Places, Prepared, Values};
+use crate::record::{Column, ColumnType, ORDINAL, Sink};
+use crate::report::Failure;
+use crate::rows::Slice;
+use crate::rows::keys::Keys;
+use crate::target::Target;
+use crate::tuple::{self, Tuples};
+use crate::write::statement::{batch_name, quoted};
+
+/// How many records the server converts in one statement, and how many bytes of them, but for one long record.
+const BATCH: usize = 1000;
+const BATCH_BYTES: usize = 4 << 20;
+
+/// A record of which the server can make no row.
+pub struct Unconverted {
+    pub ordinal: u32,
+    /// Where the value is that it refuses: a path from the record.
+    pub within: String,
+    pub error: ServerError,
+}
+
+/// A record that waits for its row.
+struct Waiting {
+    ordinal: u32,
+    values: Values,
+}
+
+/// Makes rows of the deferred records. Those that cannot be made are given back, by ordinal: with `stop`, the first one.
+pub fn convert(
+    spi: &Spi,
+    target: &Target,
+    keys: &Keys,
+    prepared: &mut Prepared<'_>,
+    stop: bool,
+) -> Result<Vec<Unconverted>, Failure> {
+    let name = batch_name("deferred");
+    let batch = Batch::register(spi, &name, COLUMNS, BATCH);
+    let plan = spi.prepare_with_empty_row(&sql(target, &name), relation::row_type(target.oid));
+    let deferred = std::mem::take(&mut prepared.deferred);
+    let places = &*prepared.places;
+    let mut made = Slice::default();
+    let mut converter = Converter {
+        target,
+        keys,
+        batch,
+        plan,
+        names: names(target),
+        made: &mut made,
+        refused: vec![],
+    };
+    let mut rest = &deferred[..];
+    while !rest.is_empty() && (!stop || converter.refused.is_empty()) {
+        interrupt::check();
+        converter.put(&take(places, &mut rest))?;
+    }
+    let refused = converter.refused;
+    prepared.rows.add(made);
+    Ok(refused)
+}
+
+/// The next records.
+fn take(places: &dyn Places, rest: &mut &[u32]) -> Vec<Waiting> {
+    let json = |container: &[u8]| String::from_utf8_lossy(&print(container)).into_owned();
+    let (mut waiting, mut bytes) = (vec![], 0);
+    while let Some((&ordinal, behind)) = rest.split_first()
+        && waiting.len() < BATCH
+        && bytes < BATCH_BYTES
+    {
+        *rest = behind;
+        // It has been read before.
+        let Some(values) = places.values(ordinal, &json) else { continue };
+        bytes += values.members.iter().map(|member| member.json.len() + 1).sum::<usize>();
+        waiting.push(Waiting { ordinal, values });
+    }
+    waiting
+}
+
+/// The names of the columns as keys of JSON.
+fn names(target: &Target) -> Vec<String> {
+    let name = |column: &Column| serde_json::Value::from(encoding::of_message(&column.name));
+    target.table.columns.iter().map(|column| name(column).to_string()).collect()
+}
+
+/// The columns of the target, made of the batch's JSON on top of the row $1, and the ordinal.
+fn sql(target: &Target, batch: &str) -> Vec<u8> {
+    let mut sql = b"SELECT ".to_vec();
+    for column in &target.table.columns {
+        sql.extend_from_slice(b"(r).");
+        sql.extend_from_slice(&quoted(&column.name));
+        sql.extend_from_slice(b", ");
+    }
+    sql.extend_from_slice(
+        b"o FROM (SELECT pg_catalog.jsonb_populate_record($1, c1::pg_catalog.jsonb) AS r, o FROM ",
+    );
+    sql.extend_from_slice(batch.as_bytes());
+    sql.extend_from_slice(b" OFFSET 0) populated");
+    sql
+}
+
+/// Tuples of the target's columns, with the ordinals of their records.
+type Converted = Vec<(Vec<u8>, u32)>;
+
+struct Converter<'c, 's> {
+    target: &'c Target,
+    keys: &'c Keys,
+    batch: Batch<'s>,
+    plan: Plan<'s>,
+    /// Of the columns, as JSON.
+    names: Vec<String>,
+    made: &'c mut Slice<'static>,
+    refused: Vec<Unconverted>,
+}
+
+impl Converter<'_, '_> {
+    /// Makes rows of all of these records that it can be done of.
+    fn put(&mut self, waiting: &[Waiting]) -> Result<(), Failure> {
+        let rows = match self.try_all(waiting, None)? {
+            Ok(rows) => rows,
+            Err(error) if !super::insert::is_about_rows(&error) => return Err(error.into()),
+            Err(error) => {
+                if let [one] = waiting {
+                    self.refuse(one, error)?;
+                    return Ok(());
+                }
+                let (first, second) = waiting.split_at(waiting.len() / 2);
+                self.put(first)?;
+                return self.put(second);
+            }
+        };
+        for ((tuple, ordinal), waiting) in rows.iter().zip(waiting) {
+            assert_eq!(*ordinal, waiting.ordinal, "the server has changed the order of the batch");
+            let columns = &self.target.table.columns;
+            let keys = |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, columns, out);
+            self.made.push(tuple, *ordinal, &waiting.values.absent, keys)?;
+        }
+        Ok(())
+    }
+
+    /// Which of the values the server refuses, and why.
+    fn refuse(&mut self, one: &Waiting, error: ServerError) -> Result<(), Failure> {
+        let mut refused = Unconverted { ordinal: one.ordinal, within: String::new(), error };
+        for (place, member) in one.values.members.iter().enumerate() {
+            if let Err(error) = self.try_all(std::slice::from_ref(one), Some(place))? {
+                refused.within.clone_from(&member.path);
+                refused.error = error;
+                break;
+            }
+        }
+        self.refused.push(refused);
+        Ok(())
+    }
+
+    /// The rows of these records, or of one value of each; with their ordinals, in the order given.
+    fn try_all(
+        &mut self,
+        waiting: &[Waiting],
+        only: Option<usize>,
+    ) -> Result<Result<Converted, ServerError>, Failure> {
+        let mut tuples = Tuples::new(encoding::encode());
+        for Waiting { ordinal, values } in waiting {
+            let members = values.members.iter().enumerate();
+            let members = members.filter(|(place, _)| only.is_none_or(|only| only == *place));
+            let members = members.map(|(_, m)| format!("{}: {}", self.names[m.place], m.json));
+            let json = format!("{{{}}}", members.collect::<Vec<_>>().join(", "));
+            let encodable = tuples.add(|row| {
+                row.text(Some(&json));
+                row.int4(Some(*ordinal as i32));
+            });
+            if !encodable {
+                return Ok(Err(Failure::from(Fault::Untranslatable).into()));
+            }
+        }
+        if tuples.bytes().is_err() {
+            interrupt::out_of_memory();
+        }
+        self.batch.fill(tuples.formed().iter());
+        let number = self.target.table.columns.len() as i32 + 1;
+        Ok(subtransaction::within(|| {
+            self.plan.rows(|row| {
+                let ordinal = row.get::<i32>(number).unwrap_or_default();
+                (tuple::without_int4(row.bytes()), ordinal as u32)
+            })
+        }))
+    }
+}
+
+const COLUMNS: &[Column] = &[Column::new("c1", ColumnType::TEXT), ORDINAL];
