@@ -9,3 +9,7 @@ COMMENT ON FUNCTION load_works(text, text, text, bigint, integer, boolean) IS
 COMMENT ON FUNCTION last_load() IS 'what the last load of this session did';
 COMMENT ON FUNCTION create_catalogue() IS 'makes the tables composers, works and rejected_records where they are missing';
 COMMENT ON FUNCTION resolve_loads() IS 'finishes what parallel loads left prepared in a crash; how many transactions';
+COMMENT ON FUNCTION load_records(regclass, jsonb, jsonb, text, text, bigint, integer) IS
+    'loads the records of a jsonb document into a table; the number of rows written';
+COMMENT ON FUNCTION load_records(regclass, text, jsonb, text, text, bigint, integer) IS
+    'loads the records of a JSON text into a table; the number of rows written';

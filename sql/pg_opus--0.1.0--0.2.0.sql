@@ -1,4 +1,5 @@
--- From 0.1.0: last_load() tells how rows were written; the loads have no planner support function any more.
+-- From 0.1.0: load_records(); last_load() tells how rows were written; the loads have no planner support function any
+-- more.
 
 DROP FUNCTION last_load();
 CREATE FUNCTION "last_load"() RETURNS TABLE (
@@ -68,3 +69,31 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'load_works_text_wrapper';
 
 DROP FUNCTION load_support(internal);
+
+CREATE FUNCTION "load_records"(
+	"target" regclass,
+	"data" jsonb,
+	"mapping" jsonb DEFAULT NULL,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_records_jsonb_wrapper';
+COMMENT ON FUNCTION load_records(regclass, jsonb, jsonb, text, text, bigint, integer) IS
+    'loads the records of a jsonb document into a table; the number of rows written';
+
+CREATE FUNCTION "load_records"(
+	"target" regclass,
+	"document" text,
+	"mapping" jsonb DEFAULT NULL,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_records_text_wrapper';
+COMMENT ON FUNCTION load_records(regclass, text, jsonb, text, text, bigint, integer) IS
+    'loads the records of a JSON text into a table; the number of rows written';

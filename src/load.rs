@@ -11,7 +11,6 @@ mod parallel;
 mod quick;
 mod records;
 
-use std::marker::PhantomData;
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -19,6 +18,7 @@ use uuid::Uuid;
 use self::decode::{Prepare, decode};
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
+pub use self::own_session::written_of;
 pub use self::records::load_records;
 use crate::document::Watch;
 use crate::document::find::Resource;
@@ -29,7 +29,7 @@ use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{error, log, relation, spi};
-use crate::prepare::{self, Document, Loadable, Prepared, prepare};
+use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
 use crate::record::Table;
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible::{self, Reason, Wish};
@@ -92,9 +92,10 @@ fn source<'a, R: Loadable<'a>>(
     // Tables that are made now have no key yet, and nothing that it could meet.
     let on_conflict = if schema.is_some() { OnConflict::Error } else { options.on_conflict };
     let target = target::find(&Table::of::<R>(), on_conflict)?;
+    target.tell_left_out();
     let table = target.table.clone();
     let repeated = options.on_conflict.repeated();
-    let reader = prepare::Source::<R> { table: &table, repeated, row: PhantomData };
+    let reader = Source::<R>::of(&table, repeated);
     let load = Load {
         spi,
         options,
@@ -103,6 +104,7 @@ fn source<'a, R: Loadable<'a>>(
         wish,
         on_conflict,
         makes_tables: schema.is_some(),
+        keeps_statement: target.left_out.is_empty() && !options.create_composers,
     };
     let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
     let report = load.load(target, document, &prepare, |_, _, _| Ok(()))?;
@@ -122,6 +124,8 @@ struct Load<'l> {
     on_conflict: OnConflict,
     /// The tables are made by this load.
     makes_tables: bool,
+    /// The next few records may be written by a statement that is kept for them.
+    keeps_statement: bool,
 }
 
 impl Load<'_> {
@@ -183,7 +187,7 @@ impl Load<'_> {
         target: &Target,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
-        let Load { spi, options, ref job, on_conflict, .. } = *self;
+        let Load { spi, options, on_conflict, .. } = *self;
         let FellBack { reason, there } = fell_back;
         if options.workers.is_some_and(|workers| workers > 0) {
             log::notice(&format!("the load runs in this session: {reason}"));
@@ -197,7 +201,7 @@ impl Load<'_> {
         };
         outcome.sessions_reason = reason;
         let few = writing.prepared.order.write.len() < quick::MOST_ROWS;
-        if job.resource.is_some() && !options.create_composers && few {
+        if self.keeps_statement && few {
             quick::remember(spi, target, on_conflict, &outcome);
         }
         Ok(outcome)

@@ -10,11 +10,11 @@ use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Places, Prepared};
-use crate::record::Table;
 use crate::record::composer::Composer;
+use crate::record::{Row, Table};
 use crate::report::{Counts, Failure};
 use crate::rows::order::Repeated;
-use crate::rows::{RowRef, Rows};
+use crate::rows::{Fields, RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
 use crate::write::Refusals;
@@ -100,7 +100,9 @@ impl Writing<'_, '_> {
         for rows_of_turn in &prepared.order.later {
             let matters = |row: &&RowRef| stage.rejects.matters(row.ordinal);
             let turn = rows.sorted(rows_of_turn.iter().filter(matters).copied().collect());
-            let more = stage.write(job.resource, target, on_conflict, &turn, None)?;
+            // What the turn before has written is there.
+            let there = Writer { spi, target, on_conflict, proved: &[] }.compare(rows, &turn);
+            let more = stage.write(job.resource, target, on_conflict, &turn, Some(there))?;
             outcome.counts = outcome.counts + more.counts;
         }
         fault::point("written", fault::LEADER);
@@ -120,6 +122,16 @@ impl Writing<'_, '_> {
         outcome.counts.duplicate = duplicate;
         Ok(outcome)
     }
+}
+
+/// Composers as far as their table has columns for them.
+pub fn written_of(target: &Target, composers: Rows<'static>) -> Result<Rows<'static>, Failure> {
+    if target.left_out.is_empty() {
+        return Ok(composers);
+    }
+    let kept = &*target.table.fields::<Composer>();
+    let fields = Fields { columns: Composer::COLUMNS, kept, keys: None };
+    Ok(composers.project(&fields, false)?)
 }
 
 /// What the rounds of writing share.
@@ -194,6 +206,7 @@ impl Stage<'_> {
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
         let target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
         let rows = named_composers(self.places, firsts)?;
+        let rows = written_of(&target, rows)?;
         let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: &[] };

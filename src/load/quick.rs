@@ -6,7 +6,6 @@
 //! written, and the load goes the long way, which says what is wrong and with which record.
 
 use std::cell::RefCell;
-use std::marker::PhantomData;
 use std::time::Instant;
 
 use pgrx::pg_sys;
@@ -148,7 +147,7 @@ fn load_with<'a, R: Loadable<'a>>(
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
     let repeated = options.on_conflict.repeated();
-    let reader = Source::<R> { table, repeated, row: PhantomData };
+    let reader = Source::<R>::of(table, repeated);
     let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
     let Ok((prepared, decode_threads)) = decode(&prepare, document, options, progress) else {
         return Ok(None);

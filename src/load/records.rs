@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,18 +11,22 @@ use pgrx::pg_sys;
 use super::{Job, Load, run};
 use crate::decode::mapped::Form;
 use crate::document::Watch;
+use crate::document::find::Resource;
 use crate::mapping::Mapping;
 use crate::mapping::fault::{MappingFault, Problem};
+use crate::mapping::path::Path;
 use crate::mapping::program::Program;
-use crate::mapping::resolve::{ColumnInfo, Resolved, Source, resolve};
+use crate::mapping::resolve::{ColumnInfo, Resolved, Source, Written, resolve};
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, interrupt, relation};
 use crate::prepare::mapped::Mapped;
-use crate::prepare::{Document, Prepared, prepare};
-use crate::record::{Column, ColumnType, Given, Key, ORDINAL, Sink, Table, positional};
+use crate::prepare::{self, Document, Loadable, Prepared, prepare};
+use crate::record::composer::Composer;
+use crate::record::work::Work;
+use crate::record::{Column, ColumnType, Given, Key, Null, ORDINAL, Row, Sink, Table, positional};
 use crate::report::{Failure, LoadReport};
 use crate::rows::keys::Keys;
 use crate::sessions::eligible;
@@ -34,6 +39,9 @@ use crate::write::insert::BATCH_ROWS;
 use crate::write::statement::batch_name;
 
 const FUNCTION: &str = "load_records";
+
+/// smallint, integer and bigint (`pg_type.dat`).
+const INTEGERS: [u32; 3] = [20, 21, 23];
 
 /// Loads a document into a table; the number of rows written.
 pub fn load_records(
@@ -57,44 +65,25 @@ fn records<'a>(
     relation::refuse_read_only(FUNCTION);
     let mapping = mapping.map(Mapping::parse).transpose()?.unwrap_or_default();
     let mut target = Target::any(target)?;
-    let resolved = resolve_for(&mapping, &target.facts)?;
+    let mut resolved = resolve_for(&mapping, &target.facts)?;
+    let fields = mapping.fields_of.map(|resource| match resource {
+        Resource::Composers => Composer::COLUMNS,
+        Resource::Works => Work::COLUMNS,
+    });
+    if let Some(fields) = fields {
+        resolved.written.sort_by_key(|written| field(fields, &written.source));
+        target.left_out = resolved.left_out.iter().map(|field| (*field).to_owned()).collect();
+        target.tell_left_out();
+    }
     let key = find_key(spi, &mapping, &resolved, &target, options.on_conflict)?;
-    target.table = table(&target, &resolved, &key);
-    let parent = target.table.parent.clone();
+    target.table = table(&target, &resolved, fields, &key);
     // With `error` the server finds out which key is there already, and which is there twice.
     let compared = options.on_conflict != OnConflict::Error && !key.is_empty();
     let ranked = compared && !key.iter().all(|(column, _)| column.is_bytes);
-    let places = || key.iter().map(|(_, place)| *place).collect();
-    let keys = Keys { parent, key: if compared && !ranked { places() } else { vec![] } };
-    let of_others = |source: &Source| *source == Source::Others;
-    let others = resolved.written.iter().position(|written| of_others(&written.source));
-    let form = Arc::new(Form {
-        program: Program::new(&resolved),
-        table: target.table.clone(),
-        others,
-        keys: keys.clone(),
-    });
-    let repeated = options.on_conflict.repeated();
-    let reader = Mapped { records: mapping.records.clone(), form, repeated, ranked };
-    let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
-    let complete = |job: &mut Job, target: &mut Target, prepared: &mut Prepared<'a>| {
-        let incomplete = ranked || !prepared.deferred.is_empty();
-        if !prepared.deferred.is_empty() {
-            let stop = options.on_error == OnError::Stop;
-            job.unconverted = convert(spi, target, &keys, prepared, stop)?;
-        }
-        if ranked {
-            rank(spi, &key, target, prepared)?;
-        }
-        if incomplete {
-            interrupt::check();
-            prepared.order = prepared.rows.order(&target.table, repeated, false)?;
-        }
-        let given = prepared.rows.given(target.table.columns.len());
-        for (column, given) in target.table.columns.iter_mut().zip(given) {
-            column.given = given;
-        }
-        Ok(())
+    let of_key = key.iter().map(|(_, place)| *place).collect();
+    let keys = Keys {
+        parent: target.table.parent.clone(),
+        key: if compared && !ranked { of_key } else { vec![] },
     };
     let load = Load {
         spi,
@@ -109,8 +98,97 @@ fn records<'a>(
         wish: eligible::wish(options, statement),
         on_conflict: options.on_conflict,
         makes_tables: false,
+        keeps_statement: false,
     };
-    load.load(target, document, &prepare, complete)
+    let mapped = MappedLoad { load, document, resolved, key, ranked, keys };
+    match mapping.fields_of {
+        None => mapped.of_paths(target, mapping.records),
+        Some(Resource::Composers) => mapped.of_fields::<Composer>(target),
+        Some(Resource::Works) => mapped.of_fields::<Work>(target),
+    }
+}
+
+/// A load whose mapping fits its target.
+struct MappedLoad<'l, 'a> {
+    load: Load<'l>,
+    document: Document<'a>,
+    resolved: Resolved,
+    key: Vec<(KeyColumn, usize)>,
+    /// Only the server can tell whether two keys are equal.
+    ranked: bool,
+    keys: Keys,
+}
+
+impl<'a> MappedLoad<'_, 'a> {
+    /// The columns are at paths of the records.
+    fn of_paths(self, target: Target, records: Vec<Path>) -> Result<LoadReport, Failure> {
+        let MappedLoad { load, document, resolved, key, ranked, keys } = self;
+        let (spi, options) = (load.spi, load.options);
+        let of_others = |source: &Source| *source == Source::Others;
+        let others = resolved.written.iter().position(|written| of_others(&written.source));
+        let form = Arc::new(Form {
+            program: Program::new(&resolved),
+            table: target.table.clone(),
+            others,
+            keys: keys.clone(),
+        });
+        let repeated = options.on_conflict.repeated();
+        let reader = Mapped { records, form, repeated, ranked };
+        let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
+        load.load(target, document, &prepare, |job, target, prepared| {
+            let deferred = !prepared.deferred.is_empty();
+            if deferred {
+                let stop = options.on_error == OnError::Stop;
+                job.unconverted = convert(spi, target, &keys, prepared, stop)?;
+            }
+            if ranked {
+                rank(spi, &key, target, prepared)?;
+            }
+            if ranked || deferred {
+                interrupt::check();
+                prepared.order = prepared.rows.order(&target.table, repeated, false)?;
+            }
+            let given = prepared.rows.given(target.table.columns.len());
+            for (column, given) in target.table.columns.iter_mut().zip(given) {
+                column.given = given;
+            }
+            Ok(())
+        })
+    }
+
+    /// The columns are fields of a source's records.
+    fn of_fields<R: Loadable<'a>>(self, target: Target) -> Result<LoadReport, Failure> {
+        let MappedLoad { load, document, resolved, key, ranked, keys } = self;
+        let (spi, repeated) = (load.spi, load.options.on_conflict.repeated());
+        let written = |place: usize| {
+            let is_it = |source: &Source| field(R::COLUMNS, source) == Some(place);
+            resolved.written.iter().any(|written| is_it(&written.source))
+        };
+        let table = target.table.clone();
+        let reader = prepare::Source::<R> {
+            table: &table,
+            repeated,
+            fields: (0..R::COLUMNS.len()).map(written).collect(),
+            keys: Some(keys),
+            row: PhantomData,
+        };
+        let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
+        load.load(target, document, &prepare, |_, target, prepared| {
+            if ranked {
+                rank(spi, &key, target, prepared)?;
+                prepared.order = prepared.rows.order(&target.table, repeated, false)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The place of a field among those of its source.
+fn field(fields: &[Column], source: &Source) -> Option<usize> {
+    match source {
+        Source::Field(name) => fields.iter().position(|field| field.name_text() == *name),
+        Source::Paths(_) | Source::Others => None,
+    }
 }
 
 /// Fits the mapping to the table.
@@ -166,23 +244,33 @@ fn numbers(facts: &TableFacts) -> Vec<i16> {
 }
 
 /// What is written of the table.
-fn table(target: &Target, resolved: &Resolved, key: &[(KeyColumn, usize)]) -> Table {
+fn table(
+    target: &Target,
+    resolved: &Resolved,
+    fields: Option<&[Column]>,
+    key: &[(KeyColumn, usize)],
+) -> Table {
     let (facts, numbers) = (&target.facts, numbers(&target.facts));
-    let column = |number: i16| {
-        let facts = &facts.columns[number as usize - 1];
+    let column = |written: &Written| {
+        let facts = &facts.columns[numbers[written.column] as usize - 1];
+        let name = Cow::Owned(facts.name.clone());
+        if let Some(field) = fields.and_then(|fields| fields.get(field(fields, &written.source)?)) {
+            let other_type = facts.type_oid != field.kind.oid;
+            return Column {
+                name,
+                // An id that is kept as something else tells nobody apart.
+                identity: field.identity && INTEGERS.contains(&facts.type_oid),
+                cast: other_type.then(|| relation::type_name(facts.type_oid)),
+                ..field.clone()
+            };
+        }
         let kind = ColumnType {
             oid: facts.type_oid,
             typmod: facts.typmod,
             length: facts.length,
             alignment: facts.alignment,
         };
-        Column {
-            name: Cow::Owned(facts.name.clone()),
-            kind,
-            always: false,
-            identity: false,
-            given: Given::Always,
-        }
+        Column { name, kind, always: false, identity: false, given: Given::Always, cast: None }
     };
     let written: Vec<i16> = resolved.written.iter().map(|it| numbers[it.column]).collect();
     let places = |columns: &[i16]| -> Option<Vec<usize>> {
@@ -190,7 +278,7 @@ fn table(target: &Target, resolved: &Resolved, key: &[(KeyColumn, usize)]) -> Ta
     };
     let parent = facts.foreign_keys.iter().find_map(|key| places(&key.columns));
     Table {
-        columns: written.iter().map(|number| column(*number)).collect(),
+        columns: resolved.written.iter().map(column).collect(),
         key: key
             .iter()
             .map(|(column, place)| Key {
@@ -200,6 +288,7 @@ fn table(target: &Target, resolved: &Resolved, key: &[(KeyColumn, usize)]) -> Ta
             })
             .collect(),
         parent: parent.unwrap_or_default(),
+        null: if fields.is_some() { Null::Unknown } else { Null::Value },
         ..target.table.clone()
     }
 }
@@ -213,6 +302,7 @@ fn rank(
 ) -> Result<(), Failure> {
     let table = &target.table;
     let columns: Vec<Column> = key.iter().map(|(_, it)| table.columns[*it].clone()).collect();
+    let casts: Vec<_> = columns.iter().map(|column| column.cast.clone()).collect();
     let mut shape = positional(&columns);
     shape.push(ORDINAL);
     let name = batch_name("ranked");
@@ -236,7 +326,7 @@ fn rank(
         batch.append(tuples.formed().iter());
     }
     let key: Vec<&KeyColumn> = key.iter().map(|(column, _)| column).collect();
-    let ranks = spi.prepare(&key::rank(&key, &name)).rows(|row| {
+    let ranks = spi.prepare(&key::rank(&key, &casts, &name)).rows(|row| {
         let (ordinal, rank) = (row.get::<i32>(1), row.get::<i64>(2));
         (ordinal.unwrap_or_default() as u32, rank.unwrap_or_default() as u64)
     });

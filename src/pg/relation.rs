@@ -135,6 +135,15 @@ pub fn display_name(table: pg_sys::Oid) -> Option<String> {
     }
 }
 
+/// A type's name as a statement has it, with its schema and without a length, in the database's encoding.
+pub fn type_name(oid: u32) -> Vec<u8> {
+    // SAFETY: gives a copy.
+    unsafe {
+        let name = pg_sys::format_type_be_qualified(pg_sys::Oid::from(oid));
+        CStr::from_ptr(name).to_bytes().to_vec()
+    }
+}
+
 /// The type of a table's rows.
 pub fn row_type(table: pg_sys::Oid) -> pg_sys::Oid {
     // SAFETY: looks at the system cache.

@@ -17,8 +17,9 @@ use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::record::{Absent, Row, Table};
-use crate::rows::Rows;
+use crate::rows::keys::Keys;
 use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
+use crate::rows::{Fields, Rows};
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -201,7 +202,18 @@ pub trait Reader<'a>: Sync {
 pub struct Source<'t, R> {
     pub table: &'t Table,
     pub repeated: Repeated,
+    /// Which of its fields are columns of the table: for each of them; and what tells rows apart, if that is not what
+    /// tells the source's.
+    pub fields: Vec<bool>,
+    pub keys: Option<Keys>,
     pub row: PhantomData<fn() -> R>,
+}
+
+impl<'t, R: Row> Source<'t, R> {
+    /// For a table that has columns of the fields' names.
+    pub fn of(table: &'t Table, repeated: Repeated) -> Self {
+        Source { table, repeated, fields: table.fields::<R>(), keys: None, row: PhantomData }
+    }
 }
 
 impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
@@ -232,7 +244,12 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
-        let Decoded { records, rows, faults } = R::decode(&found, records, mode, watch)?;
+        let Decoded { records, mut rows, faults } = R::decode(&found, records, mode, watch)?;
+        if self.fields.contains(&false) || self.keys.is_some() {
+            let (kept, keys) = (&*self.fields, self.keys.as_ref());
+            let fields = Fields { columns: R::COLUMNS, kept, keys };
+            rows = rows.project(&fields, mode.parallel).map_err(LoadError::document)?;
+        }
         let order = order(&rows, self.table, self.repeated, mode, watch)?;
         let (source, received) = (found.source.name(), records.count);
         let places = Box::new(Known { found, records, text: text() });

@@ -15,7 +15,7 @@ fn prepared<'a, R: Loadable<'a>>(
 ) -> Result<(usize, Vec<LoadError>), LoadError> {
     let watch = Watch::of_document(document.size());
     let table = Table::of::<R>();
-    let reader = Source::<R> { table: &table, repeated: Repeated::LastWins, row: PhantomData };
+    let reader = Source::<R>::of(&table, Repeated::LastWins);
     let prepared = prepare(&reader, document, mode(false), &watch)?;
     let told = |fault: &RecordFault| prepared.places.told(fault.clone());
     Ok((prepared.order.write.len(), prepared.faults.iter().map(told).collect()))

@@ -58,6 +58,9 @@ pub struct Column {
     pub identity: bool,
     /// How many of the rows have a value for it; the others get the default.
     pub given: Given,
+    /// The type of the table's column, where it is another one than that of the rows: without a length, as a statement
+    /// names it.
+    pub cast: Option<Vec<u8>>,
 }
 
 impl Column {
@@ -71,7 +74,7 @@ impl Column {
 
     const fn of(name: &'static str, kind: ColumnType, always: bool, identity: bool) -> Self {
         let (name, given) = (Cow::Borrowed(name.as_bytes()), Given::Always);
-        Column { name, kind, always, identity, given }
+        Column { name, kind, always, identity, given, cast: None }
     }
 
     /// The name, for a message; columns of sources have names of ASCII.
@@ -187,6 +190,26 @@ impl Table {
             parent: parent.into_iter().collect(),
             null: Null::Unknown,
         }
+    }
+
+    /// The table of a source's rows as far as it has the columns: without those that `lacks` says. Its key and its parent
+    /// are told by others then, or by none.
+    pub fn without(mut self, lacks: impl Fn(&Column) -> bool) -> Self {
+        let kept: Vec<bool> = self.columns.iter().map(|column| !lacks(column)).collect();
+        let place = |of: usize| kept[of].then(|| kept[..of].iter().filter(|kept| **kept).count());
+        let key = self.key.into_iter().map(|key| Some(Key { place: place(key.place)?, ..key }));
+        self.key = key.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let parent = self.parent.iter().map(|it| place(*it));
+        self.parent = parent.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let mut kept = kept.iter();
+        self.columns.retain(|_| kept.next().is_some_and(|kept| *kept));
+        self
+    }
+
+    /// For each of a source's fields, whether it is a column of this table.
+    pub fn fields<R: Row>(&self) -> Vec<bool> {
+        let has = |field: &Column| self.columns.iter().any(|column| column.name == field.name);
+        R::COLUMNS.iter().map(has).collect()
     }
 
     /// The names of the key's columns.

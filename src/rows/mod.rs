@@ -9,12 +9,14 @@ mod slice;
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::document::push;
 use crate::error::{Another, Fault};
 use crate::record::{Absent, Column, Given, Table};
 use crate::tuple;
 
-pub use self::slice::{Forming, Slice};
+pub use self::slice::{Fields, Forming, Slice};
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
@@ -204,6 +206,18 @@ impl<'m> Rows<'m> {
     pub fn families(&self, write: &[RowRef]) -> Result<Vec<Family>, Fault> {
         let starts = |place: usize| self.parent(write[place]) != self.parent(write[place - 1]);
         Family::between(write.len(), starts)
+    }
+}
+
+impl Rows<'static> {
+    /// The same rows with some of their fields; `parallel` on the current rayon pool.
+    pub fn project(&self, fields: &Fields<'_>, parallel: bool) -> Result<Self, Fault> {
+        let project = |slice: &Slice<'static>| slice.project(fields);
+        let slices: Result<Vec<_>, Fault> = match parallel {
+            true => self.slices.par_iter().map(project).collect(),
+            false => self.slices.iter().map(project).collect(),
+        };
+        Ok(Rows::new(slices?))
     }
 }
 

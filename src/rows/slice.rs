@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::Keys;
 use crate::document::{push, with_room};
 use crate::error::Fault;
-use crate::record::{Absent, Row};
-use crate::tuple::{Encode, Former};
+use crate::record::{Absent, Column, Row};
+use crate::tuple::{self, Encode, Former, as_utf8};
 
 /// Room for a tuple, and for a row's parent and key, in bytes: IMSLP's works take about as much.
 const TUPLE: usize = 256;
@@ -39,6 +40,15 @@ struct SliceRow {
     key_end: u32,
     /// Of `absents`, counted from 1; 0 for a row that has all values.
     absent: u32,
+}
+
+/// Those of a source's fields that are written.
+pub struct Fields<'f> {
+    /// All of them.
+    pub columns: &'f [Column],
+    pub kept: &'f [bool],
+    /// What rows are told by, if it is not what the source tells them by.
+    pub keys: Option<&'f Keys>,
 }
 
 /// Nothing is absent.
@@ -133,6 +143,26 @@ impl Slice<'static> {
         Ok(forming.into_slice())
     }
 
+    /// The same rows with some of their columns. They keep their parents and keys, or get others.
+    pub fn project(&self, fields: &Fields<'_>) -> Result<Self, Fault> {
+        let Fields { columns, kept, keys } = fields;
+        let mut forming = Forming::new(self.len(), as_utf8);
+        let left: Vec<Column> =
+            columns.iter().zip(*kept).filter(|it| *it.1).map(|it| it.0.clone()).collect();
+        for (place, row) in (0..).zip(&self.rows) {
+            let values = tuple::values(self.tuple(place), columns).zip(*columns).zip(*kept);
+            for ((value, column), _) in values.filter(|(_, kept)| **kept) {
+                forming.former.raw(column.kind, value);
+            }
+            forming.finish(row.ordinal, Absent::default(), |tuple, out| match keys {
+                Some(keys) => keys.append(tuple, &left, out),
+                None => append(out, self.parent(place), self.key(place)),
+            })?;
+        }
+        let unencodable = self.unencodable.clone();
+        Ok(Slice { unencodable, ..forming.into_slice() })
+    }
+
     /// Adds a row that was formed elsewhere.
     pub fn push(
         &mut self,
@@ -199,6 +229,13 @@ impl Slice<'static> {
 }
 
 impl Slice<'_> {
+    /// The same rows in room of their own.
+    pub fn into_owned(self) -> Slice<'static> {
+        let Slice { tuples, keys, rows, absents, unencodable } = self;
+        let (tuples, keys) = (tuples.into_owned().into(), keys.into_owned().into());
+        Slice { tuples, keys, rows, absents, unencodable }
+    }
+
     /// See [`super::Rows::set_keys`].
     pub fn set_keys(&mut self, keys: &HashMap<u32, u64>) -> Result<(), Fault> {
         let mut new = with_room(self.keys.len() + self.rows.len() * size_of::<u64>())?;

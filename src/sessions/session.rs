@@ -11,6 +11,7 @@ use super::link::{Inbox, LOOK, Link};
 use super::message::{Done, FromSession, Relation, Start, ToSession, from_bytes};
 use super::recovery::{self, Status};
 use crate::error::{Fault, LoadError};
+use crate::load::written_of;
 use crate::options::OnConflict;
 use crate::pg::background::{self, Orders};
 use crate::pg::error::ServerError;
@@ -246,7 +247,7 @@ fn finish_bulk(link: &mut Link, place: &Place, run: &mut Run<'_>) {
 
 fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Failure> {
     let target: Target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
-    let rows = Rows::new(vec![slice]);
+    let rows = written_of(&target, Rows::new(vec![slice.into_owned()]))?;
     let write = rows.all();
     let on_conflict = OnConflict::Skip;
     let writer = Writer { spi, target: &target, on_conflict, proved: &[] };

@@ -67,14 +67,15 @@ pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
 
 /// The statement that ranks the rows of a batch by a key that only the server can compare: the ordinal and the rank of
 /// each row that has no null in its key, and equal keys have one rank. The batch has the key's columns in c1 and so on, and
-/// the ordinals in `o`.
-pub fn rank(columns: &[&KeyColumn], batch: &str) -> Vec<u8> {
+/// the ordinals in `o`; `casts` are the types of those that have another one.
+pub fn rank(columns: &[&KeyColumn], casts: &[Option<Vec<u8>>], batch: &str) -> Vec<u8> {
     let (mut by, mut known) = (vec![], vec![]);
-    for (place, column) in (1..).zip(columns) {
+    for ((place, column), cast) in (1..).zip(columns).zip(casts) {
         let collate = column.collation.as_ref();
         let collate = collate.map(|name| [b" COLLATE ", &**name].concat()).unwrap_or_default();
         let name = format!("c{place}");
-        by.push([name.as_bytes(), &collate, b" USING ", &column.less].concat());
+        let cast = cast.as_ref().map(|name| [b"::", &**name].concat()).unwrap_or_default();
+        by.push([name.as_bytes(), &cast, &collate, b" USING ", &column.less].concat());
         known.push(format!("{name} IS NOT NULL"));
     }
     let (by, known) = (by.join(&b", "[..]), known.join(" AND "));

@@ -16,7 +16,7 @@ use pgrx::pg_sys;
 use self::facts::{RelationKind, TableFacts};
 use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
-use crate::pg::{encoding, relcache};
+use crate::pg::{encoding, log, relcache};
 use crate::record::{Column, Given, Null, Table};
 use crate::report::Failure;
 use crate::write::statement::TableName;
@@ -27,6 +27,8 @@ pub struct Target {
     pub oid: pg_sys::Oid,
     pub name: TableName,
     pub facts: TableFacts,
+    /// Columns of a source's rows that the table lacks: they are not written.
+    pub left_out: Vec<String>,
 }
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
@@ -48,8 +50,7 @@ pub fn find(table: &Table, on_conflict: OnConflict) -> Result<Target, Failure> {
     if !is_permitted(oid, table, on_conflict) {
         return Err(no_permission(table, on_conflict));
     }
-    let target = Target::of(table.clone(), oid).ok_or_else(missing)?;
-    target.check_columns()?;
+    let target = Target::of(table.clone(), oid).ok_or_else(missing)?.with_columns()?;
     target.check_key(on_conflict)?;
     Ok(target)
 }
@@ -61,7 +62,6 @@ pub fn open(table: Table, oid: pg_sys::Oid, on_conflict: OnConflict) -> Result<T
     }
     let name = table.name.clone();
     let target = Target::of(table, oid).ok_or_else(|| Failure::replaced(&name))?;
-    target.check_columns()?;
     target.check_key(on_conflict)?;
     Ok(target)
 }
@@ -145,7 +145,7 @@ impl Target {
         let name = relation::qualified_name(oid)?;
         let facts = relcache::facts(oid);
         let name = TableName { name, ordinary: facts.is_ordinary() };
-        Some(Target { table, oid, name, facts })
+        Some(Target { table, oid, name, facts, left_out: vec![] })
     }
 
     /// No row can be there: an ordinary table without a block.
@@ -153,23 +153,37 @@ impl Target {
         self.facts.empty
     }
 
-    fn check_columns(&self) -> Result<(), Failure> {
-        let is_missing = |name: &[u8]| self.facts.column(name).is_none();
-        let missing = self.table.columns.iter().find(|column| is_missing(&column.name));
-        missing.map_or(Ok(()), |column| {
-            Err(Failure::Refused {
+    /// Leaves out what the table has no column for. Without the column that tells its rows apart it is another table.
+    fn with_columns(mut self) -> Result<Self, Failure> {
+        let lacks = |column: &Column| self.facts.column(&column.name).is_none();
+        let missing = |column: &&Column| lacks(column);
+        if let Some(key) = self.table.columns.first().filter(missing) {
+            return Err(Failure::Refused {
                 code: ERRCODE_UNDEFINED_COLUMN,
                 message: format!(
                     "column \"{}\" of relation \"{}\" does not exist",
-                    encoding::of_message(&column.name),
+                    key.name_text(),
                     self.table.name
                 ),
-                hint: Some(
-                    "create_catalogue() makes the table with all columns that a load writes."
-                        .into(),
-                ),
-            })
-        })
+                hint: Some("create_catalogue() makes the table with all columns.".into()),
+            });
+        }
+        let left_out = self.table.columns.iter().filter(missing);
+        self.left_out = left_out.map(|column| column.name_text().to_owned()).collect();
+        self.table = self.table.without(lacks);
+        Ok(self)
+    }
+
+    /// Tells the caller which columns are not written.
+    pub fn tell_left_out(&self) {
+        let names: Vec<String> = self.left_out.iter().map(|name| format!("\"{name}\"")).collect();
+        if !names.is_empty() {
+            let columns = if names.len() == 1 { "column" } else { "columns" };
+            let (names, table) = (names.join(", "), &self.table.name);
+            log::notice(&format!(
+                "{columns} {names} of relation \"{table}\" left out: the table lacks them"
+            ));
+        }
     }
 
     fn check_key(&self, on_conflict: OnConflict) -> Result<(), Failure> {

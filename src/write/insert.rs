@@ -279,7 +279,13 @@ impl Run<'_> {
         };
         put.progress.resume();
         if known == Known::New && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
-            return self.put(put, write, Known::Nothing);
+            // What a row that is there keeps, a new one may have as null.
+            for (absent, write) in self.plans.groups(put.rows, write, Known::Nothing) {
+                let Put { rows, refusals, progress, .. } = put;
+                let mut put = Put { rows, absent: &absent, refusals: *refusals, progress };
+                self.put(&mut put, &write, Known::Nothing)?;
+            }
+            return Ok(());
         }
         if !self.writer.is_about_rows(&error) {
             return Err(error.into());

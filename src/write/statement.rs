@@ -45,7 +45,7 @@ pub struct Statements<'t> {
 
 /// A column of the statement: its place in the batch, and its name, quoted.
 struct Named<'t> {
-    batch: String,
+    batch: Vec<u8>,
     name: Vec<u8>,
     is_key: bool,
     column: &'t Column,
@@ -75,7 +75,10 @@ impl Statements<'_> {
         let present = columns.filter(|(place, _)| !self.absent.contains(*place));
         present
             .map(|(place, column)| Named {
-                batch: format!("c{}", place + 1),
+                batch: match &column.cast {
+                    Some(cast) => [format!("c{}::", place + 1).as_bytes(), cast].concat(),
+                    None => format!("c{}", place + 1).into_bytes(),
+                },
                 name: quoted(&column.name),
                 is_key: self.table.is_key(place),
                 column,
@@ -87,7 +90,7 @@ impl Statements<'_> {
     fn source(&self) -> Vec<u8> {
         let columns = self.columns();
         let names = join(columns.iter().map(|column| column.name.clone()), ", ");
-        let batch = join(columns.iter().map(|column| column.batch.clone().into_bytes()), ", ");
+        let batch = join(columns.iter().map(|column| column.batch.clone()), ", ");
         // With no column at all the server wants no parentheses.
         let names = if columns.is_empty() { vec![] } else { [b" (", &*names, b")"].concat() };
         [&*names, b" SELECT ", &batch, b" FROM ", self.batch.as_bytes()].concat()
@@ -187,7 +190,7 @@ impl Statements<'_> {
         let columns = self.columns();
         let ids = columns.iter().filter(|column| column.column.identity).enumerate();
         let when = ids.map(|(number, id)| {
-            let equal = equal(&of("new", id.batch.as_bytes()), &of("old", &id.name));
+            let equal = equal(&of("new", &id.batch), &of("old", &id.name));
             [b"WHEN ", &*equal, b" IS FALSE THEN ", &each(number, &id.name), b" "].concat()
         });
         [b"CASE ", &*when.collect::<Vec<_>>().concat(), b"WHEN false THEN 0 END"].concat()
@@ -196,12 +199,15 @@ impl Statements<'_> {
     /// That a row of the table, under this name, has the key of the row `new`.
     fn has_key(&self, old: &str) -> Vec<u8> {
         let equal = self.table.key.iter().map(|key| {
-            let name = self.table.columns.get(key.place).map(|column| quoted(&column.name));
-            let old = of(old, &name.unwrap_or_default());
-            let new = format!("new.c{}", key.place + 1);
+            let column = self.table.columns.get(key.place);
+            let name = column.map(|column| quoted(&column.name)).unwrap_or_default();
+            let old = of(old, &name);
+            let cast = column.and_then(|it| it.cast.as_ref());
+            let cast = cast.map(|name| [b"::", &**name].concat()).unwrap_or_default();
+            let new = [format!("new.c{}", key.place + 1).as_bytes(), &cast].concat();
             let collate = key.collation.as_ref().map(|name| [b" COLLATE ", &**name].concat());
             let collate = collate.unwrap_or_default();
-            [&*old, &collate, b" ", &key.equal, b" ", new.as_bytes()].concat()
+            [&*old, &collate, b" ", &key.equal, b" ", &new].concat()
         });
         join(equal, " AND ")
     }
@@ -222,7 +228,7 @@ impl Statements<'_> {
     /// tells it, among those with ids, and the id that is there. The ordinals are the batch's column `o`.
     pub fn compare(&self, on_conflict: OnConflict) -> Vec<u8> {
         let differs = match on_conflict {
-            OnConflict::Update => self.differs("new", |column| column.batch.clone().into_bytes()),
+            OnConflict::Update => self.differs("new", |column| column.batch.clone()),
             OnConflict::Skip | OnConflict::Error => b"false".to_vec(),
         };
         let number = self.unlike(|number, _| number.to_string().into_bytes());

@@ -1,0 +1,147 @@
+-- load_records: a document into any table. What an INSERT of jsonb_populate_record's row would do, record by record.
+CREATE SCHEMA records;
+SET search_path = records, public;
+SET datestyle = iso;
+SET timezone = 'UTC';
+\pset null (null)
+
+-- Values, absent members, nulls, and members that no column takes.
+CREATE TABLE item (
+    id int PRIMARY KEY, name text, price numeric(5,2), made timestamptz DEFAULT '2020-01-01', sizes int[],
+    "Extra ""x""" jsonb, code varchar(3), twice int GENERATED ALWAYS AS (id * 2) STORED);
+SELECT load_records('item', $$[
+    {"id": 1, "name": "one", "price": 1.239, "sizes": [1, 2], "Extra \"x\"": {"z": 1}, "twice": 9},
+    {"id": 2, "made": null, "name": true, "Extra \"x\"": "text"},
+    {"id": 3, "made": "2021-02-03T04:05:06Z", "other": 1, "name": {"a": [1]}}]$$);
+SELECT * FROM item ORDER BY id;
+-- What a record has no value for stays.
+SELECT load_records('item', '[{"id": 1, "price": 5}, {"id": 2, "name": "two"}, {"id": 3, "made": "2021-02-03T04:05:06Z"}]'::jsonb);
+SELECT inserted, updated, unchanged, kind, source FROM last_load();
+SELECT * FROM item ORDER BY id;
+-- Records with one key add up, one after the other; else the last one wins, with skip the first.
+SELECT load_records('item', '[{"id": 4, "name": "a"}, {"id": 4, "price": 4}, {"id": 4, "name": "b"}, {"id": 5, "name": "c"}, {"id": 5, "name": "d"}]');
+SELECT inserted, updated, unchanged, duplicate FROM last_load();
+SELECT load_records('item', '[{"id": 5, "name": "e"}, {"id": 6, "name": "f"}, {"id": 6, "price": 1}]', on_conflict => 'skip');
+SELECT inserted, updated, unchanged, duplicate FROM last_load();
+SELECT id, name, price, made FROM item WHERE id > 3 ORDER BY id;
+SELECT load_records('item', '[{"id": 7}, {"id": 7}]', on_conflict => 'error');
+\echo :SQLSTATE
+
+-- A value that its type refuses: the server's words, the record and the path.
+SELECT load_records('item', '[{"id": 8}, {"id": 9, "sizes": [1, "x"]}, {"id": 10, "price": 12345}]');
+\echo :SQLSTATE
+SELECT load_records('item', '[{"id": 8}, {"id": 9, "code": "four"}, {"id": 10, "price": 12345}, {"name": "no id"}, 7]', on_error => 'ignore');
+SELECT kind, ordinal, path, sqlstate, reason, record FROM rejected_records ORDER BY ordinal;
+-- Rejected records can be loaded again.
+SELECT load_records('item', (SELECT jsonb_agg(record - 'code') FROM rejected_records WHERE kind = 'item' AND sqlstate = '22001'));
+SELECT id, code FROM item WHERE id IN (8, 9) ORDER BY id;
+SELECT load_records('item', '{"no": "array"}');
+SELECT load_records('item', '17');
+\echo :SQLSTATE
+SELECT load_records('item', '[{"id": 1,}]');
+\echo :SQLSTATE
+
+-- Keys: of several columns, of types that only the server compares, with nulls, and none.
+CREATE TABLE price (item numeric, place text COLLATE "C", price int, PRIMARY KEY (item, place));
+SELECT load_records('price', '[{"item": 1.0, "place": "a", "price": 1}, {"item": "1.00", "place": "a", "price": 2}, {"item": 2, "place": "", "price": 3}, {"item": 2, "place": ""}]');
+SELECT inserted, updated, unchanged, duplicate FROM last_load();
+SELECT * FROM price ORDER BY item;
+CREATE TABLE word (word char(5), count int, more text, UNIQUE (word));
+SELECT load_records('word', '[{"word": "ab ", "count": 1}, {"word": "ab", "count": 2}, {"word": null, "count": 3}, {"word": null, "count": 4}]', '{"key": ["word"]}');
+SELECT load_records('word', '[{"word": "ab   ", "count": 5}]', '{"key": ["word"]}');
+SELECT * FROM word ORDER BY count;
+SELECT load_records('word', '[]');
+\echo :SQLSTATE
+SELECT load_records('word', '[{"word": "new"}]', on_conflict => 'error');
+CREATE TABLE made (id serial PRIMARY KEY, always int GENERATED ALWAYS AS IDENTITY, note text NOT NULL);
+SELECT load_records('made', '[{"note": "a"}, {"note": "b", "always": 77}, {"id": 1, "note": "c"}, {"id": 5}]', on_error => 'ignore');
+SELECT * FROM made ORDER BY id;
+
+-- Mappings: paths, the first that is there, records elsewhere, the whole record, what no column takes.
+CREATE TABLE recording (recording_id uuid PRIMARY KEY, title text, work text, rest jsonb, raw jsonb);
+SELECT load_records('recording', $$
+    {"count": 2, "recordings": [
+        {"id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "title": "T", "relations": [{"work": {"id": "w"}}], "length": 7},
+        {"id": "6ba7b811-9dad-11d1-80b4-00c04fd430c8", "name": "N", "length": 1.50}]}$$,
+    '{"records": "$.recordings[*]", "others": "rest",
+      "columns": {"recording_id": "$.id", "title": ["$.title", "$.name"], "work": "$.relations[0].work.id"}}');
+SELECT recording_id, title, work, rest, raw FROM recording ORDER BY 1;
+SELECT load_records('recording', '{"id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "x": [1]}',
+    '{"columns": {"recording_id": "$.id", "raw": "$"}}');
+SELECT title, raw FROM recording WHERE raw IS NOT NULL;
+SELECT load_records('recording', '[{"recording_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "x": 1}]', '{"others": "error"}');
+\echo :SQLSTATE
+SELECT load_records('recording', '{"data": []}', '{"records": "$.recordings[*]"}');
+\echo :SQLSTATE
+
+-- What is wrong with a mapping is told before anything is read.
+SELECT load_records('item', 'no JSON', '{"columns": {"nope": "$.a"}}');
+\echo :SQLSTATE
+SELECT load_records('item', 'no JSON', '{"kolumns": {}}');
+\echo :SQLSTATE
+SELECT load_records('item', 'no JSON', '{"columns": {"name": "$.a["}}');
+\echo :SQLSTATE
+SELECT load_records('item', 'no JSON', '{"columns": {"name": "$.a", "code": "$.a"}}');
+\echo :SQLSTATE
+SELECT load_records('item', 'no JSON', '{"columns": {"twice": "$.a"}}');
+\echo :SQLSTATE
+SELECT load_records('item', 'no JSON', '{"key": ["name"]}');
+\echo :SQLSTATE
+SELECT load_records('item', 'no JSON', '{"others": "name"}');
+\echo :SQLSTATE
+SELECT load_records('nowhere', '[]');
+\echo :SQLSTATE
+SELECT load_records('item_pkey', '[]');
+\echo :SQLSTATE
+SELECT load_records(NULL, '[]');
+\echo :SQLSTATE
+SELECT load_records('item', NULL::text) IS NULL AS nothing;
+
+-- A source's records into tables with other columns: the fields that its transforms make.
+CREATE TABLE people (c_id text PRIMARY KEY, last_name varchar(20), first_name text);
+CREATE TABLE pieces (w_id uuid PRIMARY KEY, title text NOT NULL, c_id text REFERENCES people, imslp_id int);
+SELECT load_records('people', '[{"id": "Category:Alder, Ann", "type": "1"}, {"id": "Category:Birch, Bo", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "last_name": "last_name", "first_name": "first_name"}}');
+SELECT load_records('pieces', $$[{"intvals": {"composer": "Alder, Ann", "worktitle": "good", "pageid": "6"}},
+                                 {"intvals": {"composer": "Nobody, A", "worktitle": "bad", "pageid": "7"}}]$$,
+    '{"fields_of": "works", "columns": {"w_id": "work_id", "title": "title", "c_id": "composer_id", "imslp_id": "imslp_id"}}',
+    on_error => 'ignore');
+TABLE people;
+TABLE pieces;
+SELECT kind, ordinal, path, sqlstate FROM rejected_records WHERE kind = 'pieces';
+CREATE TABLE composers (composer_id text PRIMARY KEY, last_name text, complete_name text, mine int DEFAULT 7);
+SELECT load_composers('[{"id": "Category:Alder, Ann", "type": "1"}]');
+SELECT load_records('composers', '[{"id": "Category:Birch, Bo", "type": "1"}]', '{"fields_of": "composers"}');
+SELECT * FROM composers ORDER BY 1;
+
+-- Views, partitions, rules of row security: their own INSERT.
+CREATE VIEW cheap AS SELECT id, name, price FROM item WHERE price < 10 WITH CHECK OPTION;
+SELECT load_records('cheap', '[{"id": 20, "name": "v", "price": 1}, {"id": 21, "price": 11}]', on_conflict => 'error', on_error => 'ignore');
+SELECT sqlstate FROM rejected_records WHERE kind = 'cheap';
+CREATE TABLE part (a int, b int, c text DEFAULT 'd', PRIMARY KEY (a, b)) PARTITION BY RANGE (a);
+CREATE TABLE part1 PARTITION OF part FOR VALUES FROM (0) TO (10);
+CREATE TABLE part2 PARTITION OF part FOR VALUES FROM (10) TO (20);
+SELECT load_records('part', '[{"a": 1, "b": 1}, {"a": 11, "b": 1, "c": "x"}, {"a": 30, "b": 1}]', on_error => 'ignore');
+SELECT load_records('part', '[{"a": 1, "b": 1, "c": "y"}, {"a": 11, "b": 1}]');
+SELECT tableoid::regclass, * FROM part ORDER BY a;
+
+-- Many rows go the way of COPY, and foreign keys are proved as sets: of several columns too.
+CREATE TABLE shop (city int, number smallint, PRIMARY KEY (city, number));
+CREATE TABLE kind (kind text PRIMARY KEY);
+CREATE TABLE sale (id bigint PRIMARY KEY, city int, number smallint, kind text REFERENCES kind, at date DEFAULT '2000-01-01',
+                   FOREIGN KEY (city, number) REFERENCES shop);
+INSERT INTO shop SELECT c, n FROM generate_series(1, 5) c, generate_series(1, 4) n;
+INSERT INTO kind VALUES ('a'), ('b');
+SELECT load_records('sale', (SELECT jsonb_agg(jsonb_build_object('id', n, 'city', 1 + n % 5, 'number', 1 + n % 4, 'kind', CASE n % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END))
+                             FROM generate_series(1, 2000) n));
+SELECT inserted, foreign_key_check, write_method FROM last_load();
+SELECT load_records('sale', (SELECT jsonb_agg(jsonb_build_object('id', n, 'city', CASE n WHEN 2500 THEN 99 ELSE 1 END, 'number', CASE n WHEN 2600 THEN NULL ELSE 1 END,
+                                                                 'kind', CASE n WHEN 2700 THEN 'z' ELSE 'a' END))
+                             FROM generate_series(2001, 3000) n), on_error => 'ignore');
+SELECT inserted, rejected, foreign_key_check FROM last_load();
+SELECT ordinal, sqlstate, reason FROM rejected_records WHERE kind = 'sale' ORDER BY ordinal;
+SELECT count(*), count(DISTINCT at), count(number) FROM sale;
+SELECT load_records('sale', (SELECT jsonb_agg(to_jsonb(s) - 'at') FROM sale s));
+SELECT inserted, updated, unchanged FROM last_load();
+
+DROP SCHEMA records CASCADE;
