@@ -75,8 +75,8 @@ fn records<'a>(
         target.left_out = resolved.left_out.iter().map(|field| (*field).to_owned()).collect();
         target.tell_left_out();
     }
-    let key = find_key(spi, &mapping, &resolved, &target, options.on_conflict)?;
-    target.table = table(&target, &resolved, fields, &key);
+    let (key, nulls_equal) = find_key(spi, &mapping, &resolved, &target, options.on_conflict)?;
+    target.table = Table { nulls_equal, ..table(&target, &resolved, fields, &key) };
     // With `error` the server finds out which key is there already, and which is there twice.
     let compared = options.on_conflict != OnConflict::Error && !key.is_empty();
     let ranked = compared && !key.iter().all(|(column, _)| column.is_bytes);
@@ -84,6 +84,7 @@ fn records<'a>(
     let keys = Keys {
         parent: target.table.parent.clone(),
         key: if compared && !ranked { of_key } else { vec![] },
+        nulls_equal: target.table.nulls_equal,
     };
     let load = Load {
         spi,
@@ -207,14 +208,15 @@ fn resolve_for(mapping: &Mapping, facts: &TableFacts) -> Result<Resolved, Failur
     Ok(resolve(mapping, &columns)?)
 }
 
-/// The columns of the key, each with its place among those that are written; none if every record is a new row.
+/// The columns of the key, each with its place among those that are written, and whether nulls in it are equal; no columns
+/// if every record is a new row.
 fn find_key(
     spi: &Spi,
     mapping: &Mapping,
     resolved: &Resolved,
     target: &Target,
     on_conflict: OnConflict,
-) -> Result<Vec<(KeyColumn, usize)>, Failure> {
+) -> Result<(Vec<(KeyColumn, usize)>, bool), Failure> {
     let facts = &target.facts;
     let numbers = numbers(facts);
     let named: Option<Vec<i16>> =
@@ -225,7 +227,7 @@ fn find_key(
         (None, Some(names)) => {
             return Err(MappingFault::new("$.key", Problem::NoKey(names.clone())).into());
         }
-        (None, None) if on_conflict == OnConflict::Error => return Ok(vec![]),
+        (None, None) if on_conflict == OnConflict::Error => return Ok((vec![], false)),
         (None, None) => return Err(target.no_key()),
     };
     let place =
@@ -234,7 +236,7 @@ fn find_key(
     let placed =
         columns.into_iter().map(|column| place(column.number).map(|place| (column, place)));
     // The server makes the others, so each record is a new row.
-    Ok(placed.collect::<Option<Vec<_>>>().unwrap_or_default())
+    Ok((placed.collect::<Option<Vec<_>>>().unwrap_or_default(), index.nulls_equal))
 }
 
 /// The numbers of the columns that are not dropped.
@@ -326,7 +328,7 @@ fn rank(
         batch.append(tuples.formed().iter());
     }
     let key: Vec<&KeyColumn> = key.iter().map(|(column, _)| column).collect();
-    let ranks = spi.prepare(&key::rank(&key, &casts, &name)).rows(|row| {
+    let ranks = spi.prepare(&key::rank(&key, &casts, table.nulls_equal, &name)).rows(|row| {
         let (ordinal, rank) = (row.get::<i32>(1), row.get::<i64>(2));
         (ordinal.unwrap_or_default() as u32, rank.unwrap_or_default() as u64)
     });

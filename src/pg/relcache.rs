@@ -323,6 +323,7 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
             oid: oid.to_u32(),
             unique: (*form).indisunique,
             primary: (*form).indisprimary,
+            nulls_equal: (*form).indnullsnotdistinct,
             immediate: (*form).indimmediate,
             valid: (*form).indisvalid,
             ready: (*form).indisready,

@@ -150,6 +150,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The columns that identify a row; none if every record is a new row.
     pub key: Vec<Key>,
+    /// Two nulls in the key are equal, and a row with null has a key.
+    pub nulls_equal: bool,
     /// The columns that refer to the parent by which rows are ordered, by their places.
     pub parent: Vec<usize>,
     pub null: Null,
@@ -187,6 +189,7 @@ impl Table {
             noun: R::NOUN.into(),
             columns: R::COLUMNS.to_vec(),
             key: vec![Key { place: 0, equal: Cow::Borrowed(EQUAL), collation: None }],
+            nulls_equal: false,
             parent: parent.into_iter().collect(),
             null: Null::Unknown,
         }

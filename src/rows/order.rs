@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use super::{Family, RowRef, Rows};
 use crate::document::{push, with_room};
 use crate::error::Fault;
-use crate::record::Table;
+use crate::record::{Null, Table};
+use crate::tuple;
 
 /// Which of several rows with the same key is the document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Rows<'_> {
         if self.may_repeat(&rows, parallel)? {
             let several = self.take_repeated(&mut rows)?;
             for of_one_key in several.chunk_by(|a, b| self.key(*a) == self.key(*b)) {
-                let kept = match repeated == Repeated::LastWins && self.add_up(of_one_key) {
+                let kept = match repeated == Repeated::LastWins && self.add_up(of_one_key, table) {
                     true => take_turns(of_one_key, &mut later)?,
                     false => self.decide(of_one_key, table, repeated, &mut duplicates),
                 };
@@ -155,9 +156,16 @@ impl Rows<'_> {
     }
 
     /// Whether some of the rows with one key have values for columns that others lack: then none of them says all, and
-    /// each is written in its turn.
-    fn add_up(&self, of_one_key: &[RowRef]) -> bool {
-        of_one_key.windows(2).any(|pair| self.absent(pair[0]) != self.absent(pair[1]))
+    /// each is written in its turn. So it is if their keys are equal and not the same: the first row's stays.
+    fn add_up(&self, of_one_key: &[RowRef], table: &Table) -> bool {
+        let key = |row: RowRef| {
+            let values: Vec<_> = tuple::values(self.tuple(row), &table.columns).collect();
+            table.key.iter().map(|key| values[key.place]).collect::<Vec<_>>()
+        };
+        of_one_key.windows(2).any(|pair| {
+            self.absent(pair[0]) != self.absent(pair[1])
+                || (table.null == Null::Value && key(pair[0]) != key(pair[1]))
+        })
     }
 
     /// Takes the rows out whose key others have too, and gives them by key and ordinal.

@@ -120,6 +120,8 @@ pub struct IndexFacts {
     pub unique: bool,
     /// Of the primary key.
     pub primary: bool,
+    /// NULLS NOT DISTINCT.
+    pub nulls_equal: bool,
     /// Checked at once for each row, and not at the end of the statement.
     pub immediate: bool,
     pub valid: bool,
@@ -174,6 +176,8 @@ impl TableFacts {
         let column = self.column(name).map(|number| &self.columns[number as usize - 1]);
         let is_null = |column: &ColumnFacts| {
             column.default.is_none()
+                // Of a domain it may be refused.
+                && !column.is_domain
                 && column.identity == Identity::No
                 && column.generated == Generated::No
         };

@@ -2,6 +2,7 @@
 
 use crate::pg::relation;
 use crate::pg::spi::{Row, Spi};
+use crate::write::statement::is_null;
 
 /// A column of a unique index, by its number in the table.
 pub struct KeyColumn {
@@ -68,7 +69,12 @@ pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
 /// The statement that ranks the rows of a batch by a key that only the server can compare: the ordinal and the rank of
 /// each row that has no null in its key, and equal keys have one rank. The batch has the key's columns in c1 and so on, and
 /// the ordinals in `o`; `casts` are the types of those that have another one.
-pub fn rank(columns: &[&KeyColumn], casts: &[Option<Vec<u8>>], batch: &str) -> Vec<u8> {
+pub fn rank(
+    columns: &[&KeyColumn],
+    casts: &[Option<Vec<u8>>],
+    nulls_equal: bool,
+    batch: &str,
+) -> Vec<u8> {
     let (mut by, mut known) = (vec![], vec![]);
     for ((place, column), cast) in (1..).zip(columns).zip(casts) {
         let collate = column.collation.as_ref();
@@ -76,9 +82,12 @@ pub fn rank(columns: &[&KeyColumn], casts: &[Option<Vec<u8>>], batch: &str) -> V
         let name = format!("c{place}");
         let cast = cast.as_ref().map(|name| [b"::", &**name].concat()).unwrap_or_default();
         by.push([name.as_bytes(), &cast, &collate, b" USING ", &column.less].concat());
-        known.push(format!("{name} IS NOT NULL"));
+        if !nulls_equal {
+            known.push([b"NOT ", &*is_null(name.as_bytes())].concat());
+        }
     }
-    let (by, known) = (by.join(&b", "[..]), known.join(" AND "));
+    let (by, known) = (by.join(&b", "[..]), known.join(&b" AND "[..]));
+    let known = if known.is_empty() { b"true".to_vec() } else { known };
     let select = b"SELECT o, pg_catalog.dense_rank() OVER (ORDER BY ";
-    [&select[..], &by, b") FROM ", batch.as_bytes(), b" WHERE ", known.as_bytes()].concat()
+    [&select[..], &by, b") FROM ", batch.as_bytes(), b" WHERE ", &known].concat()
 }

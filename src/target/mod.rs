@@ -123,6 +123,7 @@ impl Target {
             noun: "row".into(),
             columns: vec![],
             key: vec![],
+            nulls_equal: false,
             parent: vec![],
             null: Null::Value,
         };

@@ -111,6 +111,12 @@ fn sql(target: &Target, batch: &str) -> Vec<u8> {
 /// Tuples of the target's columns, with the ordinals of their records.
 type Converted = Vec<(Vec<u8>, u32)>;
 
+/// Whether the error is the fault of a value: also where its type has no input, or it calls what the caller may not.
+fn is_about_values(error: &ServerError) -> bool {
+    const NOT_ABOUT_VALUES: [&str; 9] = ["08", "25", "40", "53", "55", "57", "58", "F0", "XX"];
+    !NOT_ABOUT_VALUES.contains(&&error.sqlstate()[..2])
+}
+
 struct Converter<'c, 's> {
     target: &'c Target,
     keys: &'c Keys,
@@ -127,7 +133,7 @@ impl Converter<'_, '_> {
     fn put(&mut self, waiting: &[Waiting]) -> Result<(), Failure> {
         let rows = match self.try_all(waiting, None)? {
             Ok(rows) => rows,
-            Err(error) if !super::insert::is_about_rows(&error) => return Err(error.into()),
+            Err(error) if !is_about_values(&error) => return Err(error.into()),
             Err(error) => {
                 if let [one] = waiting {
                     self.refuse(one, error)?;

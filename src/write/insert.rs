@@ -20,7 +20,7 @@ use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::spi::{Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
-use crate::record::{Absent, positional};
+use crate::record::{Absent, Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
@@ -271,6 +271,16 @@ impl Run<'_> {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
                 let left = write.len().saturating_sub(written as usize);
+                if left > 0 && known == Known::Changed && self.updates() {
+                    // What is gone meanwhile is new.
+                    let gone = self.writer.compare(put.rows, write).sort(write).new;
+                    let stays = left.saturating_sub(gone.len());
+                    self.counts.unchanged += stays as u64;
+                    return match gone.is_empty() {
+                        true => Ok(()),
+                        false => self.put_anew(put, &gone),
+                    };
+                }
                 let refused = self.refuse_others(put, write, left)?;
                 self.counts.unchanged += (left - refused) as u64;
                 return Ok(());
@@ -279,13 +289,7 @@ impl Run<'_> {
         };
         put.progress.resume();
         if known == Known::New && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
-            // What a row that is there keeps, a new one may have as null.
-            for (absent, write) in self.plans.groups(put.rows, write, Known::Nothing) {
-                let Put { rows, refusals, progress, .. } = put;
-                let mut put = Put { rows, absent: &absent, refusals: *refusals, progress };
-                self.put(&mut put, &write, Known::Nothing)?;
-            }
-            return Ok(());
+            return self.put_anew(put, write);
         }
         if !self.writer.is_about_rows(&error) {
             return Err(error.into());
@@ -298,6 +302,17 @@ impl Run<'_> {
         let (first, second) = ordered.split_at(ordered.len() / 2);
         self.put(put, first, known)?;
         self.put(put, second, known)
+    }
+
+    /// Writes rows of which it is not known any more whether they are there.
+    fn put_anew(&mut self, put: &mut Put<'_>, write: &[RowRef]) -> Result<(), Failure> {
+        // What a row that is there keeps, a new one may have as null.
+        for (absent, write) in self.plans.groups(put.rows, write, Known::Nothing) {
+            let Put { rows, refusals, progress, .. } = put;
+            let mut put = Put { rows, absent: &absent, refusals: *refusals, progress };
+            self.put(&mut put, &write, Known::Nothing)?;
+        }
+        Ok(())
     }
 
     /// Of rows that a merge has left as they are, so many, those are refused that have come to be about another thing
@@ -326,6 +341,16 @@ impl Run<'_> {
         self.writer.on_conflict != OnConflict::Error && !self.writer.target.table.key.is_empty()
     }
 
+    /// Whether rows that are there are changed by an UPDATE: where records say what changes, and need not say all that a
+    /// new row must have. Row security and rules have more to say of an INSERT … ON CONFLICT.
+    fn updates(&self) -> bool {
+        let Writer { target, on_conflict, .. } = self.writer;
+        *on_conflict == OnConflict::Update
+            && target.table.null == Null::Value
+            && !target.facts.row_security
+            && !target.facts.any_rules
+    }
+
     fn execute(
         &self,
         put: &Put<'_>,
@@ -339,6 +364,11 @@ impl Run<'_> {
             // A rule may write other rows, and more of them.
             let written = written.min(write.len() as u64);
             return Ok(Written { written, inserted: written });
+        }
+        if known == Known::Changed && self.updates() {
+            let update = self.plans.get(put.absent, Use::Update);
+            let written = subtransaction::within(|| update.execute())?;
+            return Ok(Written { written: written.min(write.len() as u64), inserted: 0 });
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
             let merge = self.plans.get(put.absent, Use::CountedMerge);

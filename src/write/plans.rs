@@ -19,6 +19,7 @@ use crate::target::Target;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Use {
     Insert,
+    Update,
     Merge,
     CountedMerge,
 }
@@ -56,6 +57,7 @@ impl<'w> Plans<'w> {
         let statements = Statements { name, table, batch: &self.name, absent: &all };
         let sql = match purpose {
             Use::Insert => statements.insert(),
+            Use::Update => statements.update(),
             Use::Merge => statements.merge(self.on_conflict),
             Use::CountedMerge => statements.counted_merge(),
         };

@@ -129,6 +129,20 @@ impl Statements<'_> {
         [&*into, &self.source(), b" ON CONFLICT (", &key, b") DO ", &action].concat()
     }
 
+    /// Rows that are there, to be changed: those of their columns that the record has values for, whatever an INSERT would
+    /// say of the others.
+    pub fn update(&self) -> Vec<u8> {
+        let columns = self.columns();
+        let rest = columns.iter().filter(|column| !column.is_key);
+        let set = rest.map(|column| [&*column.name, b" = ", &of("new", &column.batch)].concat());
+        let set = join(set, ", ");
+        let differs = self.differs("new", |column| column.batch.clone());
+        let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
+        let from =
+            [b" FROM ", self.batch.as_bytes(), b" new WHERE ", &self.has_key("old")].concat();
+        [&*update, &from, b" AND (", &differs, b")"].concat()
+    }
+
     /// [`Statements::merge`] for an update, counting what it did: rows written, and those of them that were inserted. A
     /// row that the statement has locked to update it has an xmax, a new one has none; tables with partitions do not show
     /// it.
@@ -198,6 +212,7 @@ impl Statements<'_> {
 
     /// That a row of the table, under this name, has the key of the row `new`.
     fn has_key(&self, old: &str) -> Vec<u8> {
+        let nulls_equal = self.table.nulls_equal;
         let equal = self.table.key.iter().map(|key| {
             let column = self.table.columns.get(key.place);
             let name = column.map(|column| quoted(&column.name)).unwrap_or_default();
@@ -207,7 +222,12 @@ impl Statements<'_> {
             let new = [format!("new.c{}", key.place + 1).as_bytes(), &cast].concat();
             let collate = key.collation.as_ref().map(|name| [b" COLLATE ", &**name].concat());
             let collate = collate.unwrap_or_default();
-            [&*old, &collate, b" ", &key.equal, b" ", &new].concat()
+            let equal = [&*old, &collate, b" ", &key.equal, b" ", &new].concat();
+            if !nulls_equal {
+                return equal;
+            }
+            let both = [&*is_null(&old), b" AND ", &is_null(&new)].concat();
+            [b"(", &*equal, b" OR ", &both, b")"].concat()
         });
         join(equal, " AND ")
     }
@@ -248,6 +268,11 @@ impl Statements<'_> {
 
 /// Whether a row of an INSERT is new.
 const IS_NEW: &str = "(old.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid)";
+
+/// Whether a value is null: a row of nulls, of which `IS NULL` says so, is none.
+pub fn is_null(value: &[u8]) -> Vec<u8> {
+    [b"(pg_catalog.num_nulls(", value, b") OPERATOR(pg_catalog.=) 1)"].concat()
+}
 
 /// Whether two ids are equal; null if one of them is.
 fn equal(one: &[u8], other: &[u8]) -> Vec<u8> {
@@ -325,6 +350,7 @@ mod tests {
             noun: "row".into(),
             columns: COLUMNS.to_vec(),
             key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
+            nulls_equal: false,
             parent: vec![],
             null: Null::Unknown,
         }
@@ -374,6 +400,16 @@ mod tests {
         assert!(update.contains(set), "{update}");
         let nothing = of_some(&says, &[1, 2, 3], |s| s.merge(OnConflict::Update));
         assert!(nothing.ends_with("DO NOTHING"), "{nothing}");
+    }
+
+    #[test]
+    fn an_update_names_no_other_columns() {
+        let says = Table { null: Null::Value, nulls_equal: true, ..table() };
+        let update = of_some(&says, &[1, 3], |s| s.update());
+        let key =
+            r#"(old."id" OPERATOR(pg_catalog.=) new.c1 OR old."id" IS NULL AND new.c1 IS NULL)"#;
+        let set = r#"UPDATE ONLY s.t AS old SET "b" = new.c3 FROM batch new WHERE "#;
+        assert!(update.starts_with(&format!("{set}{key} AND (ROW(new.c3)")), "{update}");
     }
 
     #[test]

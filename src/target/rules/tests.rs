@@ -80,6 +80,7 @@ fn works() -> TableFacts {
             oid: 3,
             unique: true,
             primary: true,
+            nulls_equal: false,
             immediate: true,
             valid: true,
             ready: true,
