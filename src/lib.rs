@@ -32,6 +32,8 @@ mod settings;
 mod source;
 mod target;
 mod tuple;
+#[cfg_attr(not(test), allow(dead_code))]
+mod value;
 mod write;
 
 #[cfg(feature = "pg_test")]

@@ -182,6 +182,31 @@ impl Former {
     }
 }
 
+/// Values of any type, as `heap_fill_tuple` lays them.
+impl Former {
+    pub fn null(&mut self) {
+        self.present.push(false);
+    }
+
+    pub fn fixed_bytes(&mut self, bytes: &[u8], alignment: usize) {
+        self.present.push(true);
+        self.align(alignment);
+        self.data.extend_from_slice(bytes);
+    }
+
+    /// A varlena, of what stands behind its header.
+    pub fn varlena_bytes(&mut self, bytes: &[u8], alignment: usize) {
+        self.aligned_varlena(Some(bytes), alignment);
+    }
+
+    /// Forgets the columns put since the last tuple.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub fn discard(&mut self) {
+        self.encodable = false;
+        self.finish(&mut vec![]);
+    }
+}
+
 /// The columns of a tuple, behind its header.
 pub fn columns(tuple: &[u8]) -> &[u8] {
     &tuple[usize::from(tuple[HOFF_AT])..]
@@ -344,7 +369,7 @@ fn short_header(length: usize) -> u8 {
 }
 
 /// Appends a varlena of these parts, with a header of 4 bytes, which counts itself.
-fn append_varlena(data: &mut Vec<u8>, parts: &[&[u8]]) {
+pub fn append_varlena(data: &mut Vec<u8>, parts: &[&[u8]]) {
     let length = (parts.iter().map(|part| part.len()).sum::<usize>() + VARLENA_HEADER) as u32;
     let header = if cfg!(target_endian = "little") { length << 2 } else { length };
     data.extend_from_slice(&header.to_ne_bytes());
@@ -426,6 +451,26 @@ mod tests {
         assert_eq!(tuple[28..32], 7i32.to_ne_bytes());
         assert_eq!(&tuple[33..35], b"ab");
         assert_eq!(tuple[40..48], 9i64.to_ne_bytes());
+    }
+
+    #[test]
+    fn columns_may_be_of_any_type() {
+        let mut former = Former::new(as_utf8);
+        former.fixed_bytes(&[9], 1);
+        former.discard();
+        former.fixed_bytes(&[1], 1);
+        former.fixed_bytes(&[2, 2], 2);
+        former.null();
+        former.varlena_bytes(b"x", 8);
+        former.varlena_bytes(&[7; 200], 8);
+        let mut tuple = vec![];
+        assert!(former.finish(&mut tuple));
+        let data = columns(&tuple);
+        assert_eq!((tuple[INFOMASK2_AT], tuple[23]), (5, 0b11011));
+        assert_eq!(data[..4], [1, 0, 2, 2]);
+        assert_eq!(data[4..6], [short_header(2), b'x']);
+        // Only a long varlena is aligned.
+        assert_eq!(data.len(), 8 + VARLENA_HEADER + 200);
     }
 
     #[test]

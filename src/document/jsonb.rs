@@ -13,11 +13,14 @@
 
 mod de;
 mod excerpt;
+pub mod print;
+pub mod write;
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::content::{Content, Number};
 use super::{Elements, Image, Kind, Value, Watch, number, with_room};
 use crate::error::Fault;
 
@@ -242,12 +245,16 @@ fn text(bytes: &[u8]) -> Result<&str, Fault> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::NoUtf8)
 }
 
-/// A numeric's text; it has a varlena header of 4 bytes, or of 1 where it came from a table as it was stored.
-fn number_text(varlena: &[u8]) -> Result<String, Fault> {
+/// A numeric without its varlena header of 4 bytes, or of 1 where it came from a table as it was stored.
+fn numeric(varlena: &[u8]) -> Result<&[u8], Fault> {
     let first = *varlena.first().ok_or_else(corrupt)?;
     let short = if cfg!(target_endian = "little") { first & 1 == 1 } else { first & 0x80 != 0 };
     let header = if short { 1 } else { WORD };
-    varlena.get(header..).and_then(number::from_numeric).ok_or_else(corrupt)
+    varlena.get(header..).ok_or_else(corrupt)
+}
+
+fn number_text(varlena: &[u8]) -> Result<String, Fault> {
+    number::from_numeric(numeric(varlena)?).ok_or_else(corrupt)
 }
 
 impl<'a> Value<'a> for Jsonb<'a> {
@@ -259,6 +266,17 @@ impl<'a> Value<'a> for Jsonb<'a> {
             Jsonb::String(_) | Jsonb::Text(_) => Kind::String,
             Jsonb::Container(bytes) if Container::new(bytes)?.is_object() => Kind::Object,
             Jsonb::Container(_) => Kind::Array,
+        })
+    }
+
+    fn content(self) -> Result<Content<'a>, Fault> {
+        Ok(match self {
+            Jsonb::Null => Content::Null,
+            Jsonb::Boolean(value) => Content::Boolean(value),
+            Jsonb::Number(bytes) => Content::Number(Number::Numeric(numeric(bytes)?)),
+            Jsonb::String(bytes) => Content::String(Cow::Borrowed(text(bytes)?)),
+            Jsonb::Text(text) => Content::String(Cow::Borrowed(text)),
+            Jsonb::Container(_) => Content::Container,
         })
     }
 

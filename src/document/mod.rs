@@ -12,10 +12,14 @@
 //! - [`find`]: which source a document is of, and where its records are;
 //! - [`jsonb`]: the on-disk format, read in place;
 //! - [`text`]: spans of JSON text, read by serde_json;
+//! - [`content`]: what a value is, for those who make columns of it;
+//! - [`decimal`]: decimal numbers, exact;
 //! - [`number`]: decimal numbers as Postgres prints them.
 
 #[cfg(test)]
 pub mod build;
+pub mod content;
+pub mod decimal;
 pub mod find;
 pub mod jsonb;
 pub mod number;
@@ -27,6 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::Deserialize;
 
+use self::content::Content;
 use crate::error::Fault;
 
 /// The six kinds of JSON value.
@@ -61,6 +66,9 @@ impl fmt::Display for Kind {
 /// One value of a document. Copies are cheap: a value borrows the document's bytes.
 pub trait Value<'a>: Copy + Send + Sync {
     fn kind(self) -> Result<Kind, Fault>;
+
+    /// The value, if it is a scalar. A scalar is checked, a container is not.
+    fn content(self) -> Result<Content<'a>, Fault>;
 
     /// The elements of an array, in order.
     fn elements(self) -> Result<Elements<'a, Self>, Fault>;

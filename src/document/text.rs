@@ -13,7 +13,9 @@ use std::cmp::Reverse;
 use memchr::memmem;
 use serde::Deserialize;
 
-use self::spans::{Items, extent, is_blank, skip_blanks, string_end, unexpected};
+use self::spans::{Items, extent, is_blank, unexpected};
+pub use self::spans::{skip_blanks, string_end};
+use super::content::{Content, Number};
 use super::{Arrival, Elements, Image, Kind, Value, Watch, number, push, with_room};
 use crate::error::{Fault, Malformed, excerpt};
 
@@ -33,6 +35,11 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 pub const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 impl<'a> Text<'a> {
+    /// One value, without blanks around it.
+    pub fn span(span: &'a str) -> Self {
+        Text(span)
+    }
+
     /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
     pub fn documents(text: &'a str, watch: &Watch) -> Result<Vec<Self>, Fault> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -155,6 +162,33 @@ fn check_numbers(span: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+impl<'a> Text<'a> {
+    /// A string, borrowed if it has no escapes.
+    fn string(self) -> Result<Cow<'a, str>, Fault> {
+        let inside = &self.0.as_bytes()[1..];
+        let end = memchr::memchr2(b'"', b'\\', inside).filter(|&end| inside[end] == b'"');
+        match end {
+            Some(end) if end + 1 == inside.len() && !has_control(&inside[..end]) => {
+                Ok(Cow::Borrowed(&self.0[1..=end]))
+            }
+            _ => Ok(self.read::<Key>()?.0),
+        }
+    }
+}
+
+/// Whether a number of JSON is written as `numeric_out` writes it: without an exponent, and zero without a sign.
+pub fn is_plain(number: &str) -> bool {
+    let bytes = number.as_bytes();
+    memchr::memchr2(b'e', b'E', bytes).is_none()
+        && (bytes.first() != Some(&b'-') || bytes.iter().any(|byte| matches!(byte, b'1'..=b'9')))
+}
+
+/// Whether a character stands there that JSON has only as an escape. Looks at every byte, so that the compiler does it
+/// for many at once.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, &byte| found | (byte < b' '))
+}
+
 impl<'a> Value<'a> for Text<'a> {
     fn kind(self) -> Result<Kind, Fault> {
         match self.0.as_bytes().first() {
@@ -166,6 +200,27 @@ impl<'a> Value<'a> for Text<'a> {
             Some(b'n') => Ok(Kind::Null),
             Some(_) => Err(syntax::fault(self.0, "Token is invalid")),
             None => Err(syntax::missing(self.0)),
+        }
+    }
+
+    fn content(self) -> Result<Content<'a>, Fault> {
+        match self.0.as_bytes() {
+            [b'{' | b'[', ..] => Ok(Content::Container),
+            [b'"', ..] => self.string().map(Content::String),
+            [b'-' | b'0'..=b'9', ..] => {
+                if syntax::number(self.0, 0) != Some(self.0.len()) {
+                    Err(syntax::fault(self.0, "Token is invalid"))
+                } else if number::overflows(self.0) {
+                    Err(Fault::NumberOverflow)
+                } else {
+                    Ok(Content::Number(Number::Text(self.0)))
+                }
+            }
+            b"true" => Ok(Content::Boolean(true)),
+            b"false" => Ok(Content::Boolean(false)),
+            b"null" => Ok(Content::Null),
+            b"" => Err(syntax::missing(self.0)),
+            _ => Err(syntax::fault(self.0, "Token is invalid")),
         }
     }
 

@@ -96,7 +96,8 @@ fn is_time(text: &str) -> Option<bool> {
     Some(minute < 60 && second <= 60 && (hour < 24 || (hour, minute, second) == (24, 0, 0)))
 }
 
-fn days_of_month(year: i64, month: i64) -> i64 {
+/// How many days a month of the proleptic Gregorian calendar has.
+pub fn days_of_month(year: i64, month: i64) -> i64 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
         2 if leap => 29,
@@ -108,7 +109,7 @@ fn days_of_month(year: i64, month: i64) -> i64 {
 
 /// Counts days in years that begin in March, so that the leap day is the last: the well-known algorithm of
 /// http://howardhinnant.github.io/date_algorithms.html (days_from_civil).
-fn days_since_2000(year: i64, month: i64, day: i64) -> i64 {
+pub fn days_since_2000(year: i64, month: i64, day: i64) -> i64 {
     /// Days from 0000-03-01 to 2000-01-01.
     const SHIFT: i64 = 730_425;
     let year = if month <= 2 { year - 1 } else { year };

@@ -181,7 +181,7 @@ fn scalar(text: &str, here: usize) -> Result<Option<usize>, Malformed> {
 }
 
 /// Where the number that starts here ends, if it is one (RFC 8259 section 6).
-fn number(text: &str, here: usize) -> Option<usize> {
+pub fn number(text: &str, here: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let digits = |at: usize| at + bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
     let mut end = here + usize::from(bytes.get(here) == Some(&b'-'));
