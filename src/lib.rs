@@ -18,7 +18,6 @@ mod decode;
 mod document;
 mod error;
 mod load;
-#[allow(dead_code, reason = "load_records, which uses it, is on its way")]
 mod mapping;
 mod options;
 #[allow(unsafe_code)]
@@ -32,7 +31,6 @@ mod settings;
 mod source;
 mod target;
 mod tuple;
-#[cfg_attr(not(test), allow(dead_code))]
 mod value;
 mod write;
 

@@ -112,10 +112,6 @@ impl Former {
         }
     }
 
-    pub fn null(&mut self) {
-        self.present.push(false);
-    }
-
     /// Forgets the columns put since the last tuple.
     pub fn clear(&mut self) {
         self.data.clear();

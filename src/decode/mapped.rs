@@ -5,18 +5,29 @@
 
 use super::faults::Faults;
 use super::{Decoded, Mode, Part, Placed, of_parts};
+use std::borrow::Cow;
+
+use crate::document::content::Content;
 use crate::document::find::Records;
-use crate::document::{Value, Watch, push};
+use crate::document::jsonb::print;
+use crate::document::text::Text;
+use crate::document::{Image, Kind, Value, Watch, push};
 use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::mapping::program::{Misfit, Program, Taken};
 use crate::record::{Absent, Table};
 use crate::rows::keys::Keys;
 use crate::rows::{Forming, Rows, Slice};
+use crate::tuple::Former;
+use crate::value::{Decoder, Made as Put};
 
 /// What a record of a mapping becomes.
 pub struct Form {
     pub program: Program,
     pub table: Table,
+    /// For each column; none if all its values are the server's.
+    pub decoders: Vec<Option<Decoder>>,
+    /// For each column, whether it takes a null without a look: its type is no domain.
+    pub takes_null: Vec<bool>,
     /// The column that takes the members that no other takes, by its place.
     pub others: Option<usize>,
     pub keys: Keys,
@@ -88,20 +99,28 @@ impl Form {
             return Ok(misfit.into());
         }
         let mut absent = Absent::default();
-        for (place, column) in self.table.columns.iter().enumerate() {
+        for (place, decoder) in self.decoders.iter().enumerate() {
             let value = self.program.value(taken, place);
-            let made = match value {
-                None if self.others == Some(place) => Ok(false),
-                None => {
+            let former = &mut forming.former;
+            let made = match (value, decoder) {
+                (Some(value), Some(decoder)) => decoder.put(value, former, watch),
+                (Some(value), None) if value.kind() == Ok(Kind::Null) && self.takes_null[place] => {
+                    former.null();
+                    Ok(Put::Null)
+                }
+                (Some(_), None) => Ok(Put::Server),
+                (None, Some(decoder)) if self.others == Some(place) => {
+                    put_others(*decoder, taken.others(), former, watch)
+                }
+                (None, _) => {
                     absent.0.push(place as u16);
-                    forming.former.null();
+                    former.null();
                     continue;
                 }
-                Some(value) => value::put(value, column.kind, &mut forming.former, watch),
             };
             match made {
-                Ok(true) => {}
-                Ok(false) => {
+                Ok(Put::Value | Put::Null) => {}
+                Ok(Put::Server) => {
                     forming.former.clear();
                     // What is no JSON is no matter of the server's types.
                     let own = |fault| Made::Faulty((Place::Field(""), fault));
@@ -121,19 +140,33 @@ impl Form {
     }
 }
 
-mod value {
-    use super::*;
-    use crate::document::Kind;
-    use crate::record::ColumnType;
-    use crate::tuple::Former;
-
-    pub fn put<'a, V: Value<'a>>(
-        value: V,
-        _kind: ColumnType,
-        former: &mut Former,
-        _watch: &Watch,
-    ) -> Result<bool, Fault> {
-        let _ = (value.kind()? == Kind::Null, former);
-        Ok(false)
+/// Puts the members that no column takes, as an object.
+fn put_others<'a, V: Value<'a>>(
+    decoder: Decoder,
+    others: &[(Cow<'a, str>, V)],
+    former: &mut Former,
+    watch: &Watch,
+) -> Result<Put, Fault> {
+    let mut object = b"{".to_vec();
+    for (place, (key, value)) in others.iter().enumerate() {
+        if place > 0 {
+            object.extend_from_slice(b", ");
+        }
+        print::append_scalar(&Content::String(Cow::Borrowed(key)), &mut object)?;
+        object.extend_from_slice(b": ");
+        match value.image() {
+            Image::Text(text) => {
+                object.try_reserve(text.len()).map_err(|_| Fault::OutOfMemory)?;
+                object.extend_from_slice(text.as_bytes());
+            }
+            Image::Container(bytes) => {
+                if !print::append(bytes, &mut object)? {
+                    return Ok(Put::Server);
+                }
+            }
+        }
     }
+    object.push(b'}');
+    let object = String::from_utf8(object).map_err(|_| Fault::NoUtf8)?;
+    decoder.put(Text::span(&object), former, watch)
 }

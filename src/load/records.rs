@@ -34,6 +34,8 @@ use crate::target::Target;
 use crate::target::facts::{ColumnFacts, Generated, Identity, IndexFacts, TableFacts};
 use crate::target::key::{self, KeyColumn};
 use crate::tuple::{self, Tuples};
+use crate::value::Decoder;
+use crate::value::key::KeyPart;
 use crate::write::convert::convert;
 use crate::write::insert::BATCH_ROWS;
 use crate::write::statement::batch_name;
@@ -79,7 +81,10 @@ fn records<'a>(
     target.table = Table { nulls_equal, ..table(&target, &resolved, fields, &key) };
     // With `error` the server finds out which key is there already, and which is there twice.
     let compared = options.on_conflict != OnConflict::Error && !key.is_empty();
-    let ranked = compared && !key.iter().all(|(column, _)| column.is_bytes);
+    let is_bytes = |(column, place): &(KeyColumn, usize)| {
+        column.is_bytes && KeyPart::of(target.table.columns[*place].kind.oid).is_some()
+    };
+    let ranked = compared && !key.iter().all(is_bytes);
     let of_key = key.iter().map(|(_, place)| *place).collect();
     let keys = Keys {
         parent: target.table.parent.clone(),
@@ -127,8 +132,16 @@ impl<'a> MappedLoad<'_, 'a> {
         let (spi, options) = (load.spi, load.options);
         let of_others = |source: &Source| *source == Source::Others;
         let others = resolved.written.iter().position(|written| of_others(&written.source));
+        let encoding = encoding::of_decoders();
+        let decoder = |column: &Column| Decoder::of(column.kind.oid, column.kind.typmod, encoding);
+        let is_no_domain = |column: &Column| {
+            let number = target.facts.column(&column.name);
+            number.is_some_and(|number| !target.facts.columns[number as usize - 1].is_domain)
+        };
         let form = Arc::new(Form {
             program: Program::new(&resolved),
+            decoders: target.table.columns.iter().map(decoder).collect(),
+            takes_null: target.table.columns.iter().map(is_no_domain).collect(),
             table: target.table.clone(),
             others,
             keys: keys.clone(),

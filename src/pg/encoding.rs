@@ -6,6 +6,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::interrupt;
 use crate::tuple::{Encode, as_utf8};
+use crate::value::Encoding;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
@@ -74,6 +75,11 @@ fn append_utf8(piece: &[u8], converted: &mut Vec<u8>) {
             pg_sys::pfree(target.cast());
         }
     }
+}
+
+/// For those who decode values on any thread.
+pub fn of_decoders() -> Encoding {
+    if database() == UTF8 { Encoding::Utf8 } else { Encoding::Other }
 }
 
 /// How texts become the database's. Outside UTF-8 the server converts them: on this thread only.

@@ -17,9 +17,10 @@ pub struct KeyColumn {
 }
 
 /// The types of which values are equal only if all their bytes are, when the server's own operators compare them: boolean,
-/// bytea, bigint, smallint, integer, text, date, timestamp, timestamptz, uuid, by their OIDs in `pg_type.dat`. varchar is
-/// compared as text; values of float, numeric, bpchar and interval may be equal and not the same.
-const BYTES: &str = "{16,17,20,21,23,25,1082,1114,1184,2950}";
+/// bytea, bigint, smallint, integer, text, bpchar, date, timestamp, timestamptz, uuid, by their OIDs in `pg_type.dat`.
+/// varchar is compared as text, bpchar without the blanks at its end; values of float, numeric and interval may be equal
+/// and not the same.
+const BYTES: &str = "{16,17,20,21,23,25,1042,1082,1114,1184,2950}";
 
 /// The columns of an index, in its order.
 pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
