@@ -77,6 +77,8 @@ class Places:
                 ("inner", [path_to("in", name)]),
                 ("element", [path_to(f"l{number}", 1)]),
                 ("choice", [path_to(f"first{number}"), path_to(f"then{number}", "v")]),
+                ("lax", [path_to(f"o{number}", 0, "v")]),
+                ("lax", [path_to(f"o{number}", "v", 0)]),
             ])
         self.taken = {first_step(path) for _, paths in self.at.values() for path in paths}
 
@@ -91,6 +93,11 @@ class Places:
                 inner.append((name, value))
             elif kind == "element":
                 record.append((first_step(paths[0]), f"[{random.choice(POOL[:20])}, {value}]"))
+            elif kind == "lax":
+                # An array stands for its elements, and a value for an array of it.
+                around = random.choice(['{"v": %s}', '{"v": [%s]}', '[{"v": %s}]', '[{"v": [%s, 2]}]', '[5, {"v": %s}]', '[[{"v": %s}]]', '[{"v": %s}, {"w": 1}]',
+                                        '{"v": [[%s]]}', "[%s]", "%s"])
+                record.append((first_step(paths[0]), around.replace("%s", value)))
             else:
                 if random.random() < 0.5:
                     record.append((first_step(paths[0]), value))

@@ -65,13 +65,13 @@ class Types:
     def __init__(self, session):
         self.session = session
         self.taken = {}
+        # Without int2vector and oidvector, which are arrays to jsonb_populate_record: it makes some that cannot be printed.
         self.simple = [row[0] for row in session.execute("""
             SELECT CASE t.typnamespace WHEN 'kinds'::regnamespace THEN 'kinds.' || quote_ident(t.typname) ELSE format_type(t.oid, NULL) END
             FROM pg_type t
             WHERE t.typtype IN ('b', 'r', 'm', 'e', 'd') AND t.typinput <> 0 AND t.typisdefined AND t.typname <> 'unknown'
                 AND t.typnamespace IN ('pg_catalog'::regnamespace, 'kinds'::regnamespace)
                 AND (t.typelem = 0 OR t.typsubscript <> 'array_subscript_handler'::regproc)
-                OR t.typname IN ('int2vector', 'oidvector')
             ORDER BY t.typnamespace = 'kinds'::regnamespace, t.typname COLLATE "C" """)]
         self.simple += ["kinds.point3", "kinds.nested"]
         # Those that tables have mostly.
