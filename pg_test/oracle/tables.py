@@ -203,7 +203,7 @@ def add_defaults(random, types, table):
     for column in table.columns:
         is_key = column.name in table.key
         small = types.small(column.bare)
-        if column.kind == "plain" and small and random.random() < (0.1 if is_key else 0.25):
+        if column.kind == "plain" and small and not is_key and random.random() < 0.25:
             default = types.literal(column.bare, random.choice(small))
             if default is not None:
                 column.kind, column.definition = "default", f" DEFAULT {default}"

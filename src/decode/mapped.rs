@@ -135,7 +135,9 @@ impl Form {
             }
         }
         let columns = &self.table.columns;
-        forming.finish(ordinal, absent, |tuple, keys| self.keys.append(tuple, columns, keys))?;
+        forming.finish(ordinal, absent, |tuple, absent, keys| {
+            self.keys.append(tuple, absent, columns, keys)
+        })?;
         Ok(Made::Row)
     }
 }
@@ -154,16 +156,17 @@ fn put_others<'a, V: Value<'a>>(
         }
         print::append_scalar(&Content::String(Cow::Borrowed(key)), &mut object)?;
         object.extend_from_slice(b": ");
-        match value.image() {
-            Image::Text(text) => {
+        let printed = match (value.content()?, value.image()) {
+            (Content::Container, Image::Text(text)) => {
                 object.try_reserve(text.len()).map_err(|_| Fault::OutOfMemory)?;
                 object.extend_from_slice(text.as_bytes());
+                true
             }
-            Image::Container(bytes) => {
-                if !print::append(bytes, &mut object)? {
-                    return Ok(Put::Server);
-                }
-            }
+            (Content::Container, Image::Container(bytes)) => print::append(bytes, &mut object)?,
+            (scalar, _) => print::append_scalar(&scalar, &mut object)?,
+        };
+        if !printed {
+            return Ok(Put::Server);
         }
     }
     object.push(b'}');

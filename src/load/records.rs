@@ -85,10 +85,16 @@ fn records<'a>(
         column.is_bytes && KeyPart::of(target.table.columns[*place].kind.oid).is_some()
     };
     let ranked = compared && !key.iter().all(is_bytes);
+    let has_default = |place: usize| {
+        let number = target.facts.column(&target.table.columns[place].name);
+        let facts = number.map(|number| &target.facts.columns[number as usize - 1]);
+        facts.is_none_or(|it| it.default.is_some() || it.identity != Identity::No)
+    };
     let of_key = key.iter().map(|(_, place)| *place).collect();
     let keys = Keys {
         parent: target.table.parent.clone(),
         key: if compared && !ranked { of_key } else { vec![] },
+        defaults: key.iter().map(|(_, place)| *place).filter(|it| has_default(*it)).collect(),
         nulls_equal: target.table.nulls_equal,
     };
     let load = Load {
@@ -156,7 +162,7 @@ impl<'a> MappedLoad<'_, 'a> {
                 job.unconverted = convert(spi, target, &keys, prepared, stop)?;
             }
             if ranked {
-                rank(spi, &key, target, prepared)?;
+                rank(spi, &key, &keys, target, prepared)?;
             }
             if ranked || deferred {
                 interrupt::check();
@@ -183,13 +189,13 @@ impl<'a> MappedLoad<'_, 'a> {
             table: &table,
             repeated,
             fields: (0..R::COLUMNS.len()).map(written).collect(),
-            keys: Some(keys),
+            keys: Some(keys.clone()),
             row: PhantomData,
         };
         let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
         load.load(target, document, &prepare, |_, target, prepared| {
             if ranked {
-                rank(spi, &key, target, prepared)?;
+                rank(spi, &key, &keys, target, prepared)?;
                 prepared.order = prepared.rows.order(&target.table, repeated, false)?;
             }
             Ok(())
@@ -312,6 +318,7 @@ fn table(
 fn rank(
     spi: &Spi,
     key: &[(KeyColumn, usize)],
+    keys: &Keys,
     target: &Target,
     prepared: &mut Prepared<'_>,
 ) -> Result<(), Failure> {
@@ -321,7 +328,8 @@ fn rank(
     let mut shape = positional(&columns);
     shape.push(ORDINAL);
     let name = batch_name("ranked");
-    let all = prepared.rows.all();
+    let mut all = prepared.rows.all();
+    all.retain(|row| !keys.is_unknown(prepared.rows.absent(*row)));
     let mut batch = Batch::register(spi, &name, &shape, all.len());
     for rows in all.chunks(BATCH_ROWS) {
         interrupt::check();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Known, Member, Places, Prepared, Reader, Values, order};
 use crate::decode::mapped::{Form, records};
 use crate::decode::{Decoded, Mode};
+use crate::document::content::{Content, Number};
 use crate::document::find::Search;
+use crate::document::jsonb::write;
 use crate::document::{Elements, Image, Value, Watch};
 use crate::error::{LoadError, RecordFault};
 use crate::mapping::path::Path;
@@ -100,9 +102,15 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
     fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Option<Values> {
         let record = self.known.records.get(ordinal)?;
         let Form { program, table, others, .. } = &*self.form;
-        let json = |value: V| match value.image() {
-            Image::Text(text) => text.into_owned(),
-            Image::Container(bytes) => print(bytes),
+        let json = |value: V| match (value.content(), value.image()) {
+            (Ok(scalar @ Content::Number(Number::Numeric(_))), _) => {
+                let mut container = vec![];
+                // It is shorter than the longest container.
+                let _ = write::append_scalar(&scalar, &mut container);
+                print(&container)
+            }
+            (_, Image::Text(text)) => text.into_owned(),
+            (_, Image::Container(bytes)) => print(bytes),
         };
         let mut taken = program.taken();
         program.walk(record.value, &mut taken, &Watch::default()).ok()?;

@@ -1,7 +1,7 @@
 //! PURE. A row's parent and key, made of its tuple.
 
 use crate::error::Fault;
-use crate::record::Column;
+use crate::record::{Absent, Column};
 use crate::tuple;
 use crate::value::key::KeyPart;
 
@@ -11,23 +11,33 @@ pub struct Keys {
     pub parent: Vec<usize>,
     /// None if rows have no key, or one that only the server can compare. Each is of a type that [`KeyPart`] knows.
     pub key: Vec<usize>,
+    /// Those of the key that have a default which is not null: where a row has no value for one, its key is not known.
+    pub defaults: Vec<usize>,
     /// A null is a value of the key as any other.
     pub nulls_equal: bool,
 }
 
 impl Keys {
-    /// Appends the row's parent and key; how long the parent is. A row that has null in one of the columns has no parent,
-    /// or no key.
+    /// Whether the key of a row that has no value for these columns is for the server to make.
+    pub fn is_unknown(&self, absent: &Absent) -> bool {
+        self.defaults.iter().any(|place| absent.contains(*place))
+    }
+
+    /// Appends the row's parent and key; how long the parent is. A row that has null in one of the columns, or has no
+    /// value for it, has no parent, or no key.
     pub fn append(
         &self,
         tuple: &[u8],
+        absent: &Absent,
         columns: &[Column],
         keys: &mut Vec<u8>,
     ) -> Result<usize, Fault> {
         let start = keys.len();
         append(&self.parent, false, tuple, columns, keys)?;
         let parent = keys.len() - start;
-        append(&self.key, self.nulls_equal, tuple, columns, keys)?;
+        if !self.is_unknown(absent) {
+            append(&self.key, self.nulls_equal, tuple, columns, keys)?;
+        }
         Ok(parent)
     }
 }

@@ -73,7 +73,7 @@ impl Forming {
         &mut self,
         ordinal: u32,
         absent: Absent,
-        keys: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<usize, Fault>,
+        keys: impl FnOnce(&[u8], &Absent, &mut Vec<u8>) -> Result<usize, Fault>,
     ) -> Result<(), Fault> {
         let slice = &mut self.slice;
         if slice.rows.is_empty() {
@@ -88,7 +88,7 @@ impl Forming {
             slice.unencodable.push(ordinal);
             return Ok(());
         }
-        let parent = keys(&tuples[tuple_start..], all_keys)?;
+        let parent = keys(&tuples[tuple_start..], &absent, all_keys)?;
         let row = SliceRow {
             ordinal,
             tuple_end: end(tuples.len())?,
@@ -137,7 +137,8 @@ impl Slice<'static> {
         for (ordinal, row) in (first as u32..).zip(rows) {
             let Some(row) = row else { continue };
             row.put(&mut forming.former);
-            let keys = |_: &[u8], keys: &mut Vec<u8>| append(keys, row.parent(), row.key());
+            let keys =
+                |_: &[u8], _: &Absent, keys: &mut Vec<u8>| append(keys, row.parent(), row.key());
             forming.finish(ordinal, Absent::default(), keys)?;
         }
         Ok(forming.into_slice())
@@ -154,8 +155,8 @@ impl Slice<'static> {
             for ((value, column), _) in values.filter(|(_, kept)| **kept) {
                 forming.former.raw(column.kind, value);
             }
-            forming.finish(row.ordinal, Absent::default(), |tuple, out| match keys {
-                Some(keys) => keys.append(tuple, &left, out),
+            forming.finish(row.ordinal, Absent::default(), |tuple, absent, out| match keys {
+                Some(keys) => keys.append(tuple, absent, &left, out),
                 None => append(out, self.parent(place), self.key(place)),
             })?;
         }

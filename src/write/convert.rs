@@ -147,8 +147,10 @@ impl Converter<'_, '_> {
         for ((tuple, ordinal), waiting) in rows.iter().zip(waiting) {
             assert_eq!(*ordinal, waiting.ordinal, "the server has changed the order of the batch");
             let columns = &self.target.table.columns;
-            let keys = |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, columns, out);
-            self.made.push(tuple, *ordinal, &waiting.values.absent, keys)?;
+            let absent = &waiting.values.absent;
+            let keys =
+                |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, absent, columns, out);
+            self.made.push(tuple, *ordinal, absent, keys)?;
         }
         Ok(())
     }

@@ -160,8 +160,6 @@ enum Bulk {
 /// One batch on its way.
 struct Put<'b> {
     rows: &'b Rows<'b>,
-    /// What the statement leaves out.
-    absent: &'b Absent,
     refusals: &'b mut dyn Refusals,
     progress: &'b mut Progress,
 }
@@ -247,10 +245,8 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         interrupt::check();
         let before = refusals.count();
-        for (absent, write) in self.plans.groups(rows, write, known) {
-            let mut put = Put { rows, absent: &absent, refusals, progress };
-            self.put(&mut put, &write, known)?;
-        }
+        let mut put = Put { rows, refusals, progress };
+        self.put(&mut put, write, known)?;
         wal::write_behind();
         let rejected = refusals.count() - before;
         progress.tuples(write.len() as u64 - rejected);
@@ -265,8 +261,7 @@ impl Run<'_> {
             return if write.is_empty() { Ok(()) } else { self.put(put, &write, known) };
         }
         interrupt::check();
-        self.batch.fill(write.iter().map(|row| put.rows.tuple(*row)));
-        let error = match self.execute(put, write, known) {
+        let error = match self.execute(put.rows, write, known) {
             Ok(Written { written, inserted }) => {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
@@ -278,7 +273,7 @@ impl Run<'_> {
                     self.counts.unchanged += stays as u64;
                     return match gone.is_empty() {
                         true => Ok(()),
-                        false => self.put_anew(put, &gone),
+                        false => self.put(put, &gone, Known::Nothing),
                     };
                 }
                 let refused = self.refuse_others(put, write, left)?;
@@ -289,7 +284,7 @@ impl Run<'_> {
         };
         put.progress.resume();
         if known == Known::New && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
-            return self.put_anew(put, write);
+            return self.put(put, write, Known::Nothing);
         }
         if !self.writer.is_about_rows(&error) {
             return Err(error.into());
@@ -302,17 +297,6 @@ impl Run<'_> {
         let (first, second) = ordered.split_at(ordered.len() / 2);
         self.put(put, first, known)?;
         self.put(put, second, known)
-    }
-
-    /// Writes rows of which it is not known any more whether they are there.
-    fn put_anew(&mut self, put: &mut Put<'_>, write: &[RowRef]) -> Result<(), Failure> {
-        // What a row that is there keeps, a new one may have as null.
-        for (absent, write) in self.plans.groups(put.rows, write, Known::Nothing) {
-            let Put { rows, refusals, progress, .. } = put;
-            let mut put = Put { rows, absent: &absent, refusals: *refusals, progress };
-            self.put(&mut put, &write, Known::Nothing)?;
-        }
-        Ok(())
     }
 
     /// Of rows that a merge has left as they are, so many, those are refused that have come to be about another thing
@@ -351,40 +335,60 @@ impl Run<'_> {
             && !target.facts.any_rules
     }
 
+    /// Writes all of the rows, or none: those that leave out the same columns in one statement.
     fn execute(
-        &self,
-        put: &Put<'_>,
+        &mut self,
+        rows: &Rows,
         write: &[RowRef],
         known: Known,
     ) -> Result<Written, ServerError> {
+        let groups = match known {
+            Known::New | Known::Changed => self.plans.groups(rows, write, known),
+            // Rows may meet one another, by the defaults of their keys: each meets what the document has before it.
+            Known::Nothing => {
+                let mut ordered = write.to_vec();
+                ordered.sort_unstable_by_key(|row| row.ordinal);
+                let alike = |a: &RowRef, b: &RowRef| rows.absent(*a) == rows.absent(*b);
+                let runs = ordered.chunk_by(alike);
+                runs.flat_map(|run| self.plans.groups(rows, run, known)).collect()
+            }
+        };
+        subtransaction::within(|| {
+            let mut written = Written::default();
+            for (absent, write) in &groups {
+                self.batch.fill(write.iter().map(|row| rows.tuple(*row)));
+                let more = self.execute_one(rows, absent, write, known);
+                written.written += more.written;
+                written.inserted += more.inserted;
+            }
+            written
+        })
+    }
+
+    fn execute_one(&self, rows: &Rows, absent: &Absent, write: &[RowRef], known: Known) -> Written {
         let Writer { target, on_conflict, .. } = *self.writer;
         if known == Known::New || !self.merges() {
-            let insert = self.plans.get(put.absent, Use::Insert);
-            let written = subtransaction::within(|| insert.execute())?;
             // A rule may write other rows, and more of them.
-            let written = written.min(write.len() as u64);
-            return Ok(Written { written, inserted: written });
+            let written = self.plans.get(absent, Use::Insert).execute().min(write.len() as u64);
+            return Written { written, inserted: written };
         }
         if known == Known::Changed && self.updates() {
-            let update = self.plans.get(put.absent, Use::Update);
-            let written = subtransaction::within(|| update.execute())?;
-            return Ok(Written { written: written.min(write.len() as u64), inserted: 0 });
+            let written = self.plans.get(absent, Use::Update).execute().min(write.len() as u64);
+            return Written { written, inserted: 0 };
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
-            let merge = self.plans.get(put.absent, Use::CountedMerge);
             let count = |row: &Row, column| row.get::<i64>(column).unwrap_or_default() as u64;
             let read = |row: &Row| Written { written: count(row, 1), inserted: count(row, 2) };
-            return Ok(subtransaction::within(|| merge.row(read))?.unwrap_or_default());
+            return self.plans.get(absent, Use::CountedMerge).row(read).unwrap_or_default();
         }
         // Where nothing is updated, what is written is new.
         let new = match (on_conflict, known) {
             (OnConflict::Skip | OnConflict::Error, _) => write.len(),
             (OnConflict::Update, Known::Changed) => 0,
-            (OnConflict::Update, _) => write.len() - self.writer.compare(put.rows, write).count(),
+            (OnConflict::Update, _) => write.len() - self.writer.compare(rows, write).count(),
         };
-        let merge = self.plans.get(put.absent, Use::Merge);
-        let written = subtransaction::within(|| merge.execute())?;
-        Ok(Written { written, inserted: written.min(new as u64) })
+        let written = self.plans.get(absent, Use::Merge).execute();
+        Written { written, inserted: written.min(new as u64) }
     }
 }
 

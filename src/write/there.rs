@@ -133,7 +133,10 @@ impl Writer<'_> {
         let mut columns = positional(&target.table.columns);
         columns.push(ORDINAL);
         let mut there = There::default();
-        let groups = rows.by_absent(write, |absent| match on_conflict {
+        // A row without a key is a new one.
+        let keyed: Vec<RowRef> =
+            write.iter().copied().filter(|row| !rows.key(*row).is_empty()).collect();
+        let groups = rows.by_absent(&keyed, |absent| match on_conflict {
             OnConflict::Update => absent.clone(),
             OnConflict::Skip | OnConflict::Error => Absent::default(),
         });
