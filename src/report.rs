@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::document::find::Resource;
 use crate::error::{Fault, LoadError, SqlType, excerpt};
+use crate::mapping::fault::{MappingFault, Problem};
 use crate::pg::encoding;
 use crate::pg::error::{ServerError, raise, sqlstate_text};
 
@@ -146,6 +147,24 @@ pub fn function_of(resource: Resource) -> (&'static str, &'static str) {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Failure::load(LoadError::document(fault))
+    }
+}
+
+impl From<MappingFault> for Failure {
+    fn from(fault: MappingFault) -> Self {
+        let code = match &fault.problem {
+            Problem::Malformed(_)
+            | Problem::Repeated
+            | Problem::Unexpected { .. }
+            | Problem::NoPath { .. }
+            | Problem::Twice { .. }
+            | Problem::NotTogether(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+            Problem::NoColumn(_) => ERRCODE_UNDEFINED_COLUMN,
+            Problem::Generated(_) => ERRCODE_GENERATED_ALWAYS,
+            Problem::NotJsonb(_) => ERRCODE_DATATYPE_MISMATCH,
+            Problem::NoKey(_) => ERRCODE_INVALID_COLUMN_REFERENCE,
+        };
+        Failure::Refused { code, message: fault.to_string(), hint: None }
     }
 }
 
