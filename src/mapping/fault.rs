@@ -13,7 +13,7 @@ pub struct MappingFault {
     pub problem: Problem,
 }
 
-/// The kinds of fault. Which SQLSTATE each has is not known here; the server's own codes for them are given.
+/// The kinds of fault, with the server's own codes for them, which [`crate::report`] gives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Problem {
     /// No JSON (22023).
