@@ -168,24 +168,6 @@ impl From<Fault> for Failure {
     }
 }
 
-impl From<MappingFault> for Failure {
-    fn from(fault: MappingFault) -> Self {
-        let code = match &fault.problem {
-            Problem::Malformed(_)
-            | Problem::Repeated
-            | Problem::Unexpected { .. }
-            | Problem::NoPath { .. }
-            | Problem::Twice { .. }
-            | Problem::NotTogether(_) => ERRCODE_INVALID_PARAMETER_VALUE,
-            Problem::NoColumn(_) => ERRCODE_UNDEFINED_COLUMN,
-            Problem::Generated(_) => ERRCODE_GENERATED_ALWAYS,
-            Problem::NotJsonb(_) => ERRCODE_DATATYPE_MISMATCH,
-            Problem::NoKey(_) => ERRCODE_INVALID_COLUMN_REFERENCE,
-        };
-        Failure::Refused { code, message: fault.to_string(), hint: None }
-    }
-}
-
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         Failure::Server { error, about: None }

@@ -41,7 +41,7 @@ def session(worker_id):
     name = f"oracle_{worker_id}"
     with psycopg.connect(dbname="postgres", autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
-    with psycopg.connect(dbname=name, autocommit=True) as session:
+    with psycopg.connect(dbname=name, autocommit=True, prepare_threshold=None) as session:
         for file in ("types", "loop", "stand_in"):
             session.execute((SQL / f"{file}.sql").read_text())
         session.execute("SET search_path = loaded, kinds, public; SET client_min_messages = warning; SET timezone = 'Asia/Kolkata'")
