@@ -297,7 +297,11 @@ fn table(
     let places = |columns: &[i16]| -> Option<Vec<usize>> {
         columns.iter().map(|number| written.iter().position(|it| it == number)).collect()
     };
-    let parent = facts.foreign_keys.iter().find_map(|key| places(&key.columns));
+    // Rows of one parent lie together where an index is filled in that order; else the key's index is.
+    let has_index =
+        |columns: &[i16]| facts.indexes.iter().any(|index| index.key.starts_with(columns));
+    let parents = facts.foreign_keys.iter().filter(|key| has_index(&key.columns));
+    let parent = parents.into_iter().find_map(|key| places(&key.columns));
     Table {
         columns: resolved.written.iter().map(column).collect(),
         key: key

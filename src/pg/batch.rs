@@ -15,6 +15,8 @@ pub struct Batch<'spi> {
     relation: Box<pg_sys::EphemeralNamedRelationData>,
     name: CString,
     store: Option<Store>,
+    /// Whose the temporary files of the rows are: a subtransaction that fills the table may end before it.
+    owner: pg_sys::ResourceOwner,
     _spi: &'spi Spi,
 }
 
@@ -36,7 +38,9 @@ impl<'spi> Batch<'spi> {
                 pgrx::error!("SPI_register_relation failed with code {code}");
             }
         }
-        let mut batch = Batch { relation, name, store: None, _spi: spi };
+        // SAFETY: reads a variable of the backend.
+        let owner = unsafe { pg_sys::CurrentResourceOwner };
+        let mut batch = Batch { relation, name, store: None, owner, _spi: spi };
         batch.fill([]);
         batch
     }
@@ -50,7 +54,8 @@ impl<'spi> Batch<'spi> {
 
     /// Adds rows to those that are there.
     pub fn append<'t>(&mut self, tuples: impl IntoIterator<Item = &'t [u8]>) {
-        let store = self.store.get_or_insert_with(Store::new);
+        let owner = self.owner;
+        let store = self.store.get_or_insert_with(|| Store::new(owner));
         store.put(tuples);
         self.relation.reldata = store.state.cast();
     }
@@ -106,7 +111,7 @@ struct Store {
 }
 
 impl Store {
-    fn new() -> Self {
+    fn new(owner: pg_sys::ResourceOwner) -> Self {
         // SAFETY: the context is a child of the current one, so it is freed with it at the latest. Beyond work_mem the
         // rows go to a temporary file.
         unsafe {
@@ -118,7 +123,10 @@ impl Store {
                 pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
             );
             let before = pg_sys::MemoryContextSwitchTo(context);
+            let current = pg_sys::CurrentResourceOwner;
+            pg_sys::CurrentResourceOwner = owner;
             let state = pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem);
+            pg_sys::CurrentResourceOwner = current;
             pg_sys::MemoryContextSwitchTo(before);
             Store { context, state }
         }

@@ -32,6 +32,9 @@ use std::mem::replace;
 /// 100,000: 0.99 s. Smaller ones stay within work_mem and cost less to halve.
 pub const BATCH_ROWS: usize = 5_000;
 
+/// Rows of a batch of an UPDATE, which reads the whole table where it is about many of its rows.
+const UPDATED_ROWS: usize = 50_000;
+
 /// Writes rows into a table.
 pub struct Writer<'w> {
     pub spi: &'w Spi,
@@ -101,7 +104,9 @@ impl<'w> Writer<'w> {
         }
         let kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
         for (write, known) in kinds {
-            for write in write.chunks(BATCH_ROWS) {
+            let batch =
+                if known == Known::Changed && run.updates() { UPDATED_ROWS } else { BATCH_ROWS };
+            for write in write.chunks(batch) {
                 run.batch(rows, write, known, refusals, progress)?;
             }
         }
@@ -113,7 +118,7 @@ impl<'w> Writer<'w> {
         let (name, columns) = (batch_name("rows"), positional(&self.target.table.columns));
         Run {
             writer: self,
-            batch: Batch::register(self.spi, &name, &columns, BATCH_ROWS.min(rows)),
+            batch: Batch::register(self.spi, &name, &columns, rows.min(UPDATED_ROWS)),
             plans: Plans::new(self.spi, self.target, self.on_conflict, name),
             counts: Counts::default(),
             bulk: Bulk::Undecided,
@@ -353,11 +358,19 @@ impl Run<'_> {
                 runs.flat_map(|run| self.plans.groups(rows, run, known)).collect()
             }
         };
+        // Tables with partitions do not show which row is new.
+        let Writer { target, on_conflict, .. } = *self.writer;
+        let there = match on_conflict {
+            OnConflict::Update if known == Known::Nothing && !target.facts.is_ordinary() => {
+                groups.iter().map(|(_, write)| self.writer.compare(rows, write).count()).collect()
+            }
+            _ => vec![0; groups.len()],
+        };
         subtransaction::within(|| {
             let mut written = Written::default();
-            for (absent, write) in &groups {
+            for ((absent, write), there) in groups.iter().zip(there) {
                 self.batch.fill(write.iter().map(|row| rows.tuple(*row)));
-                let more = self.execute_one(rows, absent, write, known);
+                let more = self.execute_one(absent, write.len() as u64, known, there as u64);
                 written.written += more.written;
                 written.inserted += more.inserted;
             }
@@ -365,15 +378,16 @@ impl Run<'_> {
         })
     }
 
-    fn execute_one(&self, rows: &Rows, absent: &Absent, write: &[RowRef], known: Known) -> Written {
+    /// Executes the statement for the rows of the batch, so many, of which the table had so many a moment ago.
+    fn execute_one(&self, absent: &Absent, rows: u64, known: Known, there: u64) -> Written {
         let Writer { target, on_conflict, .. } = *self.writer;
         if known == Known::New || !self.merges() {
             // A rule may write other rows, and more of them.
-            let written = self.plans.get(absent, Use::Insert).execute().min(write.len() as u64);
+            let written = self.plans.get(absent, Use::Insert).execute().min(rows);
             return Written { written, inserted: written };
         }
         if known == Known::Changed && self.updates() {
-            let written = self.plans.get(absent, Use::Update).execute().min(write.len() as u64);
+            let written = self.plans.get(absent, Use::Update).execute().min(rows);
             return Written { written, inserted: 0 };
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
@@ -383,12 +397,12 @@ impl Run<'_> {
         }
         // Where nothing is updated, what is written is new.
         let new = match (on_conflict, known) {
-            (OnConflict::Skip | OnConflict::Error, _) => write.len(),
+            (OnConflict::Skip | OnConflict::Error, _) => rows,
             (OnConflict::Update, Known::Changed) => 0,
-            (OnConflict::Update, _) => write.len() - self.writer.compare(rows, write).count(),
+            (OnConflict::Update, _) => rows.saturating_sub(there),
         };
         let written = self.plans.get(absent, Use::Merge).execute();
-        Written { written, inserted: written.min(new as u64) }
+        Written { written, inserted: written.min(new) }
     }
 }
 
