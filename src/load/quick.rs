@@ -230,7 +230,8 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &O
     }
     let Some(names) = kept::name(target.oid) else { return };
     let (table, batch, absent) = (&target.table, &*batch_name("rows"), &Absent::default());
-    let statements = Statements { name: &target.name, table, batch, absent };
+    let statements =
+        Statements { name: &target.name, table, batch, absent, quote: relation::quoted };
     let shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
     if !spi.prepare(&statements.insert()).only_inserts_into(target.oid) {
         return;

@@ -16,7 +16,7 @@ use crate::rows::Slice;
 use crate::rows::keys::Keys;
 use crate::target::Target;
 use crate::tuple::{self, Tuples};
-use crate::write::statement::{batch_name, quoted};
+use crate::write::statement::batch_name;
 
 /// How many records the server converts in one statement, and how many bytes of them, but for one long record.
 const BATCH: usize = 1000;
@@ -97,7 +97,7 @@ fn sql(target: &Target, batch: &str) -> Vec<u8> {
     let mut sql = b"SELECT ".to_vec();
     for column in &target.table.columns {
         sql.extend_from_slice(b"(r).");
-        sql.extend_from_slice(&quoted(&column.name));
+        sql.extend_from_slice(&relation::quoted(&column.name));
         sql.extend_from_slice(b", ");
     }
     sql.extend_from_slice(

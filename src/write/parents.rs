@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use pgrx::pg_sys;
 
 use super::Refusals;
-use super::statement::{Referenced, TableName, batch_name, quoted};
+use super::statement::{Referenced, TableName, batch_name};
 use crate::document::find::Resource;
 use crate::error::Fault;
 use crate::pg::batch::Batch;
@@ -412,7 +412,7 @@ impl Parents {
         let columns =
             key.referenced_columns.iter().zip(&key.operators).map(|(number, operator)| {
                 let name = relation::column_name(oid, *number)?;
-                Some((quoted(&name), relation::operator(*operator)?))
+                Some((relation::quoted(&name), relation::operator(*operator)?))
             });
         Some(Parents {
             oid,
@@ -427,7 +427,7 @@ impl Parents {
         let oid = relation::find(Composer::NAME, relation::Lock::Read)?;
         let (ordinary, _) = relcache::ordinary_and_owner(oid);
         let name = TableName { name: relation::qualified_name(oid)?, ordinary };
-        let column = (quoted(&Composer::COLUMNS[0].name), EQUAL.to_vec());
+        let column = (relation::quoted(&Composer::COLUMNS[0].name), EQUAL.to_vec());
         Some(Parents { oid, name, columns: vec![column], owner: None })
     }
 }

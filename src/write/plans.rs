@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::insert::Known;
 use super::statement::Statements;
 use crate::options::OnConflict;
+use crate::pg::relation;
 use crate::pg::spi::{Plan, Spi};
 use crate::record::{Absent, Given};
 use crate::rows::{RowRef, Rows};
@@ -54,7 +55,8 @@ impl<'w> Plans<'w> {
         let never = table.columns.iter().enumerate().filter(|(_, c)| c.given == Given::Never);
         let mut all = absent.clone();
         all.0.extend(never.map(|(place, _)| place as u16));
-        let statements = Statements { name, table, batch: &self.name, absent: &all };
+        let statements =
+            Statements { name, table, batch: &self.name, absent: &all, quote: relation::quoted };
         let sql = match purpose {
             Use::Insert => statements.insert(),
             Use::Update => statements.update(),

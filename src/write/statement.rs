@@ -24,16 +24,6 @@ impl TableName {
     }
 }
 
-/// An identifier in quotes (`quote_identifier` of `ruleutils.c` leaves them out where it can).
-pub fn quoted(name: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'"'];
-    for &byte in name {
-        quoted.extend_from_slice(if byte == b'"' { b"\"\"" } else { std::slice::from_ref(&byte) });
-    }
-    quoted.push(b'"');
-    quoted
-}
-
 /// The statements for rows that have no value for some columns.
 pub struct Statements<'t> {
     pub name: &'t TableName,
@@ -41,6 +31,8 @@ pub struct Statements<'t> {
     /// The batch that the rows are in.
     pub batch: &'t str,
     pub absent: &'t Absent,
+    /// Quotes a name where it must be.
+    pub quote: fn(&[u8]) -> Vec<u8>,
 }
 
 /// A column of the statement: its place in the batch, and its name, quoted.
@@ -79,7 +71,7 @@ impl Statements<'_> {
                     Some(cast) => [format!("c{}::", place + 1).as_bytes(), cast].concat(),
                     None => format!("c{}", place + 1).into_bytes(),
                 },
-                name: quoted(&column.name),
+                name: (self.quote)(&column.name),
                 is_key: self.table.is_key(place),
                 column,
             })
@@ -124,7 +116,7 @@ impl Statements<'_> {
             }
             _ => b"NOTHING".to_vec(),
         };
-        let key = join(self.table.key_names().map(quoted), ", ");
+        let key = join(self.table.key_names().map(self.quote), ", ");
         let into = [b"INSERT INTO ", &*self.name.name, b" AS old"].concat();
         [&*into, &self.source(), b" ON CONFLICT (", &key, b") DO ", &action].concat()
     }
@@ -215,7 +207,7 @@ impl Statements<'_> {
         let nulls_equal = self.table.nulls_equal;
         let equal = self.table.key.iter().map(|key| {
             let column = self.table.columns.get(key.place);
-            let name = column.map(|column| quoted(&column.name)).unwrap_or_default();
+            let name = column.map(|column| (self.quote)(&column.name)).unwrap_or_default();
             let old = of(old, &name);
             let cast = column.and_then(|it| it.cast.as_ref());
             let cast = cast.map(|name| [b"::", &**name].concat()).unwrap_or_default();
@@ -356,6 +348,10 @@ mod tests {
         }
     }
 
+    fn quote(name: &[u8]) -> Vec<u8> {
+        [b"\"", name, b"\""].concat()
+    }
+
     fn name(ordinary: bool) -> TableName {
         TableName { name: b"s.t".to_vec(), ordinary }
     }
@@ -366,7 +362,8 @@ mod tests {
 
     fn of_some(table: &Table, absent: &[u16], sql: impl Fn(Statements) -> Vec<u8>) -> String {
         let absent = Absent(absent.to_vec());
-        let sql = sql(Statements { name: &name(true), table, batch: "batch", absent: &absent });
+        let sql =
+            sql(Statements { name: &name(true), table, batch: "batch", absent: &absent, quote });
         String::from_utf8(sql).unwrap()
     }
 
@@ -428,7 +425,7 @@ mod tests {
     fn children_are_read_only_where_they_are_written() {
         let of = |ordinary| {
             let (name, table, absent) = (name(ordinary), table(), Absent::default());
-            let all = Statements { name: &name, table: &table, batch: "b", absent: &absent };
+            let all = Statements { name: &name, table: &table, batch: "b", absent: &absent, quote };
             String::from_utf8(all.compare(OnConflict::Skip)).unwrap()
         };
         assert!(of(true).contains("JOIN ONLY s.t old"));
@@ -437,10 +434,10 @@ mod tests {
 
     #[test]
     fn names_are_kept_as_they_are() {
-        assert_eq!(quoted(b"a\"b"), b"\"a\"\"b\"");
         let name = TableName { name: b"\"caf\xe9\".t".to_vec(), ordinary: true };
         let (table, absent) = (table(), Absent::default());
-        let sql = Statements { name: &name, table: &table, batch: "b", absent: &absent }.insert();
+        let sql =
+            Statements { name: &name, table: &table, batch: "b", absent: &absent, quote }.insert();
         assert!(sql.windows(6).any(|bytes| bytes == b"\"caf\xe9\""));
     }
 }

@@ -5,6 +5,7 @@ use super::insert::{BATCH_ROWS, Writer};
 use super::statement::{Statements, batch_name};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
+use crate::pg::relation;
 use crate::pg::spi::Row;
 use crate::record::{Absent, ORDINAL, Table, positional};
 use crate::report::Failure;
@@ -150,7 +151,13 @@ impl Writer<'_> {
                 batch.append(tuples.iter());
             }
             let (table, absent) = (&target.table, &absent);
-            let statements = Statements { name: &target.name, table, batch: &name, absent };
+            let statements = Statements {
+                name: &target.name,
+                table,
+                batch: &name,
+                absent,
+                quote: relation::quoted,
+            };
             let compare = spi.prepare_for(target.oid, &statements.compare(on_conflict));
             compare.row(|row| there.add(row));
         }

@@ -14,6 +14,8 @@ mod document;
 mod error;
 #[path = "../../../src/document/build.rs"]
 mod jsonb_writer;
+#[path = "../../../src/mapping/mod.rs"]
+mod mapping;
 #[path = "../../../src/record/mod.rs"]
 mod record;
 #[path = "../../../src/rows/mod.rs"]
@@ -22,6 +24,8 @@ mod rows;
 mod source;
 #[path = "../../../src/tuple.rs"]
 mod tuple;
+#[path = "../../../src/value/mod.rs"]
+mod value;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -31,7 +35,9 @@ use document::jsonb::Jsonb;
 use document::text::Text;
 use document::{Value, Watch};
 use rayon::prelude::*;
+use record::Table;
 use record::scalar::Nested;
+use record::work::Work;
 use rows::order::Repeated;
 use rows::{Rows, Slice};
 use source::imslp;
@@ -108,7 +114,9 @@ fn rest<'a, V: Value<'a> + 'a>(
     };
     let slices: Vec<Slice> = times.time("read, transform and form", form).map_err(said)?;
     let rows = Rows::new(slices);
-    let order = times.time("order", || rows.order(Repeated::LastWins, false)).map_err(said)?;
+    let table = Table::of::<Work>();
+    let order = || rows.order(&table, Repeated::LastWins, false);
+    let order = times.time("order", order).map_err(said)?;
     if order.write.len() != records.len() {
         return Err(
             format!("{} of {} records became rows", order.write.len(), records.len()).into()
