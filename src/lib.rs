@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Pure, without a word of Postgres: [`document`] finds and reads records, [`source`] knows their shapes, [`record`]
-//! the rows they become, [`tuple`] how those lie in memory, [`decode`] runs that on threads, [`rows`] decides what is
-//! written in which order, [`prepare`] is all of it in a row, [`error`] what can be wrong. With the server: [`write`] the statements, [`sessions`] the
-//! parallel ones, [`report`] what the
+//! the rows they become, [`value`] the values of columns of any table, [`tuple`] how those lie in memory, [`decode`]
+//! runs that on threads, [`rows`] decides what is written in which order, [`prepare`] is all of it in a row, [`error`]
+//! what can be wrong. With the server: [`write`] the statements, [`sessions`] the parallel ones, [`report`] what the
 //! caller sees, [`settings`] and [`options`] what the caller may set. Unsafe: [`pg`], and nothing else.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]

@@ -134,7 +134,7 @@ mod tests {
                     former.text(Some(&document));
                     former.jsonb(has_image.then_some(image.as_slice()));
                     let made = match form {
-                        "text" => decoder.put(Text::span(value), &mut former, &Watch::default()),
+                        "text" => decoder.put(Text::span(value), &mut former),
                         _ if has_image => put_member(decoder, &image, &mut former),
                         _ => Ok(Made::Server),
                     };
@@ -180,10 +180,9 @@ mod tests {
         document: &[u8],
         former: &mut Former,
     ) -> Result<Made, crate::error::Fault> {
-        let watch = Watch::default();
-        let members = Jsonb::document(document)?.members(&watch)?;
+        let members = Jsonb::document(document)?.members(&Watch::default())?;
         match members.first() {
-            Some((_, value)) => decoder.put(*value, former, &watch),
+            Some((_, value)) => decoder.put(*value, former),
             None => Ok(Made::Server),
         }
     }

@@ -326,3 +326,6 @@ fn exponent(bytes: &[u8]) -> Option<i32> {
     let value = digits.iter().fold(0, |value, digit| 10 * value + i32::from(digit - b'0'));
     Some(if negative { -value } else { value })
 }
+
+#[cfg(test)]
+mod tests;

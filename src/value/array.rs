@@ -5,9 +5,9 @@
 //! element is null, and from the next multiple of 8 the elements, each aligned, with varlenas of long headers. The
 //! lengths of the header count the array's own varlena header, which is not written here.
 
-use super::{Encoding, LONGEST, Made, Place, Scalar};
+use super::{Encoding, LARGE, Made, Place, Scalar};
 use crate::document::content::Content;
-use crate::document::{Kind, Value, Watch, with_room};
+use crate::document::{Kind, Value, with_room};
 use crate::error::Fault;
 use crate::tuple::{Former, append_varlena};
 
@@ -17,37 +17,25 @@ const ALIGNMENT: usize = 8;
 /// The varlena header, then the number of dimensions, where the elements start, their type, their number, the lower bound.
 const HEADER: usize = 24;
 
-/// The server takes twice as many (`MaxArraySize`).
-const MOST_ELEMENTS: usize = 1 << 26;
-
-const ELEMENTS_BETWEEN_CHECKS: usize = 1 << 12;
-
-/// Smaller arrays do not count as memory.
-const LARGE: usize = 1 << 20;
+/// The longest array that is made, in bytes: elements that are filled up with blanks are longer than what is read.
+const MOST_BYTES: usize = 16 << 20;
 
 pub fn put<'a, V: Value<'a>>(
     scalar: Scalar,
     encoding: Encoding,
     value: V,
     former: &mut Former,
-    watch: &Watch,
 ) -> Result<Made, Fault> {
     match value.content()? {
         Content::Null => {
             former.null();
             return Ok(Made::Null);
         }
-        Content::Container if value.kind()? == Kind::Array => {}
+        Content::Container if value.kind()? == Kind::Array && value.size() <= LARGE => {}
         _ => return Ok(Made::Server),
-    }
-    if value.size() > LARGE {
-        watch.room_for(2 * value.size())?;
     }
     let mut array = Array::with_room(value.size())?;
     for (index, element) in value.elements()?.enumerate() {
-        if index.is_multiple_of(ELEMENTS_BETWEEN_CHECKS) {
-            watch.check()?;
-        }
         let element = element?;
         let is_nested = index == 0
             && matches!(element.content()?, Content::Container)
@@ -58,7 +46,7 @@ pub fn put<'a, V: Value<'a>>(
         if array.out_of_memory {
             return Err(Fault::OutOfMemory);
         }
-        if index == MOST_ELEMENTS || array.bytes.len() > LONGEST {
+        if array.bytes.len() > MOST_BYTES {
             return Ok(Made::Server);
         }
     }

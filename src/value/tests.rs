@@ -28,7 +28,7 @@ fn made_by(decoder: Decoder, json: &str) -> (Made, Vec<u8>) {
 
 fn put<'a, V: Value<'a>>(decoder: Decoder, value: V) -> (Made, Vec<u8>) {
     let mut former = Former::new(as_utf8);
-    let made = decoder.put(value, &mut former, &Watch::default()).unwrap();
+    let made = decoder.put(value, &mut former).unwrap();
     let mut tuple = vec![];
     assert!(former.finish(&mut tuple));
     // A column is put, or none is.
@@ -132,7 +132,9 @@ fn other_types_are_the_servers() {
 fn what_is_large_is_the_servers() {
     let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
     none_is_made(oid::JSONB, NO_TYPMOD, &[&deep]);
-    let long = format!("[{}1]", " ".repeat(17 << 20));
+    let many = format!("[{}1]", "1,".repeat(70_000));
+    none_is_made(oid::JSONB, NO_TYPMOD, &[&many]);
+    let long = format!("[{}1]", " ".repeat(2 << 20));
     assert_eq!(put(decoder(oid::JSONB, NO_TYPMOD), Text::span(&long)).0, Made::Server);
     assert_eq!(put(decoder(oid::TEXT, NO_TYPMOD), Text::span(&long)).0, Made::Server);
 }
@@ -141,7 +143,7 @@ fn what_is_large_is_the_servers() {
 fn malformed_json_is_a_fault() {
     let put = |type_oid, json| {
         let mut former = Former::new(as_utf8);
-        decoder(type_oid, NO_TYPMOD).put(Text::span(json), &mut former, &Watch::default())
+        decoder(type_oid, NO_TYPMOD).put(Text::span(json), &mut former)
     };
     for (type_oid, json) in [
         (oid::TEXT, r#""a"#),

@@ -37,8 +37,8 @@ fn long_arrays_are_aligned() {
     let json = "[1,null,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]";
     let mut former = Former::new(as_utf8);
     Decoder::of(oid::BOOLEAN, NO_TYPMOD, Encoding::Utf8)
-        .map(|decoder| decoder.put(Text::span("true"), &mut former, &Watch::default()));
-    let made = decoder(1016, NO_TYPMOD).put(Text::span(json), &mut former, &Watch::default());
+        .map(|decoder| decoder.put(Text::span("true"), &mut former));
+    let made = decoder(1016, NO_TYPMOD).put(Text::span(json), &mut former);
     assert_eq!(made, Ok(Made::Value));
     let mut tuple = vec![];
     former.finish(&mut tuple);
@@ -50,10 +50,11 @@ fn long_arrays_are_aligned() {
 }
 
 #[test]
-fn a_load_that_is_stopped_makes_no_array() {
-    let watch = Watch::default();
-    watch.stop();
-    let mut former = Former::new(as_utf8);
-    let made = decoder(1007, NO_TYPMOD).put(Text::span("[1]"), &mut former, &watch);
-    assert_eq!(made, Err(Fault::Stopped));
+fn large_arrays_are_the_servers() {
+    let ones = format!("[{}1]", "1,".repeat(600_000));
+    assert_eq!(put(decoder(1007, NO_TYPMOD), Text::span(&ones)).0, Made::Server);
+    // Filled up with blanks, they would be 40 MB.
+    let padded = format!("[{}\"\"]", "\"\",".repeat(40_000));
+    assert_eq!(put(decoder(1014, 1004), Text::span(&padded)).0, Made::Server);
+    assert_eq!(put(decoder(1014, 104), Text::span(&padded)).0, Made::Value);
 }
