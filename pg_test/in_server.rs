@@ -1,6 +1,9 @@
 //! Tests of the wrappers of the server, and of what only the server's own answer can prove, each in one transaction
 //! that is rolled back. `cargo pgrx test` runs them, and pg_test/in_server as well.
 
+#[path = "in_server/values.rs"]
+mod values;
+
 #[pgrx::pg_schema]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,10 +27,10 @@ mod tests {
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014): the same documents in every run.
-    struct Random(u64);
+    pub(super) struct Random(pub u64);
 
     impl Random {
-        fn below(&mut self, limit: u64) -> u64 {
+        pub fn below(&mut self, limit: u64) -> u64 {
             self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let mut mixed = self.0;
             mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -35,14 +38,14 @@ mod tests {
             (mixed ^ (mixed >> 31)) % limit
         }
 
-        fn text(&mut self) -> String {
+        pub fn text(&mut self) -> String {
             const PARTS: [&str; 10] =
                 ["a", "Z", " ", "é", "🎵", "\"", "\\", "\n", "Dvořák", "0123456789abcdef"];
             let length = [0, 1, 3, 40][self.below(4) as usize];
             (0..length).map(|_| PARTS[self.below(10) as usize]).collect()
         }
 
-        fn number(&mut self) -> String {
+        pub fn number(&mut self) -> String {
             let digits: String = (0..=self.below(25)).map(|_| self.below(10).to_string()).collect();
             let whole = digits.trim_start_matches('0');
             let whole = if whole.is_empty() { "0" } else { whole };
@@ -55,7 +58,7 @@ mod tests {
             }
         }
 
-        fn json(&mut self, depth: u64) -> String {
+        pub fn json(&mut self, depth: u64) -> String {
             let quoted = |text: String| Json::from(text).to_string();
             match self.below(if depth == 0 { 5 } else { 8 }) {
                 0 => "null".into(),

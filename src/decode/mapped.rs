@@ -103,14 +103,14 @@ impl Form {
             let value = self.program.value(taken, place);
             let former = &mut forming.former;
             let made = match (value, decoder) {
-                (Some(value), Some(decoder)) => decoder.put(value, former, watch),
+                (Some(value), Some(decoder)) => decoder.put(value, former),
                 (Some(value), None) if value.kind() == Ok(Kind::Null) && self.takes_null[place] => {
                     former.null();
                     Ok(Put::Null)
                 }
                 (Some(_), None) => Ok(Put::Server),
                 (None, Some(decoder)) if self.others == Some(place) => {
-                    put_others(*decoder, taken.others(), former, watch)
+                    put_others(*decoder, taken.others(), former)
                 }
                 (None, _) => {
                     absent.0.push(place as u16);
@@ -147,7 +147,6 @@ fn put_others<'a, V: Value<'a>>(
     decoder: Decoder,
     others: &[(Cow<'a, str>, V)],
     former: &mut Former,
-    watch: &Watch,
 ) -> Result<Put, Fault> {
     let mut object = b"{".to_vec();
     for (place, (key, value)) in others.iter().enumerate() {
@@ -171,5 +170,5 @@ fn put_others<'a, V: Value<'a>>(
     }
     object.push(b'}');
     let object = String::from_utf8(object).map_err(|_| Fault::NoUtf8)?;
-    decoder.put(Text::span(&object), former, watch)
+    decoder.put(Text::span(&object), former)
 }

@@ -3,8 +3,9 @@
 //! Longer numbers are `None` here, and are the server's. Source of the forms: `numeric.c` of PostgreSQL
 //! (set_var_from_str, round_var, make_result, get_str_from_var).
 
-/// The most digits of a number, before its decimal point and behind it.
-pub const MOST: usize = 256;
+/// The most digits of a number, before its decimal point and behind it. Numbers of documents have fewer; a small buffer
+/// is filled and moved faster.
+pub const MOST: usize = 64;
 
 /// The header of a numeric, and a word for every 4 digits: the first and the last may have fewer.
 const LONGEST_NUMERIC: usize = 4 + 2 * (2 * MOST / DIGITS_PER_WORD + 2);
@@ -325,3 +326,6 @@ fn exponent(bytes: &[u8]) -> Option<i32> {
     let value = digits.iter().fold(0, |value, digit| 10 * value + i32::from(digit - b'0'));
     Some(if negative { -value } else { value })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@
 //! An entry holds the child's type and either its length or, every 32 entries, the offset of its end. Numbers and
 //! containers start at the next multiple of 4 from the start of the children's bytes; the padding is counted to them.
 //!
+//! [`write`] makes it of JSON text, [`print`] makes text of it, each as the server does.
+//!
 //! Values are skipped by their length, so depth costs nothing and no stack is used for what nobody reads.
 
 mod de;

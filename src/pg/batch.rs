@@ -23,12 +23,15 @@ pub struct Batch<'spi> {
 impl<'spi> Batch<'spi> {
     /// Registers an empty table; `rows` is how many the planner is to expect.
     pub fn register(spi: &'spi Spi, name: &str, columns: &[Column], rows: usize) -> Self {
+        Self::described(spi, name, descriptor(columns), rows)
+    }
+
+    fn described(spi: &'spi Spi, name: &str, descriptor: pg_sys::TupleDesc, rows: usize) -> Self {
         let name = CString::new(name).unwrap_or_default();
         let mut relation = Box::<pg_sys::EphemeralNamedRelationData>::default();
-        // SAFETY: descriptor and names are allocated in the connection's memory context; the relation is boxed, so its
+        // SAFETY: descriptor and name are allocated in the connection's memory context; the relation is boxed, so its
         // address stays the same until it is unregistered.
         unsafe {
-            let descriptor = descriptor(columns);
             relation.md.name = pg_sys::pstrdup(name.as_ptr());
             relation.md.tupdesc = descriptor;
             relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
@@ -43,6 +46,21 @@ impl<'spi> Batch<'spi> {
         let mut batch = Batch { relation, name, store: None, owner, _spi: spi };
         batch.fill([]);
         batch
+    }
+
+    /// The same for columns of any type, by their names, types and modifiers.
+    #[cfg(feature = "pg_test")]
+    pub fn of_types(spi: &'spi Spi, name: &str, columns: &[(&str, u32, i32)]) -> Self {
+        // SAFETY: as in `descriptor`.
+        let descriptor = unsafe {
+            let descriptor = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
+            for (number, (name, kind, typmod)) in (1..).zip(columns) {
+                let (name, kind) = (CString::new(*name).unwrap_or_default(), (*kind).into());
+                pg_sys::TupleDescInitEntry(descriptor, number, name.as_ptr(), kind, *typmod, 0);
+            }
+            descriptor
+        };
+        Self::described(spi, name, descriptor, 1000)
     }
 
     /// Replaces the rows by others, formed as heap tuples of the table's columns.

@@ -5,9 +5,9 @@
 //! element is null, and from the next multiple of 8 the elements, each aligned, with varlenas of long headers. The
 //! lengths of the header count the array's own varlena header, which is not written here.
 
-use super::{Encoding, LONGEST, Made, Place, Scalar};
+use super::{Encoding, LARGE, Made, Place, Scalar};
 use crate::document::content::Content;
-use crate::document::{Kind, Value, Watch};
+use crate::document::{Kind, Value, with_room};
 use crate::error::Fault;
 use crate::tuple::{Former, append_varlena};
 
@@ -17,37 +17,25 @@ const ALIGNMENT: usize = 8;
 /// The varlena header, then the number of dimensions, where the elements start, their type, their number, the lower bound.
 const HEADER: usize = 24;
 
-/// The server takes twice as many (`MaxArraySize`).
-const MOST_ELEMENTS: usize = 1 << 26;
-
-const ELEMENTS_BETWEEN_CHECKS: usize = 1 << 12;
-
-/// Smaller arrays do not count as memory.
-const LARGE: usize = 1 << 20;
+/// The longest array that is made, in bytes: elements that are filled up with blanks are longer than what is read.
+const MOST_BYTES: usize = 16 << 20;
 
 pub fn put<'a, V: Value<'a>>(
     scalar: Scalar,
     encoding: Encoding,
     value: V,
     former: &mut Former,
-    watch: &Watch,
 ) -> Result<Made, Fault> {
     match value.content()? {
         Content::Null => {
             former.null();
             return Ok(Made::Null);
         }
-        Content::Container if value.kind()? == Kind::Array => {}
+        Content::Container if value.kind()? == Kind::Array && value.size() <= LARGE => {}
         _ => return Ok(Made::Server),
     }
-    if value.size() > LARGE {
-        watch.room_for(2 * value.size())?;
-    }
-    let mut array = Array::default();
+    let mut array = Array::with_room(value.size())?;
     for (index, element) in value.elements()?.enumerate() {
-        if index.is_multiple_of(ELEMENTS_BETWEEN_CHECKS) {
-            watch.check()?;
-        }
         let element = element?;
         let is_nested = index == 0
             && matches!(element.content()?, Content::Container)
@@ -58,66 +46,80 @@ pub fn put<'a, V: Value<'a>>(
         if array.out_of_memory {
             return Err(Fault::OutOfMemory);
         }
-        if index == MOST_ELEMENTS || array.data.len() > LONGEST {
+        if array.bytes.len() > MOST_BYTES {
             return Ok(Made::Server);
         }
     }
-    let bytes = array.bytes(scalar.oid()).ok_or(Fault::OutOfMemory)?;
+    let bytes = array.finish(scalar.oid())?;
     former.varlena_bytes(&bytes, scalar.alignment().max(VARLENA_HEADER));
     Ok(Made::Value)
 }
 
-#[derive(Default)]
+/// An array that is being made.
 struct Array {
-    data: Vec<u8>,
-    /// A bit for each element, set if it is there.
+    /// Room for the header, as if no element were null, and the elements.
+    bytes: Vec<u8>,
+    /// A bit for each element, set if it is there; empty as long as all are.
     bitmap: Vec<u8>,
     count: usize,
-    nulls: bool,
     out_of_memory: bool,
 }
 
+/// Where the elements start in an array without nulls, its varlena header left out.
+const DATA_AT: usize = HEADER - VARLENA_HEADER;
+
 impl Array {
+    /// An empty one, for an array of JSON of so many bytes.
+    fn with_room(size: usize) -> Result<Self, Fault> {
+        let mut bytes = with_room(DATA_AT + size)?;
+        bytes.resize(DATA_AT, 0);
+        Ok(Array { bytes, bitmap: vec![], count: 0, out_of_memory: false })
+    }
+
+    /// Counts an element that takes so many bytes; `false` if there is no memory for it.
     fn begin(&mut self, is_there: bool, room: usize) -> bool {
-        if self.data.try_reserve(room).is_err() || self.bitmap.try_reserve(1).is_err() {
+        let has_bits = !is_there || !self.bitmap.is_empty();
+        let bytes_of_bits = if has_bits { self.count / 8 + 1 } else { 0 };
+        let more_bits = bytes_of_bits.saturating_sub(self.bitmap.len());
+        let reserved =
+            self.bytes.try_reserve(room).and_then(|()| self.bitmap.try_reserve(more_bits));
+        if reserved.is_err() {
             self.out_of_memory = true;
             return false;
         }
-        if self.count.is_multiple_of(8) {
-            self.bitmap.push(0);
-        }
-        if let Some(last) = self.bitmap.last_mut() {
-            *last |= u8::from(is_there) << (self.count % 8);
+        if has_bits {
+            // Those before the first null are all there.
+            self.bitmap.resize(bytes_of_bits, if self.bitmap.is_empty() { 0xFF } else { 0 });
+            let bit = 1 << (self.count % 8);
+            if let Some(last) = self.bitmap.last_mut() {
+                *last = (*last & (bit - 1)) | if is_there { bit } else { 0 };
+            }
         }
         self.count += 1;
-        self.nulls |= !is_there;
         true
     }
 
-    fn align(&mut self, alignment: usize) {
-        self.data.resize(self.data.len().next_multiple_of(alignment), 0);
-    }
-
-    /// The array behind its varlena header; `None` if there is no memory for it.
-    fn bytes(&self, element: u32) -> Option<Vec<u8>> {
-        let bitmap = if self.nulls { self.bitmap.as_slice() } else { &[] };
-        let data_at = (HEADER + bitmap.len()).next_multiple_of(ALIGNMENT);
-        let mut bytes: Vec<u8> = vec![];
-        bytes.try_reserve_exact(data_at + self.data.len()).ok()?;
-        let offset = if self.nulls { data_at as u32 } else { 0 };
-        let (count, lower_bound) = (self.count as u32, 1u32);
-        let header = match count {
+    /// The array behind its varlena header.
+    fn finish(self, element: u32) -> Result<Vec<u8>, Fault> {
+        let Array { mut bytes, bitmap, count, .. } = self;
+        if count == 0 {
             // construct_empty_array
-            0 => &[0, 0, element][..],
-            _ => &[1, offset, element, count, lower_bound],
-        };
-        header.iter().for_each(|word| bytes.extend_from_slice(&word.to_ne_bytes()));
-        if count > 0 {
-            bytes.extend_from_slice(bitmap);
-            bytes.resize(data_at - VARLENA_HEADER, 0);
-            bytes.extend_from_slice(&self.data);
+            return Ok([0, 0, element].map(u32::to_ne_bytes).concat());
         }
-        Some(bytes)
+        let mut offset = 0;
+        if !bitmap.is_empty() {
+            offset = (HEADER + bitmap.len()).next_multiple_of(ALIGNMENT);
+            let mut moved = with_room(offset + bytes.len())?;
+            moved.resize(DATA_AT, 0);
+            moved.extend_from_slice(&bitmap);
+            moved.resize(offset - VARLENA_HEADER, 0);
+            moved.extend_from_slice(&bytes[DATA_AT..]);
+            bytes = moved;
+        }
+        let (dimensions, lower_bound) = (1, 1);
+        let header = [dimensions, offset as u32, element, count as u32, lower_bound];
+        bytes[..DATA_AT].copy_from_slice(header.map(u32::to_ne_bytes).as_flattened());
+        Ok(bytes)
     }
 }
 
@@ -129,15 +131,15 @@ impl Place for Array {
     fn fixed(&mut self, bytes: &[u8], _alignment: usize) {
         // As long as it is aligned, or of any alignment: there are no gaps.
         if self.begin(true, bytes.len()) {
-            self.data.extend_from_slice(bytes);
+            self.bytes.extend_from_slice(bytes);
         }
     }
 
     fn varlena(&mut self, bytes: &[u8]) {
         if self.begin(true, bytes.len() + 2 * VARLENA_HEADER) {
-            append_varlena(&mut self.data, &[bytes]);
+            append_varlena(&mut self.bytes, &[bytes]);
             // The server counts the gap behind an element to it, also behind the last.
-            self.align(VARLENA_HEADER);
+            self.bytes.resize(self.bytes.len().next_multiple_of(VARLENA_HEADER), 0);
         }
     }
 }

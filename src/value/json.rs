@@ -4,15 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::Encoding;
+use super::{Encoding, LARGE};
 use crate::document::content::Content;
 use crate::document::jsonb::{print, write};
 use crate::document::{Image, Value};
 use crate::error::Fault;
-
-/// The longest text of a container that is read here, in bytes, so that a thread hears soon that it is to stop, and
-/// needs little memory for it. The server takes longer ones.
-const LONGEST_TEXT: usize = 16 << 20;
 
 /// The value as jsonb is stored, without the varlena header; `None` if the server is to make it.
 pub fn image<'a, V: Value<'a>>(
@@ -25,8 +21,8 @@ pub fn image<'a, V: Value<'a>>(
         Content::Container => match value.image() {
             Image::Container(bytes) => return Ok(Some(Cow::Borrowed(bytes))),
             Image::Text(text) => {
-                let has_room = text.len() <= LONGEST_TEXT;
-                has_room && is_encoded(&text, encoding) && write::append(&text, &mut jsonb)?
+                let is_small = text.len() <= LARGE;
+                is_small && is_encoded(&text, encoding) && write::append(&text, &mut jsonb)?
             }
         },
         Content::String(text) if encoding == Encoding::Other && !text.is_ascii() => false,
@@ -50,7 +46,7 @@ pub fn text<'a, V: Value<'a>>(
     let mut text = vec![];
     let written = match content {
         Content::Container => match image(value, content, encoding)? {
-            Some(jsonb) => jsonb.len() <= LONGEST_TEXT && print::append(&jsonb, &mut text)?,
+            Some(jsonb) => jsonb.len() <= LARGE && print::append(&jsonb, &mut text)?,
             None => false,
         },
         scalar => print::append_scalar(scalar, &mut text)?,

@@ -27,8 +27,8 @@ mod numeric;
 mod text;
 mod uuid;
 
+use crate::document::Value;
 use crate::document::content::Content;
-use crate::document::{Value, Watch};
 use crate::error::Fault;
 use crate::tuple::Former;
 
@@ -125,6 +125,10 @@ mod oid {
 /// functions is ever too small.
 const LONGEST: usize = 0x1FFF_FFFF;
 
+/// The largest array or object that is read, in bytes of the document: the work and the memory for a value have a bound.
+/// Larger ones are the server's, but for a container of jsonb that is copied as it is.
+const LARGE: usize = 1 << 20;
+
 impl Decoder {
     /// For a column of the type (`atttypid`) with the modifier (`atttypmod`); `None` if all its values are the server's.
     pub fn of(type_oid: u32, typmod: i32, encoding: Encoding) -> Option<Self> {
@@ -134,14 +138,9 @@ impl Decoder {
     }
 
     /// Puts a value as the next column of a tuple; nothing if it is the server's. A fault is one of the document.
-    pub fn put<'a, V: Value<'a>>(
-        self,
-        value: V,
-        former: &mut Former,
-        watch: &Watch,
-    ) -> Result<Made, Fault> {
+    pub fn put<'a, V: Value<'a>>(self, value: V, former: &mut Former) -> Result<Made, Fault> {
         if self.is_array {
-            array::put(self.scalar, self.encoding, value, former, watch)
+            array::put(self.scalar, self.encoding, value, former)
         } else {
             self.scalar.put(self.encoding, value, former)
         }

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use super::{Encoding, VARLENA_HEADER, json};
-use crate::document::Value;
 use crate::document::content::Content;
+use crate::document::{Value, with_room};
 use crate::error::Fault;
 
 /// How many characters a column takes.
@@ -50,22 +50,25 @@ pub fn decode<'a, 'c, V: Value<'a>>(
         scalar => scalar.with_text(|text| Some(Cow::Owned(text.as_bytes().to_vec()))),
     };
     let text = text.filter(|text| encoding == Encoding::Utf8 || text.is_ascii());
-    Ok(text.and_then(|text| fit(text, length)))
+    text.map_or(Ok(None), |text| fit(text, length))
 }
 
-fn fit(text: Cow<'_, [u8]>, length: Length) -> Option<Cow<'_, [u8]>> {
-    match length {
+fn fit(text: Cow<'_, [u8]>, length: Length) -> Result<Option<Cow<'_, [u8]>>, Fault> {
+    Ok(match length {
         Length::Varying(Some(most)) => {
             (text.len() <= most || characters_in(&text) <= most).then_some(text)
         }
-        Length::BlankPadded(Some(most)) => {
-            let missing = most.checked_sub(characters_in(&text))?;
-            let mut padded = text.into_owned();
-            padded.resize(padded.len() + missing, b' ');
-            Some(Cow::Owned(padded))
-        }
+        Length::BlankPadded(Some(most)) => match most.checked_sub(characters_in(&text)) {
+            Some(missing) => {
+                let mut padded = with_room(text.len() + missing)?;
+                padded.extend_from_slice(&text);
+                padded.resize(text.len() + missing, b' ');
+                Some(Cow::Owned(padded))
+            }
+            None => None,
+        },
         _ => Some(text),
-    }
+    })
 }
 
 /// How many characters a text of UTF-8 has: each begins with a byte that continues none.

@@ -17,6 +17,7 @@ enum Open<'a> {
 /// Appends a container, given as stored, as text; `false` if that is left to the server, and then the text may have a
 /// part of it.
 pub fn append(container: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
+    out.try_reserve(container.len()).map_err(|_| Fault::OutOfMemory)?;
     let mut open: Vec<Open<'_>> = vec![];
     let mut next = Some(Jsonb::Container(container));
     let mut first = true;

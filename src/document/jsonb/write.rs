@@ -13,6 +13,7 @@ use super::{
 };
 use crate::document::content::{Content, Number};
 use crate::document::decimal::Decimal;
+use crate::document::with_room;
 use crate::error::Fault;
 
 /// The most containers in one another. The server takes thousands, as far as its stack goes.
@@ -28,7 +29,9 @@ const OFFSET_STRIDE: usize = 32;
 pub fn append(text: &str, out: &mut Vec<u8>) -> Result<bool, Fault> {
     let Some(nodes) = Nodes::read(text)? else { return Ok(false) };
     let start = out.len();
-    let mut writer = Writer { nodes: &nodes, out, start, members: vec![] };
+    out.try_reserve(text.len() + WORD * nodes.list.len()).map_err(|_| Fault::OutOfMemory)?;
+    let members = with_room(nodes.list.len())?;
+    let mut writer = Writer { nodes: &nodes, out, start, members };
     let written = writer.container(0)?.is_some();
     if !written {
         out.truncate(start);

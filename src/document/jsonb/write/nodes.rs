@@ -10,6 +10,9 @@ use crate::document::text::{self, Text, syntax};
 use crate::document::{Value, push, with_room};
 use crate::error::Fault;
 
+/// The most values and keys of a text: 2 MB of nodes.
+const MOST_NODES: usize = 1 << 16;
+
 /// A value or a key.
 pub enum Node<'t> {
     Null,
@@ -41,9 +44,9 @@ enum Next {
 }
 
 impl<'t> Nodes<'t> {
-    /// A fault if the text is no JSON; `None` if it is deeper than [`DEEPEST`].
+    /// A fault if the text is no JSON; `None` if it is deeper than [`DEEPEST`], or has more than [`MOST_NODES`].
     pub fn read(text: &'t str) -> Result<Option<Self>, Fault> {
-        let mut list = with_room(text.len() / 8 + 1)?;
+        let mut list = with_room((text.len() / 8 + 1).min(MOST_NODES))?;
         // The places of the containers around.
         let mut open: Vec<usize> = vec![];
         let mut next = Next::Value;
@@ -52,6 +55,9 @@ impl<'t> Nodes<'t> {
         loop {
             if open.is_empty() && next == Next::Behind {
                 return if at == text.len() { Ok(Some(Nodes { list })) } else { Err(wrong()) };
+            }
+            if list.len() >= MOST_NODES {
+                return Ok(None);
             }
             let byte = *text.as_bytes().get(at).ok_or_else(wrong)?;
             let end = match (next, byte) {
