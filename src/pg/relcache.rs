@@ -132,8 +132,8 @@ pub fn is_foreign(table: pg_sys::Oid) -> bool {
     kind as u8 == pg_sys::RELKIND_FOREIGN_TABLE
 }
 
-/// SAFETY: the relation is locked.
-unsafe fn row_security(oid: pg_sys::Oid) -> bool {
+/// Whether row security may hide rows of the table from the current user.
+pub fn row_security(oid: pg_sys::Oid) -> bool {
     // SAFETY: looks at the relation's entry in pg_class and at the caller's rights; `true` asks for no error.
     let state = unsafe { pg_sys::check_enable_rls(oid, pg_sys::InvalidOid, true) };
     state == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
