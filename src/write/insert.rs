@@ -104,7 +104,19 @@ impl<'w> Writer<'w> {
                 new.clear();
             }
         }
-        let kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
+        // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
+        let facts = &self.target.facts;
+        let key: Option<Vec<i16>> =
+            self.target.table.key_names().map(|name| facts.column(name)).collect();
+        let meet = facts.has_other_keys(&key.unwrap_or_default());
+        if self.target.table.null == Null::Value || facts.refers_to_itself() {
+            new.sort_unstable_by_key(|row| row.ordinal);
+        }
+        let mut kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
+        if meet {
+            // What a row that is there gives up, a new one may take.
+            kinds.rotate_right(1);
+        }
         for (write, known) in kinds {
             let batch =
                 if known == Known::Changed && run.updates() { UPDATED_ROWS } else { BATCH_ROWS };
@@ -274,8 +286,12 @@ impl Run<'_> {
                 self.counts.updated += written - inserted;
                 let left = write.len().saturating_sub(written as usize);
                 if left > 0 && known == Known::Changed && self.updates() {
-                    // What is gone meanwhile is new.
-                    let gone = self.writer.compare(put.rows, write).sort(write).new;
+                    // What is gone meanwhile is new, unless a trigger has moved it.
+                    let moves = rules::has_user_triggers(&self.writer.target.facts);
+                    let gone = match moves {
+                        true => vec![],
+                        false => self.writer.compare(put.rows, write).sort(write).new,
+                    };
                     let stays = left.saturating_sub(gone.len());
                     self.counts.unchanged += stays as u64;
                     return match gone.is_empty() {
