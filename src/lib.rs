@@ -9,10 +9,11 @@
 //! the rows they become, [`tuple`] how those lie in memory, [`decode`] runs that on threads, [`rows`] decides what is
 //! written in which order, [`prepare`] is all of it in a row, [`mapping`] where any table's values are in a record, [`error`] what can be wrong. With the server: [`write`] the statements, [`sessions`] the
 //! parallel ones, [`report`] what the
-//! caller sees, [`settings`] and [`options`] what the caller may set. Unsafe: [`pg`], and nothing else.
+//! caller sees, [`alike`] which composers may be one, [`settings`] and [`options`] what the caller may set. Unsafe: [`pg`], and nothing else.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
+mod alike;
 mod api;
 mod decode;
 mod document;

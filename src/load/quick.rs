@@ -17,6 +17,7 @@ use crate::document::Watch;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
+use crate::pg::encoding;
 use crate::pg::error::ServerError;
 use crate::pg::kept::{self, Kept};
 use crate::pg::lock::{self, Share};
@@ -147,7 +148,7 @@ fn load_with<'a, R: Loadable<'a>>(
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
     let repeated = options.on_conflict.repeated();
-    let reader = Source::<R>::of(table, repeated);
+    let reader = Source::<R>::of(table, repeated, encoding::of_decoders());
     let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
     let Ok((prepared, decode_threads)) = decode(&prepare, document, options, progress) else {
         return Ok(None);
@@ -160,7 +161,7 @@ fn load_with<'a, R: Loadable<'a>>(
     Ok(Some(LoadReport {
         load_id: Uuid::new_v4(),
         kind: function_of(R::RESOURCE).0.into(),
-        source: prepared.source,
+        source: prepared.source.name(),
         received: prepared.received as u64,
         counts,
         sessions: 0,
@@ -182,8 +183,12 @@ fn write(
 ) -> Result<Option<Counts>, Failure> {
     let write = &prepared.order.write;
     let duplicate = prepared.order.duplicates.len() as u64;
-    let refused = duplicate > 0 && options.on_conflict == OnConflict::Error;
-    let bad = !prepared.faults.is_empty() || refused;
+    let mut duplicates = prepared.order.duplicates.iter();
+    let refused = match options.on_conflict {
+        OnConflict::Error => duplicate > 0,
+        OnConflict::Update | OnConflict::Skip => duplicates.any(|it| it.unlike.is_some()),
+    };
+    let bad = !prepared.faults.is_empty() || !prepared.deferred.is_empty() || refused;
     if bad || write.is_empty() || write.len() >= MOST_ROWS {
         return Ok(None);
     }
