@@ -13,3 +13,11 @@ COMMENT ON FUNCTION load_records(regclass, jsonb, jsonb, text, text, bigint, int
     'loads the records of a jsonb document into a table; the number of rows written';
 COMMENT ON FUNCTION load_records(regclass, text, jsonb, text, text, bigint, integer) IS
     'loads the records of a JSON text into a table; the number of rows written';
+COMMENT ON FUNCTION load_composers(json, text, text, bigint, integer) IS
+    'loads composers from a json document; the number of rows written';
+COMMENT ON FUNCTION load_works(json, text, text, bigint, integer, boolean) IS
+    'loads works from a json document; the number of rows written';
+COMMENT ON FUNCTION load_records(regclass, json, jsonb, text, text, bigint, integer) IS
+    'loads the records of a json document into a table; the number of rows written';
+COMMENT ON FUNCTION likely_same_composers() IS
+    'pairs of composers that differ only in accents, case, punctuation or spaces';

@@ -1,4 +1,4 @@
--- From 0.1.0: load_records(); last_load() tells how rows were written; the loads have no planner support function any
+-- From 0.1.0: load_records(), json arguments, likely_same_composers(); last_load() tells how rows were written; the loads have no planner support function any
 -- more.
 
 DROP FUNCTION last_load();
@@ -97,3 +97,52 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'load_records_text_wrapper';
 COMMENT ON FUNCTION load_records(regclass, text, jsonb, text, text, bigint, integer) IS
     'loads the records of a JSON text into a table; the number of rows written';
+
+CREATE FUNCTION "load_composers"(
+	"document" json,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_composers_json_wrapper';
+COMMENT ON FUNCTION load_composers(json, text, text, bigint, integer) IS
+    'loads composers from a json document; the number of rows written';
+
+CREATE FUNCTION "load_works"(
+	"document" json,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL,
+	"create_composers" bool DEFAULT false
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_works_json_wrapper';
+COMMENT ON FUNCTION load_works(json, text, text, bigint, integer, boolean) IS
+    'loads works from a json document; the number of rows written';
+
+CREATE FUNCTION "load_records"(
+	"target" regclass,
+	"document" json,
+	"mapping" jsonb DEFAULT NULL,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL,
+	"workers" INT DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_records_json_wrapper';
+COMMENT ON FUNCTION load_records(regclass, json, jsonb, text, text, bigint, integer) IS
+    'loads the records of a json document into a table; the number of rows written';
+
+CREATE FUNCTION "likely_same_composers"() RETURNS TABLE (
+	"composer_id" TEXT,
+	"likely_same_as" TEXT
+)
+STABLE STRICT
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'likely_same_composers_wrapper';
+COMMENT ON FUNCTION likely_same_composers() IS
+    'pairs of composers that differ only in accents, case, punctuation or spaces';

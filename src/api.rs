@@ -4,9 +4,10 @@ use pgrx::Internal;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::alike;
 use crate::load::{load_records, load_source};
 use crate::options::Options;
-use crate::pg::argument::{JsonbArgument, RelationArgument, TextArgument};
+use crate::pg::argument::{JsonArgument, JsonbArgument, RelationArgument, TextArgument};
 use crate::pg::caller::Statement;
 use crate::pg::{encoding, error, relation, spi, transaction};
 use crate::prepare::Document;
@@ -40,6 +41,20 @@ fn load_composers_text(
     with_text(document, |document| load_source::<Composer>(document, &options))
 }
 
+#[pg_extern(name = "load_composers")]
+fn load_composers_json(
+    document: Option<JsonArgument>,
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    with_text(document.map(JsonArgument::text), |document| {
+        load_source::<Composer>(document, &options)
+    })
+}
+
 #[pg_extern(name = "load_works")]
 fn load_works_jsonb(
     data: Option<JsonbArgument>,
@@ -64,6 +79,19 @@ fn load_works_text(
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
     with_text(document, |document| load_source::<Work>(document, &options))
+}
+
+#[pg_extern(name = "load_works")]
+fn load_works_json(
+    document: Option<JsonArgument>,
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+    create_composers: default!(Option<bool>, "false"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
+    with_text(document.map(JsonArgument::text), |document| load_source::<Work>(document, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -94,6 +122,23 @@ fn load_records_text(
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
     let (target, mapping) = target_and_mapping(target, mapping)?;
     with_text(document, |document| load_records(target, document, mapping.as_deref(), &options))
+}
+
+#[pg_extern(name = "load_records")]
+fn load_records_json(
+    target: Option<RelationArgument>,
+    document: Option<JsonArgument>,
+    mapping: default!(Option<JsonbArgument>, "NULL"),
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+    workers: default!(Option<i32>, "NULL"),
+) -> Result<Option<i64>, ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let (target, mapping) = target_and_mapping(target, mapping)?;
+    with_text(document.map(JsonArgument::text), |document| {
+        load_records(target, document, mapping.as_deref(), &options)
+    })
 }
 
 fn target_and_mapping(
@@ -147,6 +192,18 @@ fn create_catalogue() -> Result<(), ErrorReport> {
         spi::connect(target::create::create_tables);
     };
     Ok(error::catch(create).map_err(Failure::from)?)
+}
+
+/// Pairs of composers whose names differ only in how they are written.
+#[allow(clippy::type_complexity)]
+#[pg_extern(stable)]
+fn likely_same_composers() -> Result<
+    TableIterator<'static, (name!(composer_id, String), name!(likely_same_as, String))>,
+    ErrorReport,
+> {
+    let pairs =
+        error::catch(alike::likely_same_composers).unwrap_or_else(|error| Err(error.into()));
+    Ok(TableIterator::new(pairs?))
 }
 
 /// Finishes what parallel loads left prepared that lost their leader in a crash; how many transactions.

@@ -9,11 +9,13 @@
 //! where in a record the values of any table are, [`value`] what they become, [`record`] the rows of sources, [`tuple`]
 //! how rows lie in memory, [`decode`] runs that on threads, [`rows`] decides what is written in which order, [`prepare`]
 //! is all of it in a row, [`error`] what can be wrong. With the server: [`target`] the table, [`write`] the statements,
-//! [`sessions`] the parallel ones, [`load`] the whole of it, [`report`] what the caller sees, [`settings`] and [`options`]
+//! [`sessions`] the parallel ones, [`load`] the whole of it, [`report`] what the caller sees,
+//! [`alike`] which composers may be one, [`settings`] and [`options`]
 //! what the caller may set. Unsafe: [`pg`], and nothing else.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
+mod alike;
 mod api;
 mod decode;
 mod document;

@@ -21,17 +21,18 @@ use self::own_session::Writing;
 pub use self::own_session::written_of;
 pub use self::records::load_records;
 use crate::document::Watch;
-use crate::document::find::Resource;
+use crate::document::find::{self, Resource};
 use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
 use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
-use crate::pg::{error, log, relation, spi};
+use crate::pg::{encoding, error, log, relation, spi};
 use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
 use crate::record::Table;
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
+use crate::rows::keys::Keys;
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
@@ -95,7 +96,8 @@ fn source<'a, R: Loadable<'a>>(
     target.tell_left_out();
     let table = target.table.clone();
     let repeated = options.on_conflict.repeated();
-    let reader = Source::<R>::of(&table, repeated);
+    let keys = Keys::of(&table);
+    let reader = Source::<R>::of(&table, repeated, encoding::of_decoders());
     let load = Load {
         spi,
         options,
@@ -107,7 +109,16 @@ fn source<'a, R: Loadable<'a>>(
         keeps_statement: target.left_out.is_empty() && !options.create_composers,
     };
     let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
-    let report = load.load(target, document, &prepare, |_, _, _| Ok(()))?;
+    let report = load.load(target, document, &prepare, |job, target, prepared| {
+        if prepared.source == find::Source::TableRows {
+            // Their composers are keys and no names, which the server looks up as those of any table.
+            job.resource = None;
+        }
+        if records::convert_deferred(spi, options, &keys, (job, target, prepared))? {
+            prepared.order = prepared.rows.order(&target.table, repeated, false)?;
+        }
+        Ok(())
+    })?;
     if let Some(schema) = schema {
         announce(&schema);
     }
@@ -165,7 +176,7 @@ impl Load<'_> {
         Ok(LoadReport {
             load_id,
             kind: job.kind.clone(),
-            source: prepared.source,
+            source: prepared.source.name(),
             received: prepared.received as u64,
             counts,
             sessions,

@@ -162,7 +162,7 @@ def choose_key(random, types, table):
         return
     size = min(random.choice([1, 1, 1, 2, 2, 3, 4]), len(table.columns))
     key = random.sample(table.columns, size)
-    table.key_kind = random.choice(["primary", "primary", "unique", "nulls"])
+    table.key_kind = random.choice(["primary", "primary", "unique"])
     for column in key:
         column.type = random.choice(KEY_TYPES)
         if not types.small(column.bare):

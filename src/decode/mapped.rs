@@ -14,7 +14,7 @@ use crate::document::text::Text;
 use crate::document::{Image, Kind, Value, Watch, push};
 use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::mapping::program::{Misfit, Program, Taken};
-use crate::record::{Absent, Table};
+use crate::record::{Absent, Null, Table};
 use crate::rows::keys::Keys;
 use crate::rows::{Forming, Rows, Slice};
 use crate::tuple::Former;
@@ -99,6 +99,11 @@ impl Form {
             return Ok(misfit.into());
         }
         let mut absent = Absent::default();
+        if let Some(place) = self.lacks(taken) {
+            let path = self.program.place(taken, place);
+            let fault = record.check().err().unwrap_or(Fault::Missing);
+            return Ok(Made::Faulty((Place::Path(path.into()), fault)));
+        }
         for (place, decoder) in self.decoders.iter().enumerate() {
             let value = self.program.value(taken, place);
             let former = &mut forming.former;
@@ -113,7 +118,9 @@ impl Form {
                     put_others(*decoder, taken.others(), former)
                 }
                 (None, _) => {
-                    absent.0.push(place as u16);
+                    if self.tells_absent() {
+                        absent.0.push(place as u16);
+                    }
                     former.null();
                     continue;
                 }
@@ -139,6 +146,22 @@ impl Form {
             self.keys.append(tuple, absent, columns, keys)
         })?;
         Ok(Made::Row)
+    }
+
+    /// Whether a column without a value is told from one with null.
+    pub fn tells_absent(&self) -> bool {
+        self.table.null == Null::Value
+    }
+
+    /// The first column that has a value in every row, and for which this record has none.
+    fn lacks<'a, V: Value<'a>>(&self, taken: &Taken<'a, V>) -> Option<usize> {
+        let is_there = |place| {
+            let value = self.program.value(taken, place);
+            value.is_some_and(|value| value.kind() != Ok(Kind::Null))
+        };
+        let columns = self.table.columns.iter().enumerate();
+        let mut always = columns.filter(|(_, column)| column.always);
+        always.find(|(place, _)| !is_there(*place)).map(|(place, _)| place)
     }
 }
 

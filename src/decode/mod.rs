@@ -73,9 +73,11 @@ pub fn composers<'a, V: Value<'a>>(
     watch: &Watch,
 ) -> Result<Decoded<V>, LoadError> {
     let renumber: Option<Renumber<Composer>> = None;
-    // Records that a mapping has found have no fields, and do not come here.
+    // Rows of tables, and records that a mapping has found, have no fields, and do not come here.
     decode(records, mode, watch, renumber, |record| match found.source {
-        Source::Imslp | Source::Mapping => imslp::composer(fields(record)?).map_err(in_record),
+        Source::Imslp | Source::TableRows | Source::Mapping => {
+            imslp::composer(fields(record)?).map_err(in_record)
+        }
         Source::OpenOpus => open_opus::composer(fields(record)?).map_err(in_record),
     })
 }

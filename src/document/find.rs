@@ -27,6 +27,8 @@ use crate::error::{Fault, LoadError, Place};
 pub enum Source {
     Imslp,
     OpenOpus,
+    /// Rows of our own tables, as `json_agg()` writes them: see [`crate::prepare::table_rows`].
+    TableRows,
     /// A mapping says where its values are.
     Mapping,
 }
@@ -36,6 +38,7 @@ impl Source {
         match self {
             Source::Imslp => "IMSLP",
             Source::OpenOpus => "Open Opus",
+            Source::TableRows => "rows of the table",
             Source::Mapping => "mapping",
         }
     }
@@ -236,6 +239,7 @@ fn several<'a, V: Value<'a> + 'a>(
     }
     let source = match (seen.shape, seen.members) {
         (Some(Shape::Imslp), _) => Source::Imslp,
+        (Some(Shape::Row(of)), _) if of == resource => Source::TableRows,
         (Some(Shape::Person), _) if resource == Resource::Composers => Source::OpenOpus,
         (Some(Shape::OwnedWork), _) if resource == Resource::Works => Source::OpenOpus,
         (Some(_), _) => {
@@ -274,6 +278,7 @@ fn listed<'a, V: Value<'a> + 'a>(
     }
     let source = match (seen.shape, seen.members) {
         (Some(Shape::Imslp), _) => Source::Imslp,
+        (Some(Shape::Row(of)), _) if of == resource => Source::TableRows,
         (Some(Shape::Person), _) if resource == Resource::Composers => Source::OpenOpus,
         (Some(Shape::OwnedWork), _) if resource == Resource::Works => Source::OpenOpus,
         (Some(_), _) => {

@@ -121,7 +121,7 @@ pub fn set_duplicates_aside(
     for &Duplicate { row, kept, unlike } in duplicates {
         let fault = match (on_conflict, unlike) {
             (OnConflict::Error, _) => {
-                Fault::Duplicate { key: table.key_text(rows.key(row)).into(), first: kept }
+                Fault::Duplicate { key: rows.key_text(row, table).into(), first: kept }
             }
             (OnConflict::Update | OnConflict::Skip, Some(other)) => rows.unlike(row, other, table),
             (OnConflict::Update | OnConflict::Skip, None) => {

@@ -17,6 +17,7 @@ use crate::document::Watch;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
+use crate::pg::encoding;
 use crate::pg::error::ServerError;
 use crate::pg::kept::{self, Kept};
 use crate::pg::lock::{self, Share};
@@ -149,7 +150,7 @@ fn load_with<'a, R: Loadable<'a>>(
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
     let repeated = options.on_conflict.repeated();
-    let reader = Source::<R>::of(table, repeated);
+    let reader = Source::<R>::of(table, repeated, encoding::of_decoders());
     let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
     let Ok((prepared, decode_threads)) = decode(&prepare, document, options, progress) else {
         return Ok(None);
@@ -162,7 +163,7 @@ fn load_with<'a, R: Loadable<'a>>(
     Ok(Some(LoadReport {
         load_id: Uuid::new_v4(),
         kind: function_of(R::RESOURCE).0.into(),
-        source: prepared.source,
+        source: prepared.source.name(),
         received: prepared.received as u64,
         counts,
         sessions: 0,
@@ -188,7 +189,7 @@ fn write(
     // Which of several records is about the thing of the row that is there, the long way finds out.
     let has_id = |row: RowRef| prepared.rows.identity(row, table).iter().any(Option::is_some);
     let unlike = prepared.order.duplicates.iter().any(|duplicate| has_id(duplicate.row));
-    let bad = !prepared.faults.is_empty() || refused || unlike;
+    let bad = !prepared.faults.is_empty() || !prepared.deferred.is_empty() || refused || unlike;
     if bad || write.is_empty() || write.len() >= MOST_ROWS {
         return Ok(None);
     }

@@ -160,11 +160,7 @@ impl<'a> MappedLoad<'_, 'a> {
         let reader = Mapped { records, form, repeated, ranked };
         let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
         load.load(target, document, &prepare, |job, target, prepared| {
-            let deferred = !prepared.deferred.is_empty();
-            if deferred {
-                let stop = options.on_error == OnError::Stop;
-                job.unconverted = convert(spi, target, &keys, prepared, stop)?;
-            }
+            let deferred = convert_deferred(spi, options, &keys, (job, target, prepared))?;
             if ranked {
                 rank(spi, &key, &keys, target, prepared)?;
             }
@@ -183,7 +179,8 @@ impl<'a> MappedLoad<'_, 'a> {
     /// The columns are fields of a source's records.
     fn of_fields<R: Loadable<'a>>(self, target: Target) -> Result<LoadReport, Failure> {
         let MappedLoad { load, document, resolved, key, ranked, keys } = self;
-        let (spi, repeated) = (load.spi, load.options.on_conflict.repeated());
+        let (spi, options) = (load.spi, load.options);
+        let repeated = options.on_conflict.repeated();
         let written = |place: usize| {
             let is_it = |source: &Source| field(R::COLUMNS, source) == Some(place);
             resolved.written.iter().any(|written| is_it(&written.source))
@@ -194,17 +191,36 @@ impl<'a> MappedLoad<'_, 'a> {
             repeated,
             fields: (0..R::COLUMNS.len()).map(written).collect(),
             keys: Some(keys.clone()),
+            encoding: encoding::of_decoders(),
             row: PhantomData,
         };
         let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
-        load.load(target, document, &prepare, |_, target, prepared| {
+        load.load(target, document, &prepare, |job, target, prepared| {
+            let deferred = convert_deferred(spi, options, &keys, (job, target, prepared))?;
             if ranked {
                 rank(spi, &key, &keys, target, prepared)?;
+            }
+            if ranked || deferred {
+                interrupt::check();
                 prepared.order = prepared.rows.order(&target.table, repeated, false)?;
             }
             Ok(())
         })
     }
+}
+
+/// Has the server make rows of the records that are deferred; whether there were any. Then no row is in order.
+pub fn convert_deferred(
+    spi: &Spi,
+    options: &Options,
+    keys: &Keys,
+    (job, target, prepared): (&mut Job, &Target, &mut Prepared<'_>),
+) -> Result<bool, Failure> {
+    if prepared.deferred.is_empty() {
+        return Ok(false);
+    }
+    job.unconverted = convert(spi, target, keys, prepared, options.on_error == OnError::Stop)?;
+    Ok(true)
 }
 
 /// The place of a field among those of its source.

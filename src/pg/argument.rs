@@ -1,4 +1,4 @@
-//! The document arguments: `jsonb` and `text` as datums, detoasted once and read in place.
+//! The document arguments: `jsonb`, `text` and `json` as datums, detoasted once and read in place.
 
 use std::slice;
 
@@ -34,13 +34,6 @@ macro_rules! document_argument {
         #[derive(Clone, Copy)]
         pub struct $name(Varlena);
 
-        impl $name {
-            /// The value's bytes, without the varlena header, for the time of the call.
-            pub fn bytes<'call>(self) -> &'call [u8] {
-                self.0.bytes()
-            }
-        }
-
         // SAFETY: the argument's SQL type is the one named below, a varlena.
         unsafe impl<'fcx> ArgAbi<'fcx> for $name {
             unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
@@ -72,6 +65,11 @@ document_argument!(
     /// A `jsonb` argument.
     JsonbArgument,
     "jsonb"
+);
+document_argument!(
+    /// A `json` argument: to the server a text that has been checked.
+    JsonArgument,
+    "json"
 );
 document_argument!(
     /// A `text` argument.
@@ -114,7 +112,19 @@ unsafe impl SqlTranslatable for RelationArgument {
         Ok(ReturnsRef::One(SqlMappingRef::literal("regclass")));
 }
 
+impl JsonArgument {
+    /// The text that it is.
+    pub fn text(self) -> TextArgument {
+        TextArgument(self.0)
+    }
+}
+
 impl TextArgument {
+    /// The value's bytes, without the varlena header, for the time of the call.
+    pub fn bytes<'call>(self) -> &'call [u8] {
+        self.0.bytes()
+    }
+
     /// The document where it has to be fetched, to be read while it is.
     pub fn arriving<'call>(self) -> Option<Toasted<'call>> {
         // SAFETY: as in `Varlena::bytes`.
@@ -142,6 +152,11 @@ pub fn print(container: &[u8]) -> Vec<u8> {
 }
 
 impl JsonbArgument {
+    /// The value's bytes, without the varlena header, for the time of the call.
+    pub fn bytes<'call>(self) -> &'call [u8] {
+        self.0.bytes()
+    }
+
     /// The document as JSON text in the database's encoding, made by the server.
     pub fn to_text(self) -> Vec<u8> {
         // SAFETY: jsonb_out takes a jsonb and returns a C string.

@@ -54,18 +54,29 @@ impl<'a> Reader<'a> for Mapped {
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
-        let (Decoded { records, rows, faults }, deferred) =
-            self::records(&self.form, records, mode, watch)?;
-        let order = match self.ranked || !deferred.is_empty() {
-            true => Order::default(),
-            false => order(&rows, &self.form.table, self.repeated, mode, watch)?,
-        };
-        let received = records.count;
-        let source = found.source.name();
-        let known = Known { found, records, text: text() };
-        let places = Box::new(Mappeds { known, form: self.form.clone() });
-        Ok(Prepared { source, received, rows, order, faults, places, deferred })
+        let repeated = (!self.ranked).then_some(self.repeated);
+        prepare(self.form.clone(), repeated, (found, records), text, mode, watch)
     }
+}
+
+/// Makes rows of the records. They are ordered if that can be done before the server has seen them.
+pub fn prepare<'a, V: Value<'a> + 'a>(
+    form: Arc<Form>,
+    repeated: Option<Repeated>,
+    (found, records): Search<'a, V>,
+    text: &dyn Fn() -> &'a [u8],
+    mode: Mode,
+    watch: &Watch,
+) -> Result<Prepared<'a>, LoadError> {
+    let (Decoded { records, rows, faults }, deferred) = self::records(&form, records, mode, watch)?;
+    let order = match repeated.filter(|_| deferred.is_empty()) {
+        None => Order::default(),
+        Some(repeated) => order(&rows, &form.table, repeated, mode, watch)?,
+    };
+    let (source, received) = (found.source, records.count);
+    let known = Known { found, records, text: text() };
+    let places = Box::new(Mappeds { known, form });
+    Ok(Prepared { source, received, rows, order, faults, places, deferred })
 }
 
 /// The records of a document, and what the mapping takes from them.
@@ -125,7 +136,7 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
                 });
                 let members = members.collect::<Vec<_>>().join(", ");
                 values.members.push(Member { place, path, json: format!("{{{members}}}") });
-            } else {
+            } else if self.form.tells_absent() {
                 values.absent.0.push(place as u16);
             }
         }

@@ -1,14 +1,16 @@
 //! PURE. From a document to rows ready to be written: steps 1 to 3 of a load, all that needs no server.
 //!
 //! A [`Reader`] knows where the records are and what they become: [`Source`] of IMSLP and Open Opus, [`mapped`] of a
-//! mapping.
+//! mapping, [`table_rows`] of rows that came out of our own tables.
 
 pub mod mapped;
+mod table_rows;
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::decode::{self, Decoded, Kept, Mode};
-use crate::document::find::{Found, Records, Resource, Search, find, find_in_array};
+use crate::document::find::{self, Found, Records, Resource, Search, find, find_in_array};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
@@ -20,6 +22,7 @@ use crate::record::{Absent, Row, Table};
 use crate::rows::keys::Keys;
 use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
 use crate::rows::{Fields, Rows};
+use crate::value::Encoding;
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -159,7 +162,7 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
 
 /// A document's rows, ready to be written.
 pub struct Prepared<'a> {
-    pub source: &'static str,
+    pub source: find::Source,
     /// How many records the document has.
     pub received: usize,
     pub rows: Rows<'static>,
@@ -206,13 +209,16 @@ pub struct Source<'t, R> {
     /// tells the source's.
     pub fields: Vec<bool>,
     pub keys: Option<Keys>,
+    /// The database's.
+    pub encoding: Encoding,
     pub row: PhantomData<fn() -> R>,
 }
 
 impl<'t, R: Row> Source<'t, R> {
     /// For a table that has columns of the fields' names.
-    pub fn of(table: &'t Table, repeated: Repeated) -> Self {
-        Source { table, repeated, fields: table.fields::<R>(), keys: None, row: PhantomData }
+    pub fn of(table: &'t Table, repeated: Repeated, encoding: Encoding) -> Self {
+        let fields = table.fields::<R>();
+        Source { table, repeated, fields, keys: None, encoding, row: PhantomData }
     }
 }
 
@@ -244,6 +250,10 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
+        if found.source == find::Source::TableRows {
+            let form = Arc::new(self.of_table_rows());
+            return mapped::prepare(form, Some(self.repeated), (found, records), text, mode, watch);
+        }
         let Decoded { records, mut rows, faults } = R::decode(&found, records, mode, watch)?;
         if self.fields.contains(&false) || self.keys.is_some() {
             let (kept, keys) = (&*self.fields, self.keys.as_ref());
@@ -251,7 +261,7 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
             rows = rows.project(&fields, mode.parallel).map_err(LoadError::document)?;
         }
         let order = order(&rows, self.table, self.repeated, mode, watch)?;
-        let (source, received) = (found.source.name(), records.count);
+        let (source, received) = (found.source, records.count);
         let places = Box::new(Known { found, records, text: text() });
         Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![] })
     }

@@ -15,7 +15,7 @@ fn prepared<'a, R: Loadable<'a>>(
 ) -> Result<(usize, Vec<LoadError>), LoadError> {
     let watch = Watch::of_document(document.size());
     let table = Table::of::<R>();
-    let reader = Source::<R>::of(&table, Repeated::LastWins);
+    let reader = Source::<R>::of(&table, Repeated::LastWins, Encoding::Utf8);
     let prepared = prepare(&reader, document, mode(false), &watch)?;
     let told = |fault: &RecordFault| prepared.places.told(fault.clone());
     Ok((prepared.order.write.len(), prepared.faults.iter().map(told).collect()))
@@ -366,4 +366,24 @@ fn changed_documents_are_the_same_as_text_and_jsonb() {
         same(works(&text), prepared::<Work>(Document::Jsonb(&bytes)));
     }
     assert!(taken > 2_000, "{taken}");
+}
+
+/// Rows that came out of the tables are taken as they are; what every row has must be there.
+#[test]
+fn rows_of_the_table_are_read() {
+    let row = |more: &str| {
+        format!(r#"[{{"composer_id":"A ","last_name":"A","complete_name":" A"{more}}}]"#)
+    };
+    assert_eq!(composers(&row(r#","birth":"1735-02-28","popular":null,"x":[1]"#)), Ok((1, vec![])));
+    let bad = [
+        (row(r#","complete_name":null"#), "$[0].complete_name", Fault::Missing),
+        (row(r#","composer_id":null"#), "$[0].composer_id", Fault::Missing),
+        (r#"[{"composer_id":"A","last_name":"A"}]"#.into(), "$[0].complete_name", Fault::Missing),
+        (row(r#","x":"\u0000""#), "$[0]", Fault::NullCharacter),
+    ];
+    for (text, path, fault) in bad {
+        let (rows, faults) = composers(&text).unwrap();
+        assert_eq!((rows, faults.len()), (0, 1), "{text}");
+        assert_eq!((&*faults[0].path, &faults[0].fault), (path, &fault), "{text}");
+    }
 }

@@ -161,6 +161,11 @@ pub fn integer<T: Integer>(field: Scalar<'_>) -> Result<Option<T>, Fault> {
     }
 }
 
+/// An id that a source gives. 0 is what some programs write for one that they do not have.
+pub fn id<T: Integer + PartialEq + Default>(field: Scalar<'_>) -> Result<Option<T>, Fault> {
+    Ok(integer(field)?.filter(|id| *id != T::default()))
+}
+
 fn whole<T: Integer>(number: &str, shown: impl Fn() -> String) -> Result<T, Fault> {
     if let Some(value) = number.parse().ok().and_then(|value: i64| T::try_from(value).ok()) {
         return Ok(value);

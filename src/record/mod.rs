@@ -2,10 +2,11 @@
 //!
 //! - [`scalar`]: a field as it stands in the document;
 //! - [`field`]: a field's value for a column, or what is wrong with it;
-//! - [`name`]: composers' names and the key made of them; [`date`]: dates of lives.
+//! - [`name`]: composers' names and the key made of them; [`alike`]: keys that may be one's; [`date`]: dates of lives.
 //!
 //! Another resource is one file here and one in `source/`.
 
+pub mod alike;
 pub mod composer;
 pub mod date;
 pub mod field;
@@ -16,8 +17,6 @@ pub mod work;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 /// A column's type, and how its values lie in a tuple: `atttypid`, `atttypmod`, `attlen`, `attalign` of `pg_attribute`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnType {
@@ -218,14 +217,6 @@ impl Table {
     /// The names of the key's columns.
     pub fn key_names(&self) -> impl Iterator<Item = &[u8]> {
         self.key.iter().filter_map(|key| self.columns.get(key.place)).map(|column| &*column.name)
-    }
-
-    /// A row's key as a user knows it.
-    pub fn key_text(&self, key: &[u8]) -> String {
-        match (self.columns.first().map(|column| column.kind), Uuid::from_slice(key)) {
-            (Some(ColumnType::UUID), Ok(id)) => id.to_string(),
-            _ => String::from_utf8_lossy(key).into_owned(),
-        }
     }
 
     /// The columns that hold ids of sources.

@@ -1,7 +1,7 @@
 //! PURE. A row's parent and key, made of its tuple.
 
 use crate::error::Fault;
-use crate::record::{Absent, Column};
+use crate::record::{Absent, Column, Table};
 use crate::tuple;
 use crate::value::key::KeyPart;
 
@@ -18,6 +18,16 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// By the key and the parent that the table is known to have.
+    pub fn of(table: &Table) -> Self {
+        Keys {
+            parent: table.parent.clone(),
+            key: table.key.iter().map(|key| key.place).collect(),
+            defaults: vec![],
+            nulls_equal: table.nulls_equal,
+        }
+    }
+
     /// Whether the key of a row that has no value for these columns is for the server to make.
     pub fn is_unknown(&self, absent: &Absent) -> bool {
         self.defaults.iter().any(|place| absent.contains(*place))

@@ -10,11 +10,15 @@ mod slice;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
+use uuid::Uuid;
 
 use crate::document::push;
 use crate::error::{Another, Fault};
-use crate::record::{Absent, Column, Given, Table};
+use crate::record::{Absent, Column, ColumnType, Given, Key, Table};
 use crate::tuple;
+
+/// What stands behind a text in a key that is made of a tuple (`value::key`).
+const END_OF_TEXT: char = '\0';
 
 pub use self::slice::{Fields, Forming, Slice};
 
@@ -79,6 +83,24 @@ impl<'m> Rows<'m> {
     /// The row's own key; empty if it has none.
     pub fn key(&self, row: RowRef) -> &[u8] {
         self.slices[row.slice as usize].key(row.row)
+    }
+
+    /// The row's key as a user knows it.
+    pub fn key_text(&self, row: RowRef, table: &Table) -> String {
+        let values: Vec<_> = tuple::values(self.tuple(row), &table.columns).collect();
+        let text = |key: &Key| match (table.columns[key.place].kind, values[key.place]) {
+            // It is no text of the database's encoding, if it stands in a document of a source.
+            (ColumnType::TEXT, _) if table.key.len() == 1 => {
+                let key = String::from_utf8_lossy(self.key(row));
+                key.trim_end_matches(END_OF_TEXT).to_owned()
+            }
+            (ColumnType::UUID, Some(id)) => Uuid::from_slice(id).unwrap_or_default().to_string(),
+            (ColumnType::INTEGER | ColumnType::BIGINT, Some(number)) => {
+                tuple::integer(number).unwrap_or_default().to_string()
+            }
+            (_, value) => String::from_utf8_lossy(value.unwrap_or_default()).into_owned(),
+        };
+        table.key.iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
     /// The columns that the row has no value for.
@@ -148,7 +170,7 @@ impl<'m> Rows<'m> {
         let found = self.identity(row, table).get(column).copied().flatten();
         Fault::Another(Box::new(Another {
             noun: (*table.noun).into(),
-            key: table.key_text(self.key(row)).into(),
+            key: self.key_text(row, table).into(),
             column: table.identity().nth(column).map_or("", Column::name_text).into(),
             there,
             found: found.unwrap_or_default(),

@@ -72,9 +72,7 @@ pub fn work(piece: Piece<'_>) -> Result<Work<'_>, FieldFault> {
     };
     let title = field::required_text(intvals.worktitle).field("intvals.worktitle")?;
     let composer_id = composer_name(intvals.composer, piece.parent)?.key();
-    let imslp_id = field::integer::<i64>(intvals.pageid).field("intvals.pageid")?;
-    // What some programs write for a page id that they do not have.
-    let imslp_id = imslp_id.filter(|pageid| *pageid != 0);
+    let imslp_id = field::id::<i64>(intvals.pageid).field("intvals.pageid")?;
     let identity = match imslp_id {
         Some(pageid) => pageid.to_string().into(),
         None => field::required_text(piece.id).field("id")?,

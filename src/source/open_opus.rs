@@ -54,7 +54,7 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
         portrait: field::text(person.portrait).field("portrait")?,
         popular: field::boolean(person.popular).field("popular")?,
         recommended: field::boolean(person.recommended).field("recommended")?,
-        openopus_id: field::integer(person.id).field("id")?,
+        openopus_id: field::id(person.id).field("id")?,
         ..Composer::named(name)
     })
 }
@@ -88,7 +88,7 @@ pub fn composer_within(piece: &Piece<'_>) -> Result<Composer<'static>, FieldFaul
 /// A work of `composer_id`. In a `dump` it has no id yet; elsewhere it must have one.
 pub fn work(piece: Piece<'_>, composer_id: String, dump: bool) -> Result<Work<'_>, FieldFault> {
     let title = field::required_text(piece.title).field("title")?;
-    let openopus_id = field::integer::<i32>(piece.id).field("id")?;
+    let openopus_id = field::id::<i32>(piece.id).field("id")?;
     let work_id = match openopus_id {
         Some(id) => work_id("openopus:", &id.to_string()),
         None if dump => Uuid::nil(),
@@ -158,6 +158,9 @@ mod tests {
             piece(r#"{"title":"T"}"#, false).unwrap_err(),
             FieldFault { field: "id", fault: Fault::Missing }
         );
+        assert_eq!(piece(r#"{"id":"0","title":"T"}"#, false).unwrap_err().field, "id");
+        let nobody = person(r#"{"id":0,"name":"A","complete_name":"A"}"#).unwrap();
+        assert_eq!(nobody.openopus_id, None);
     }
 
     #[test]

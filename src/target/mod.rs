@@ -33,14 +33,7 @@ pub struct Target {
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
 pub fn find(table: &Table, on_conflict: OnConflict) -> Result<Target, Failure> {
-    let missing = || Failure::Refused {
-        code: ERRCODE_UNDEFINED_TABLE,
-        message: format!("relation \"{}\" does not exist", table.name),
-        hint: Some(
-            "Set search_path, or call create_catalogue() to make the tables that are missing."
-                .into(),
-        ),
-    };
+    let missing = || missing(&table.name);
     let oid = relation::find(&table.name, Lock::No).ok_or_else(missing)?;
     if !is_permitted(oid, table, on_conflict) {
         return Err(no_permission(table, on_conflict));
@@ -87,6 +80,18 @@ pub fn is_permitted(oid: pg_sys::Oid, table: &Table, on_conflict: OnConflict) ->
             }
             OnConflict::Error => true,
         }
+}
+
+/// There is no table of this name.
+pub fn missing(name: &str) -> Failure {
+    Failure::Refused {
+        code: ERRCODE_UNDEFINED_TABLE,
+        message: format!("relation \"{name}\" does not exist"),
+        hint: Some(
+            "Set search_path, or call create_catalogue() to make the tables that are missing."
+                .into(),
+        ),
+    }
 }
 
 fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {

@@ -141,7 +141,14 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
                     Resource::Works => self.record(value, step, holder),
                 };
             }
-            Shape::Imslp | Shape::Array | Shape::Other => return self.record(value, step, holder),
+            Shape::Row(of) if of != self.resource => {
+                self.composers_without_works |= of == Resource::Composers;
+                self.works_without_composer |= of == Resource::Works;
+                return value.check();
+            }
+            Shape::Row(_) | Shape::Imslp | Shape::Array | Shape::Other => {
+                return self.record(value, step, holder);
+            }
             Shape::Composers => &["composers"],
             Shape::Works => &["works"],
             Shape::Results => &["results"],

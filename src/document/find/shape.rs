@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Source;
+use super::{Resource, Source};
 use crate::document::{Kind, Value, Watch};
 use crate::error::{Fault, excerpt};
 use crate::record::scalar::Scalar;
@@ -15,6 +15,8 @@ const MOST_NAMED: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
+    /// A row of our own table of these: `{"composer_id":"A,_B","last_name":"A",…}`.
+    Row(Resource),
     /// A person or work of IMSLP: `{"id":"Category:A, B","type":"1",…}`.
     Imslp,
     /// A composer of Open Opus, with works or without: `{"name":"A","complete_name":"B A",…}`.
@@ -41,6 +43,7 @@ impl Shape {
     pub fn source(self) -> Source {
         match self {
             Shape::Imslp | Shape::Page | Shape::Array | Shape::Other => Source::Imslp,
+            Shape::Row(_) => Source::TableRows,
             _ => Source::OpenOpus,
         }
     }
@@ -57,7 +60,13 @@ pub fn shape<'a, V: Value<'a>>(members: &[(Cow<'a, str>, V)]) -> Result<Shape, F
         None => Ok(false),
     };
     let object = &[Kind::Object];
-    Ok(if get("complete_name").is_some() {
+    let has = |one, other| get(one).is_some() && get(other).is_some();
+    // What no source has, whatever columns the owner has added.
+    Ok(if has("work_id", "composer_id") {
+        Shape::Row(Resource::Works)
+    } else if has("composer_id", "last_name") {
+        Shape::Row(Resource::Composers)
+    } else if get("complete_name").is_some() {
         Shape::Person
     } else if get("intvals").is_some() || is_typed(get("type")) || is_person(get("id")) {
         Shape::Imslp

@@ -73,6 +73,23 @@ fn open_opus_shapes() {
     assert_eq!(composers(array), expect(Source::OpenOpus, &["$[0]"]));
 }
 
+/// Whatever else they have: columns of the owner's may have the names of a source's members.
+#[test]
+fn rows_of_our_own_tables() {
+    let people =
+        r#"[{"composer_id":"A","last_name":"A","complete_name":"A","type":"1","intvals":{}},{}]"#;
+    assert_eq!(composers(people), expect(Source::TableRows, &["$[0]", "$[1]"]));
+    let pieces = r#"[null,{"work_id":null,"composer_id":"A","composer":{},"title":"T"}]"#;
+    assert_eq!(works(pieces), expect(Source::TableRows, &["$[0]", "$[1]"]));
+    let lines = "{\"work_id\":1,\"composer_id\":2}\n{}";
+    assert_eq!(works(lines), expect(Source::TableRows, &["$", "$"]));
+    let wrong = |what: &str| Err(Fault::UnknownShape(format!("the document has {what}").into()));
+    assert_eq!(works(people), wrong("composers and no works"));
+    assert_eq!(composers(pieces), wrong("works and no composers"));
+    let other = r#"[{"composer_id":"87","complete_name":"A B","name":"B"}]"#;
+    assert_eq!(composers(other), expect(Source::OpenOpus, &["$[0]"]));
+}
+
 #[test]
 fn several_documents_are_read_through() {
     let pages = r#"{"0":{"type":"1"},"metadata":{}} {"1":{},"x":{}} {"metadata":{"moreresultsavailable":false}}"#;
