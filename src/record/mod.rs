@@ -180,6 +180,11 @@ pub enum Null {
 pub const EQUAL: &[u8] = b"OPERATOR(pg_catalog.=)";
 
 impl Table {
+    /// The name of the batch that its rows are written from: works and the composers that they name are written at a time.
+    pub fn batch(&self) -> &'static str {
+        if self.noun == composer::Composer::NOUN { "composers" } else { "rows" }
+    }
+
     /// The table of a source's rows, with all their columns.
     pub fn of<R: Row>() -> Self {
         let parent = R::COLUMNS.iter().position(|column| Some(&*column.name) == R::PARENT);

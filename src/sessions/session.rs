@@ -152,7 +152,7 @@ fn write(
     let target = target::open(table, pgrx::pg_sys::Oid::from(oid), on_conflict)?;
     let place = &Place { session: link.session, sessions, load_id, kind, rows };
     let check = Check::of(resource, &target, place.rows, false);
-    let proved: Vec<u32> = check.proves.into_iter().collect();
+    let proved: Vec<u32> = check.proves.into_iter().chain(check.others()).collect();
     let writer = Writer { spi, target: &target, on_conflict, proved: &proved };
     let mut run = writer.start(BATCH_ROWS);
     let mut missing = HashSet::new();
@@ -218,6 +218,10 @@ fn put(
         let present: Vec<bool> = families.iter().map(present).collect();
         write = check.known(&rows, write, &families, &present, link)?;
     }
+    let mut doubtful = vec![];
+    if known == Known::New {
+        (_, doubtful) = check.prove(run.spi(), &rows, run.table(), &mut write);
+    }
     let written = match known {
         Known::New => {
             link.in_bulk = true;
@@ -232,6 +236,10 @@ fn put(
     };
     if !written {
         run.batch(&rows, &write, known, link, &mut Progress::none())?;
+    }
+    if !doubtful.is_empty() {
+        finish_bulk(link, place, run);
+        run.batch(&rows, &doubtful, known, link, &mut Progress::none())?;
     }
     let excluded = link.count() - before;
     link.send(FromSession::Written { rows: received - excluded, excluded });

@@ -20,7 +20,7 @@ use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::spi::{Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
-use crate::record::{Absent, Null, positional};
+use crate::record::{Absent, Null, Table, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
@@ -109,7 +109,7 @@ impl<'w> Writer<'w> {
         let key: Option<Vec<i16>> =
             self.target.table.key_names().map(|name| facts.column(name)).collect();
         let meet = facts.has_other_keys(&key.unwrap_or_default());
-        if self.target.table.null == Null::Value || facts.refers_to_itself() {
+        if self.target.table.null == Null::Value && (meet || facts.refers_to_itself()) {
             new.sort_unstable_by_key(|row| row.ordinal);
         }
         let mut kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
@@ -129,7 +129,8 @@ impl<'w> Writer<'w> {
 
     /// Prepares to write batches of at most `rows` rows.
     pub fn start(&'w self, rows: usize) -> Run<'w> {
-        let (name, columns) = (batch_name("rows"), positional(&self.target.table.columns));
+        let table = &self.target.table;
+        let (name, columns) = (batch_name(table.batch()), positional(&table.columns));
         Run {
             writer: self,
             batch: Batch::register(self.spi, &name, &columns, rows.min(UPDATED_ROWS)),
@@ -183,7 +184,15 @@ struct Put<'b> {
     progress: &'b mut Progress,
 }
 
-impl Run<'_> {
+impl<'w> Run<'w> {
+    pub fn spi(&self) -> &'w Spi {
+        self.writer.spi
+    }
+
+    pub fn table(&self) -> &'w Table {
+        &self.writer.target.table
+    }
+
     /// Writes new rows as COPY does: all of them or, where that cannot be, none.
     fn bulk_all(
         &self,
@@ -372,17 +381,15 @@ impl Run<'_> {
         write: &[RowRef],
         known: Known,
     ) -> Result<Written, ServerError> {
-        let groups = match known {
-            Known::New | Known::Changed | Known::Hidden => self.plans.groups(rows, write, known),
+        let mut groups = self.plans.groups(rows, write, known);
+        if known == Known::Nothing && groups.len() > 1 {
             // Rows may meet one another, by the defaults of their keys: each meets what the document has before it.
-            Known::Nothing => {
-                let mut ordered = write.to_vec();
-                ordered.sort_unstable_by_key(|row| row.ordinal);
-                let alike = |a: &RowRef, b: &RowRef| rows.absent(*a) == rows.absent(*b);
-                let runs = ordered.chunk_by(alike);
-                runs.flat_map(|run| self.plans.groups(rows, run, known)).collect()
-            }
-        };
+            let mut ordered = write.to_vec();
+            ordered.sort_unstable_by_key(|row| row.ordinal);
+            let alike = |a: &RowRef, b: &RowRef| rows.absent(*a) == rows.absent(*b);
+            let runs = ordered.chunk_by(alike);
+            groups = runs.flat_map(|run| self.plans.groups(rows, run, known)).collect();
+        }
         // Tables with partitions do not show which row is new.
         let Writer { target, on_conflict, .. } = *self.writer;
         let there = match on_conflict {

@@ -168,6 +168,11 @@ impl Check {
         }
     }
 
+    /// The foreign keys that [`Check::prove`] proves.
+    pub fn others(&self) -> impl Iterator<Item = u32> {
+        self.others.iter().map(|proof| proof.constraint)
+    }
+
     /// Locks the parents of new rows by all other foreign keys that can be proved: these keys, and the rows of which a
     /// parent is not there, or no longer, and which the server is to check. Those are taken out of `new`.
     pub fn prove(
@@ -187,7 +192,7 @@ impl Check {
             doubtful.extend(new.iter().copied().filter(is_orphan));
             new.retain(|row| !is_orphan(row));
         }
-        (self.others.iter().map(|proof| proof.constraint).collect(), doubtful)
+        (self.others().collect(), doubtful)
     }
 
     /// The same look-up, with nothing locked.
