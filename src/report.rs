@@ -270,9 +270,9 @@ fn hint(error: &LoadError) -> Option<&'static str> {
         }
         Fault::Another(another) => Some(match &*another.noun {
             "composer" => {
-                "If they are one, set the id in the row to NULL and load again. If not, give one of them another name in the document: keys are made of names."
+                "If they are one, set the id to null in the row or in the document. If not, give one of them another name in the document: keys are made of names."
             }
-            _ => "If they are one, set the id in the row to NULL and load again.",
+            _ => "If they are one, set the id to NULL in the row.",
         }),
         Fault::Duplicate { .. } => {
             Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")

@@ -1,5 +1,7 @@
 //! A load that the caller's session writes, in the caller's transaction.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::Job;
@@ -64,8 +66,8 @@ impl Writing<'_, '_> {
 
     /// Writes the document's rows, under this policy for those that are there.
     ///
-    /// Of several records with one key one is written. If the server refuses it, it takes no part in deciding who wins
-    /// the key, and the next of them has its turn.
+    /// Of several records with one key one is written. If the server refuses it, or the row that is there is about
+    /// another thing, it takes no part in deciding who wins the key, and the next of them has its turn.
     pub fn write(
         &self,
         target: &Target,
@@ -78,15 +80,23 @@ impl Writing<'_, '_> {
         let (rows, places) = (&prepared.rows, &*prepared.places);
         let mut rejects = rejects_of(job, prepared, options)?;
         let mut duplicates = prepared.order.duplicates.clone();
+        let repeated = options.on_conflict.repeated();
+        let mut write = Cow::Borrowed(&prepared.order.write);
+        let another = Writer { spi, target, on_conflict, proved: &[] }.others(rows, &duplicates);
+        for another in &another {
+            another.refuse(rows, table, &mut rejects)?;
+        }
+        let another = another.iter().map(|another| another.row.ordinal).collect();
+        if let Some(others) = rows.without(&write, &mut duplicates, table, repeated, &another) {
+            (write, there) = (Cow::Owned(others), None);
+        }
         if options.on_error == OnError::Stop {
             set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
         }
         let mut stage = Stage { spi, options, rows, places, rejects, progress };
-        let mut outcome =
-            stage.write(job.resource, target, on_conflict, &prepared.order.write, there.take())?;
+        let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
         loop {
             let rejects = &stage.rejects;
-            let repeated = options.on_conflict.repeated();
             let mut next = rows
                 .superseded(&mut duplicates, table, repeated, |ordinal| rejects.contains(ordinal));
             next.retain(|row| rejects.matters(row.ordinal));

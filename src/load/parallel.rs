@@ -67,7 +67,7 @@ fn write_alone(
     target: &Target,
     progress: &mut Progress,
 ) -> Result<Result<Outcome, FellBack>, Failure> {
-    let Writing { job, options, load_id, prepared, .. } = *writing;
+    let Writing { spi, job, options, load_id, prepared } = *writing;
     let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
     let Look { plan, there, absent } = look(writing, wish, target);
     fault::point("compared", fault::LEADER);
@@ -97,8 +97,10 @@ fn write_alone(
     }
     // Which record is the first bad one, and which have their turn now, is found out row by row.
     let others_too = || duplicates.iter().any(|duplicate| rejects.contains(duplicate.kept));
-    if !another.is_empty() && (options.on_error == OnError::Stop || others_too()) {
-        return fell_back(leader::OTHERS_HAVE_ITS_KEY.into(), Some(there));
+    let decides = options.on_error == OnError::Stop || others_too();
+    let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: &[] };
+    if !another.is_empty() && decides || !writer.others(&prepared.rows, duplicates).is_empty() {
+        return fell_back("a record has the key of another composer or work".into(), Some(there));
     }
     let team = match Team::start(&plan, job.function) {
         Ok(team) => team,

@@ -22,11 +22,13 @@ use crate::pg::kept::{self, Kept};
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::relation::{self, Lock};
+use crate::pg::relcache;
 use crate::pg::spi::{self, Spi};
 use crate::pg::subtransaction;
 use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
 use crate::record::{Absent, Table, positional};
 use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
+use crate::rows::RowRef;
 use crate::sessions::eligible;
 use crate::settings;
 use crate::target::{self, Target, rules};
@@ -183,7 +185,10 @@ fn write(
     let write = &prepared.order.write;
     let duplicate = prepared.order.duplicates.len() as u64;
     let refused = duplicate > 0 && options.on_conflict == OnConflict::Error;
-    let bad = !prepared.faults.is_empty() || refused;
+    // Which of several records is about the thing of the row that is there, the long way finds out.
+    let has_id = |row: RowRef| prepared.rows.identity(row, table).iter().any(Option::is_some);
+    let unlike = prepared.order.duplicates.iter().any(|duplicate| has_id(duplicate.row));
+    let bad = !prepared.faults.is_empty() || refused || unlike;
     if bad || write.is_empty() || write.len() >= MOST_ROWS {
         return Ok(None);
     }
@@ -191,10 +196,14 @@ fn write(
     let mut batch = Batch::register(spi, &name, &positional(&table.columns), write.len());
     batch.fill(write.iter().map(|row| prepared.rows.tuple(*row)));
     let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
+    let updates = options.on_conflict == OnConflict::Update;
     let put = || {
         let written = entry.statement.rows(spi, is_new);
         let all = written.len() == write.len();
-        (all || entry.others.rows(spi, |_| ()).is_empty()).then_some(written)
+        // What a row is about that row security hides, no query here can tell.
+        let hides = || updates && relcache::row_security(entry.table);
+        let alike = || !hides() && entry.others.rows(spi, |_| ()).is_empty();
+        (all || alike()).then_some(written)
     };
     let written = match subtransaction::within_unless(Option::is_none, put) {
         Ok(Some(written)) => written,

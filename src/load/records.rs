@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pgrx::PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE;
 use pgrx::pg_sys;
 
 use super::{Job, Load, run};
@@ -76,6 +77,9 @@ fn records<'a>(
         resolved.written.sort_by_key(|written| field(fields, &written.source));
         target.left_out = resolved.left_out.iter().map(|field| (*field).to_owned()).collect();
         target.tell_left_out();
+    }
+    if fields.is_none() {
+        add_key(&mapping, &mut resolved, &target.facts);
     }
     let (key, nulls_equal) = find_key(spi, &mapping, &resolved, &target, options.on_conflict)?;
     target.table = Table { nulls_equal, ..table(&target, &resolved, fields, &key) };
@@ -252,10 +256,36 @@ fn find_key(
     let place =
         |number: i16| resolved.written.iter().position(|written| numbers[written.column] == number);
     let columns = key::columns(spi, index.oid);
+    if columns.len() != index.key.len() {
+        // The table has an index that the transaction's snapshot does not show.
+        return Err(Failure::Refused {
+            code: ERRCODE_T_R_SERIALIZATION_FAILURE,
+            message: format!(
+                "could not serialize access: an index of \"{}\" was made meanwhile",
+                target.table.name
+            ),
+            hint: None,
+        });
+    }
     let placed =
         columns.into_iter().map(|column| place(column.number).map(|place| (column, place)));
     // The server makes the others, so each record is a new row.
     Ok((placed.collect::<Option<Vec<_>>>().unwrap_or_default(), index.nulls_equal))
+}
+
+/// Adds the columns of the key that the mapping says nothing of: no record has them, and ON CONFLICT names them.
+fn add_key(mapping: &Mapping, resolved: &mut Resolved, facts: &TableFacts) {
+    let numbers = numbers(facts);
+    let named: Option<Vec<i16>> =
+        resolved.key.as_ref().map(|key| key.iter().map(|column| numbers[*column]).collect());
+    let index = facts.key(named.as_deref()).filter(|_| mapping.fields_of.is_none());
+    for number in index.map(|index| index.key.clone()).unwrap_or_default() {
+        let Some(column) = numbers.iter().position(|it| *it == number) else { continue };
+        if resolved.written.iter().all(|written| written.column != column) {
+            resolved.written.push(Written { column, source: Source::Paths(vec![]) });
+        }
+    }
+    resolved.written.sort_by_key(|written| written.column);
 }
 
 /// The numbers of the columns that are not dropped.

@@ -207,6 +207,13 @@ pub fn quoted(name: &[u8]) -> Vec<u8> {
     unsafe { CStr::from_ptr(pg_sys::quote_identifier(name.as_ptr())).to_bytes().to_vec() }
 }
 
+/// A text quoted as a literal of SQL, both in the database's encoding.
+pub fn literal(text: &[u8]) -> Vec<u8> {
+    let text = CString::new(text).unwrap_or_default();
+    // SAFETY: the result is a copy in the current memory context.
+    unsafe { CStr::from_ptr(pg_sys::quote_literal_cstr(text.as_ptr())).to_bytes().to_vec() }
+}
+
 /// Locks a table as the check of a foreign key does.
 pub fn lock_for_check(table: pg_sys::Oid) {
     // SAFETY: a table that is gone is locked for nothing; whoever opens it then gets the server's error.

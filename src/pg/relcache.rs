@@ -132,8 +132,8 @@ pub fn is_foreign(table: pg_sys::Oid) -> bool {
     kind as u8 == pg_sys::RELKIND_FOREIGN_TABLE
 }
 
-/// SAFETY: the relation is locked.
-unsafe fn row_security(oid: pg_sys::Oid) -> bool {
+/// Whether row security may hide rows of the table from the current user.
+pub fn row_security(oid: pg_sys::Oid) -> bool {
     // SAFETY: looks at the relation's entry in pg_class and at the caller's rights; `true` asks for no error.
     let state = unsafe { pg_sys::check_enable_rls(oid, pg_sys::InvalidOid, true) };
     state == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
@@ -322,6 +322,7 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
         IndexFacts {
             oid: oid.to_u32(),
             unique: (*form).indisunique,
+            exclusion: (*form).indisexclusion,
             primary: (*form).indisprimary,
             nulls_equal: (*form).indnullsnotdistinct,
             immediate: (*form).indimmediate,
@@ -371,10 +372,20 @@ unsafe fn foreign_keys(relation: pg_sys::Relation) -> Vec<ForeignKeyFacts> {
                 columns: key.conkey[..count].to_vec(),
                 referenced_columns: key.confkey[..count].to_vec(),
                 operators: key.conpfeqop[..count].iter().map(|oid| oid.to_u32()).collect(),
+                equalities: key.conpfeqop[..count].iter().all(|oid| is_equality(*oid)),
                 enforced: key_is_enforced(key),
             }
         };
         list.iter_ptr().map(key).collect()
+    }
+}
+
+/// Whether an operator of the server's own is called `=`.
+fn is_equality(operator: pg_sys::Oid) -> bool {
+    // SAFETY: gives a copy of the name, or a null pointer.
+    unsafe {
+        let name = pg_sys::get_opname(operator);
+        operator.to_u32() < FIRST_NORMAL_OID && !name.is_null() && CStr::from_ptr(name) == c"="
     }
 }
 

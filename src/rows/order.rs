@@ -3,7 +3,7 @@
 //! Many rows have one parent, and comparing texts is what sorting them takes longest for. So the distinct parents are
 //! sorted, and the rows by numbers: the rank of the parent, and the beginning of the key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
@@ -230,10 +230,48 @@ impl Rows<'_> {
         is_set_aside: impl Fn(u32) -> bool,
     ) -> Vec<RowRef> {
         let free = duplicates.extract_if(.., |duplicate| is_set_aside(duplicate.kept));
-        let mut free: Vec<Duplicate> = free.collect();
-        free.sort_unstable_by_key(|duplicate| (duplicate.kept, duplicate.row.ordinal));
-        let of_one_key = free.chunk_by(|a, b| a.kept == b.kept).map(|of_one_key| {
-            let rows: Vec<RowRef> = of_one_key.iter().map(|duplicate| duplicate.row).collect();
+        let free = free.map(|duplicate| (duplicate.kept, duplicate.row)).collect();
+        self.decide_again(free, table, repeated, duplicates)
+    }
+
+    /// Takes those of the duplicates out that have been set aside, before anything is written. The rows to be written
+    /// then, in their order; none if there is no such duplicate.
+    pub fn without(
+        &self,
+        write: &[RowRef],
+        duplicates: &mut Vec<Duplicate>,
+        table: &Table,
+        repeated: Repeated,
+        set_aside: &HashSet<u32>,
+    ) -> Option<Vec<RowRef>> {
+        let aside = duplicates
+            .extract_if(.., |duplicate| set_aside.contains(&duplicate.row.ordinal))
+            .map(|duplicate| duplicate.kept);
+        let kept: HashSet<u32> = aside.collect();
+        if kept.is_empty() {
+            return None;
+        }
+        let is_free = |row: &RowRef| kept.contains(&row.ordinal);
+        let (free, mut write): (Vec<RowRef>, Vec<RowRef>) =
+            write.iter().partition(|row| is_free(row));
+        let mut free: Vec<(u32, RowRef)> = free.into_iter().map(|row| (row.ordinal, row)).collect();
+        let others = duplicates.extract_if(.., |duplicate| kept.contains(&duplicate.kept));
+        free.extend(others.map(|duplicate| (duplicate.kept, duplicate.row)));
+        write.extend(self.decide_again(free, table, repeated, duplicates));
+        Some(self.sorted(write))
+    }
+
+    /// Of rows, each with a number that those of one key have in common, the one of each key that is written now.
+    fn decide_again(
+        &self,
+        mut free: Vec<(u32, RowRef)>,
+        table: &Table,
+        repeated: Repeated,
+        duplicates: &mut Vec<Duplicate>,
+    ) -> Vec<RowRef> {
+        free.sort_unstable_by_key(|(key, row)| (*key, row.ordinal));
+        let of_one_key = free.chunk_by(|a, b| a.0 == b.0).map(|of_one_key| {
+            let rows: Vec<RowRef> = of_one_key.iter().map(|(_, row)| *row).collect();
             self.decide(&rows, table, repeated, duplicates)
         });
         let next = of_one_key.collect();

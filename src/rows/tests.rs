@@ -221,6 +221,45 @@ fn a_record_that_is_set_aside_decides_nothing() {
 }
 
 #[test]
+fn the_row_that_is_there_decides_who_is_another() {
+    // The records of one key, those that are about another thing than the row that is there, and who is written then.
+    for (ids, aside, repeated, kept, unlike) in [
+        (&[11, 0, 12][..], &[0][..], Repeated::LastWins, 2, &[][..]),
+        (&[0, 11, 12], &[1], Repeated::FirstWins, 0, &[]),
+        (&[11, 0, 13, 12], &[0, 2], Repeated::LastWins, 3, &[]),
+        (&[11, 13, 12], &[1], Repeated::LastWins, 0, &[2]),
+        (&[0, 11, 0, 12], &[1], Repeated::LastWins, 3, &[]),
+    ] {
+        let rows = with_ids(ids);
+        let mut order = rows.order(&Table::of::<Composer>(), repeated, false).unwrap();
+        let aside = aside.iter().copied().collect();
+        let write = rows
+            .without(
+                &order.write,
+                &mut order.duplicates,
+                &Table::of::<Composer>(),
+                repeated,
+                &aside,
+            )
+            .unwrap();
+        assert_eq!(ordinals(&write), [kept], "{ids:?}");
+        let left = order.duplicates.iter().filter(|duplicate| duplicate.unlike.is_some());
+        assert_eq!(left.map(|duplicate| duplicate.row.ordinal).collect::<Vec<_>>(), unlike);
+        assert_eq!(order.duplicates.len() + 1 + aside.len(), ids.len());
+    }
+    let mut order =
+        with_ids(&[11, 0]).order(&Table::of::<Composer>(), Repeated::LastWins, false).unwrap();
+    let none = with_ids(&[11, 0]).without(
+        &order.write,
+        &mut order.duplicates,
+        &Table::of::<Composer>(),
+        Repeated::LastWins,
+        &[7].into(),
+    );
+    assert!(none.is_none() && order.duplicates.len() == 1);
+}
+
+#[test]
 fn a_fault_tells_both_ids() {
     let rows = with_ids(&[0, 11, 12]);
     let [_, first, second] = rows.all()[..] else { panic!() };

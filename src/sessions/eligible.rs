@@ -110,9 +110,11 @@ pub fn plan(
     if rows < wish.fewest_rows {
         return Err(too_few(rows, &wish));
     }
-    let Tables { written, referenced, temporary, foreign } = tables(target, resource, options);
+    let Tables { written, referenced, temporary, foreign, of_its_own } =
+        tables(target, resource, options);
     let rejects_there = relation::find(REJECTED_RECORDS, Lock::No).is_some();
     let reasons = [
+        (of_its_own, "a foreign key of the table refers to the table itself"),
         (temporary, "a table is temporary"),
         (foreign, "a table is a foreign one: its server prepares no transaction"),
         (
@@ -143,10 +145,14 @@ struct Tables {
     referenced: Vec<u32>,
     temporary: bool,
     foreign: bool,
+    /// Rows refer to rows of the same table: no session sees those of another one.
+    of_its_own: bool,
 }
 
 fn tables(target: &Target, resource: Option<Resource>, options: &Options) -> Tables {
     let mut written: Vec<u32> = relcache::family(target.oid);
+    let keys = |oid: &u32| relcache::referenced(pgrx::pg_sys::Oid::from(*oid));
+    let of_its_own = written.iter().flat_map(keys).any(|oid| written.contains(&oid));
     if resource == Some(Resource::Works) && options.create_composers {
         let composers = relation::find(Composer::NAME, Lock::No);
         let composers = composers.filter(|composers| relation::may_insert(*composers));
@@ -167,5 +173,5 @@ fn tables(target: &Target, resource: Option<Resource>, options: &Options) -> Tab
         list.dedup();
     }
     referenced.retain(|oid| written.binary_search(oid).is_err());
-    Tables { written, referenced, temporary, foreign }
+    Tables { written, referenced, temporary, foreign, of_its_own }
 }

@@ -27,9 +27,6 @@ const INTERVENTION: &str = "57";
 
 const DEADLOCK: &str = "40P01";
 
-/// Why a load is written in the caller's session, where the next record has its turn.
-pub const OTHERS_HAVE_ITS_KEY: &str = "a record was refused whose key others have too";
-
 /// What is written, and what it belongs to.
 pub struct Work<'l, 'r> {
     pub plan: &'l Plan,
@@ -94,7 +91,7 @@ impl Team {
         self.lock(work)?;
         let dones = self.feed(work, parts)?;
         if !(work.settle)(work.rejects)? {
-            return Err(Alone::Reason(OTHERS_HAVE_ITS_KEY.into()));
+            return Err(Alone::Reason("a record was refused whose key others have too".into()));
         }
         work.rejects.raise()?;
         fault::point("written", fault::LEADER);

@@ -225,7 +225,7 @@ fn put(
             link.in_bulk = false;
             written
         }
-        Known::Changed | Known::Nothing => {
+        Known::Changed | Known::Nothing | Known::Hidden => {
             finish_bulk(link, place, run);
             false
         }

@@ -118,6 +118,8 @@ pub enum Timing {
 pub struct IndexFacts {
     pub oid: u32,
     pub unique: bool,
+    /// Of an exclusion constraint, or a key WITHOUT OVERLAPS.
+    pub exclusion: bool,
     /// Of the primary key.
     pub primary: bool,
     /// NULLS NOT DISTINCT.
@@ -145,6 +147,8 @@ pub struct ForeignKeyFacts {
     pub referenced_columns: Vec<i16>,
     /// The operators that compare a parent's column with the child's.
     pub operators: Vec<u32>,
+    /// Each of these is an equality: those of a temporal key (PERIOD) are not.
+    pub equalities: bool,
     pub enforced: bool,
 }
 
@@ -168,6 +172,18 @@ impl TableFacts {
     pub fn column(&self, name: &[u8]) -> Option<i16> {
         let place = self.columns.iter().position(|c| !c.dropped && c.name == name)?;
         i16::try_from(place + 1).ok()
+    }
+
+    /// Whether a foreign key refers to the table itself.
+    pub fn refers_to_itself(&self) -> bool {
+        self.foreign_keys.iter().any(|key| key.references == self.oid)
+    }
+
+    /// Whether rows may meet by more than the key of these columns.
+    pub fn has_other_keys(&self, key: &[i16]) -> bool {
+        let is_other =
+            |index: &IndexFacts| (index.unique || index.exclusion) && !index.is_key_of(key);
+        self.indexes.iter().any(is_other)
     }
 
     /// Whether a new row of a table has null in this column where the statement says nothing of it.
@@ -210,7 +226,8 @@ impl IndexFacts {
     pub fn is_key_of(&self, columns: &[i16]) -> bool {
         let same = self.key.len() == columns.len()
             && columns.iter().all(|column| self.key.contains(column));
-        self.unique && self.immediate && self.valid && !self.partial && same
+        let fits = self.unique && !self.exclusion && self.immediate;
+        fits && self.valid && !self.partial && same
     }
 }
 

@@ -41,7 +41,7 @@ pub fn bulk_insert(table: &TableFacts, columns: &[Column]) -> Result<(), Reason>
     if let Some((_, reason)) = refused.iter().find(|(holds, _)| *holds) {
         return Err(reason);
     }
-    for column in columns {
+    for column in columns.iter().filter(|column| column.given != Given::Never) {
         let Some(facts) = column_of(table, column) else { return Err("a column is missing") };
         if (facts.type_oid, facts.typmod) != (column.kind.oid, column.kind.typmod) {
             return Err("a column has another type");
@@ -174,7 +174,6 @@ pub fn set_based_key(
             of(table, *child).is_some_and(|it| Some(it) == of(parents, *parent))
         })
     };
-    let own_operators = key.operators.iter().all(|operator| *operator < FIRST_NORMAL_OID);
     let refused = [
         (key.references == table.oid, "the foreign key refers to its own table"),
         (
@@ -182,7 +181,7 @@ pub fn set_based_key(
             "the referenced table is not an ordinary one",
         ),
         (parents.is_some_and(|it| !same_type(it)), "the foreign key compares two types"),
-        (!own_operators, "the foreign key has an operator that is not the server's own"),
+        (!key.equalities, "the foreign key compares by other operators than the server's equality"),
         (
             key.columns.iter().any(may_be_default),
             "a column of the foreign key may have its default",

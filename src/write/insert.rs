@@ -53,6 +53,8 @@ pub enum Known {
     Changed,
     /// Somebody has written some of them meanwhile.
     Nothing,
+    /// A merge has left them as they are, and the caller does not see them.
+    Hidden,
 }
 
 /// How the new rows of a load were written, for `last_load()`.
@@ -102,7 +104,19 @@ impl<'w> Writer<'w> {
                 new.clear();
             }
         }
-        let kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
+        // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
+        let facts = &self.target.facts;
+        let key: Option<Vec<i16>> =
+            self.target.table.key_names().map(|name| facts.column(name)).collect();
+        let meet = facts.has_other_keys(&key.unwrap_or_default());
+        if self.target.table.null == Null::Value || facts.refers_to_itself() {
+            new.sort_unstable_by_key(|row| row.ordinal);
+        }
+        let mut kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
+        if meet {
+            // What a row that is there gives up, a new one may take.
+            kinds.rotate_right(1);
+        }
         for (write, known) in kinds {
             let batch =
                 if known == Known::Changed && run.updates() { UPDATED_ROWS } else { BATCH_ROWS };
@@ -272,8 +286,12 @@ impl Run<'_> {
                 self.counts.updated += written - inserted;
                 let left = write.len().saturating_sub(written as usize);
                 if left > 0 && known == Known::Changed && self.updates() {
-                    // What is gone meanwhile is new.
-                    let gone = self.writer.compare(put.rows, write).sort(write).new;
+                    // What is gone meanwhile is new, unless a trigger has moved it.
+                    let moves = rules::has_user_triggers(&self.writer.target.facts);
+                    let gone = match moves {
+                        true => vec![],
+                        false => self.writer.compare(put.rows, write).sort(write).new,
+                    };
                     let stays = left.saturating_sub(gone.len());
                     self.counts.unchanged += stays as u64;
                     return match gone.is_empty() {
@@ -281,9 +299,15 @@ impl Run<'_> {
                         false => self.put(put, &gone, Known::Nothing),
                     };
                 }
-                let refused = self.refuse_others(put, write, left)?;
-                self.counts.unchanged += (left - refused) as u64;
-                return Ok(());
+                let merged = self.merges() && matches!(known, Known::Changed | Known::Nothing);
+                let has_ids = self.writer.target.table.identity().next().is_some();
+                return match merged && has_ids && left > 0 {
+                    true => self.settle(put, write, left),
+                    false => {
+                        self.counts.unchanged += left as u64;
+                        Ok(())
+                    }
+                };
             }
             Err(error) => error,
         };
@@ -304,25 +328,26 @@ impl Run<'_> {
         self.put(put, second, known)
     }
 
-    /// Of rows that a merge has left as they are, so many, those are refused that have come to be about another thing
-    /// than the row that is there. How many.
-    fn refuse_others(
-        &self,
+    /// Settles what becomes of rows that a merge has left as they are, so many of these: they are refused if the row
+    /// that is there has come to be about another thing.
+    fn settle(
+        &mut self,
         put: &mut Put<'_>,
         write: &[RowRef],
-        left: usize,
-    ) -> Result<usize, Failure> {
-        let Writer { target, .. } = *self.writer;
-        if left == 0 || !self.merges() || target.table.identity().next().is_none() {
-            return Ok(0);
-        }
-        let another = self.writer.compare(put.rows, write).sort(write).another;
+        mut left: usize,
+    ) -> Result<(), Failure> {
+        let Writer { target, on_conflict, .. } = *self.writer;
+        let Sorted { new, another, .. } = self.writer.compare(put.rows, write).sort(write);
         // A trigger of the owner's may have made rows of this load into others: they are written.
-        let refused = another.len().min(left);
-        for another in another.iter().take(left) {
+        for another in another.into_iter().take(left) {
             another.refuse(put.rows, &target.table, put.refusals)?;
+            left -= 1;
         }
-        Ok(refused)
+        // What a row is about that row security hides, only the server knows: its key is refused.
+        let hides = target.facts.row_security && on_conflict == OnConflict::Update;
+        let hidden = if hides { &new[..new.len().min(left)] } else { &[] };
+        self.counts.unchanged += (left - hidden.len()) as u64;
+        if hidden.is_empty() { Ok(()) } else { self.put(put, hidden, Known::Hidden) }
     }
 
     /// Whether a key that is there is no error.
@@ -348,7 +373,7 @@ impl Run<'_> {
         known: Known,
     ) -> Result<Written, ServerError> {
         let groups = match known {
-            Known::New | Known::Changed => self.plans.groups(rows, write, known),
+            Known::New | Known::Changed | Known::Hidden => self.plans.groups(rows, write, known),
             // Rows may meet one another, by the defaults of their keys: each meets what the document has before it.
             Known::Nothing => {
                 let mut ordered = write.to_vec();
@@ -381,7 +406,7 @@ impl Run<'_> {
     /// Executes the statement for the rows of the batch, so many, of which the table had so many a moment ago.
     fn execute_one(&self, absent: &Absent, rows: u64, known: Known, there: u64) -> Written {
         let Writer { target, on_conflict, .. } = *self.writer;
-        if known == Known::New || !self.merges() {
+        if matches!(known, Known::New | Known::Hidden) || !self.merges() {
             // A rule may write other rows, and more of them.
             let written = self.plans.get(absent, Use::Insert).execute().min(rows);
             return Written { written, inserted: written };

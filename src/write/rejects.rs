@@ -304,13 +304,16 @@ pub fn store(
         }
     };
     let mut batch = Batch::register(spi, &batch_name(TABLE), COLUMNS, BATCH);
+    // A table's name may be anything.
+    let kind = relation::literal(&encoding::for_message(kind));
     let insert = |record: &str| {
-        let rest = format!(
+        let columns = format!(
             " (load_id, kind, ordinal, path, sqlstate, reason, record) \
-             SELECT '{load_id}'::pg_catalog.uuid, '{kind}', ordinal, path, sqlstate, reason, {record} FROM {}",
-            batch_name(TABLE)
+             SELECT '{load_id}'::pg_catalog.uuid, "
         );
-        [b"INSERT INTO ", &*table, rest.as_bytes()].concat()
+        let name = batch_name(TABLE);
+        let rest = format!(", ordinal, path, sqlstate, reason, {record} FROM {name}");
+        [b"INSERT INTO ", &*table, columns.as_bytes(), &kind, rest.as_bytes()].concat()
     };
     let parsed = spi.prepare(&insert(
         "coalesce(container, CASE WHEN malformed THEN pg_catalog.to_jsonb(source) ELSE source::pg_catalog.jsonb END)",

@@ -9,6 +9,7 @@ use crate::pg::relation;
 use crate::pg::spi::Row;
 use crate::record::{Absent, ORDINAL, Table, positional};
 use crate::report::Failure;
+use crate::rows::order::Duplicate;
 use crate::rows::{RowRef, Rows};
 use crate::tuple::Formed;
 
@@ -86,7 +87,7 @@ impl There {
 
 /// A row whose key the table has for another thing.
 pub struct Another {
-    row: RowRef,
+    pub row: RowRef,
     /// The number of the column that tells, among those with ids, and the id that is there.
     column: usize,
     there: i64,
@@ -122,6 +123,16 @@ impl Writer<'_> {
     /// written in the slower way.
     pub fn look(&self, rows: &Rows, write: &[RowRef]) -> There {
         if self.target.is_empty() { There::default() } else { self.compare(rows, write) }
+    }
+
+    /// Those of the duplicates that are about another thing than the row that is there. They take no part in deciding
+    /// which of the records with their key is written.
+    pub fn others(&self, rows: &Rows, duplicates: &[Duplicate]) -> Vec<Another> {
+        if self.target.table.identity().next().is_none() {
+            return vec![];
+        }
+        let duplicates: Vec<RowRef> = duplicates.iter().map(|duplicate| duplicate.row).collect();
+        self.look(rows, &duplicates).sort(&duplicates).another
     }
 
     /// The same of a table that may not be empty any more.

@@ -145,6 +145,34 @@ SELECT count(*), count(DISTINCT at), count(number) FROM sale;
 SELECT load_records('sale', (SELECT jsonb_agg(to_jsonb(s) - 'at') FROM sale s));
 SELECT inserted, updated, unchanged FROM last_load();
 
+-- A name is a name, whatever is in it.
+CREATE TABLE "it's, 'x', null--" (id int PRIMARY KEY);
+SELECT load_records('"it''s, ''x'', null--"', '[{"id": "z"}]', on_error => 'ignore');
+SELECT kind, sqlstate FROM rejected_records WHERE kind LIKE 'it''s%';
+-- What a row gives up another one may take; rows that refer to rows of the document; a key that is all default.
+CREATE TABLE slug (id int PRIMARY KEY, slug text UNIQUE);
+INSERT INTO slug VALUES (1, 'a');
+SELECT load_records('slug', '[{"id": 1, "slug": "old-a"}, {"id": 3, "slug": "a"}]');
+SELECT * FROM slug ORDER BY id;
+CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree, CHECK (id <> 5000));
+SET pg_opus.min_parallel_rows = 1;
+SELECT load_records('tree', (SELECT jsonb_agg(jsonb_build_object('id', n, 'parent', nullif(n + 1, 9001)) ORDER BY n DESC) FROM generate_series(5001, 9000) n), workers => 2);
+SELECT load_records('tree', (SELECT jsonb_agg(jsonb_build_object('id', n, 'parent', n + 1) ORDER BY n DESC) FROM generate_series(1, 5000) n), on_error => 'ignore');
+SELECT count(*) FROM tree;
+RESET pg_opus.min_parallel_rows;
+CREATE TABLE pair (a int DEFAULT 1, b int, v text, PRIMARY KEY (a, b));
+SELECT load_records('pair', '[{"b": 1, "v": "x"}, {"b": 2, "v": "y"}]', '{"columns": {"b": "$.b", "v": "$.v"}}');
+SELECT load_records('pair', '[{"b": 1, "v": "z"}]', '{"columns": {"b": "$.b", "v": "$.v"}}');
+SELECT * FROM pair ORDER BY b;
+-- A row that a trigger moves is not doubled.
+CREATE TABLE moved (id int PRIMARY KEY, v text);
+INSERT INTO moved VALUES (1, 'a'), (2, 'b');
+CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN IF NEW.v = 'keep' THEN RETURN NULL; END IF; NEW.id := NEW.id + 1000; RETURN NEW; END$$;
+CREATE TRIGGER move BEFORE UPDATE ON moved FOR EACH ROW EXECUTE FUNCTION move();
+SELECT load_records('moved', '[{"id": 1, "v": "keep"}, {"id": 2, "v": "move"}]');
+SELECT * FROM moved ORDER BY id;
+
 -- Batches larger than work_mem go to temporary files, also those that the server refuses.
 SET work_mem = '64kB';
 CREATE TABLE long (id int PRIMARY KEY, text text, CHECK (text <> 'no'));

@@ -49,6 +49,8 @@ BEGIN
                     EXECUTE put USING record;
                     GET DIAGNOSTICS rows = ROW_COUNT;
                     outcome := CASE rows WHEN 0 THEN 'unchanged' ELSE 'inserted' END;
+                ELSIF record ->> 'imslp_id' <> old ->> 'imslp_id' THEN
+                    RAISE unique_violation USING MESSAGE = 'the row is about another work';
                 ELSIF policy = 'skip' OR NOT public.differs(record, old) THEN
                     outcome := 'unchanged';
                 ELSE

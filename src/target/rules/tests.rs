@@ -52,6 +52,7 @@ fn key() -> ForeignKeyFacts {
         columns: vec![2],
         referenced_columns: vec![1],
         operators: vec![TEXT_EQUAL],
+        equalities: true,
         enforced: true,
     }
 }
@@ -79,6 +80,7 @@ fn works() -> TableFacts {
         indexes: vec![IndexFacts {
             oid: 3,
             unique: true,
+            exclusion: false,
             primary: true,
             nulls_equal: false,
             immediate: true,
@@ -221,7 +223,7 @@ fn nobody_may_delete_a_parent_behind_its_proof() {
     }));
     let own = ForeignKeyFacts { references: works().oid, ..key() };
     assert!(set_based_key(&works(), COLUMNS, &own, Some(&composers())).is_err());
-    let other = ForeignKeyFacts { operators: vec![FIRST_NORMAL_OID], ..key() };
+    let other = ForeignKeyFacts { equalities: false, ..key() };
     assert!(set_based_key(&works(), COLUMNS, &other, Some(&composers())).is_err());
 }
 
@@ -299,4 +301,5 @@ fn a_key_is_an_index_that_on_conflict_finds() {
     assert!(!with(|it| it.indexes[0].immediate = false).has_key(&[1]));
     assert!(!with(|it| it.indexes[0].valid = false).has_key(&[1]));
     assert!(!with(|it| it.indexes[0].partial = true).has_key(&[1]));
+    assert!(!with(|it| it.indexes[0].exclusion = true).has_key(&[1]));
 }
