@@ -7,6 +7,7 @@ class Measured:
     """A contender is known by its name, its side and its sessions or connections."""
 
     def __init__(self, content: dict, major: int):
+        self.major = major
         self.version = content["servers"][str(major)]["version"]
         self.measurements = [one for one in content["measurements"] if one["major"] == major]
 

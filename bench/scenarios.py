@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 import contenders
-from contenders import connect, floor, prepare_floor, program, script, sql, statement
+from contenders import connect, copy_binary, floor, prepare_copy, prepare_floor, program, script, sql, statement
 from memory import watched
 
 CATALOGUE = os.environ["CATALOGUE"]
@@ -139,6 +139,8 @@ def load(scenario: str):
             stage.empty()
             stage.run("SELECT load_works(json, workers => 0) FROM document")
             prepare_floor(stage.connection)
+            prepare_copy(stage.connection)
+            each["COPY, binary", "server", 1] = lambda: copy_binary(stage.connection)
             for sessions in (1, 2) if large else (1,):
                 each["floor", "server", sessions] = lambda n=sessions: floor(n)
         for number, (name, side, sessions), run in take_turns(min(rounds, 3) if huge else rounds, each):

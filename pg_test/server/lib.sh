@@ -145,6 +145,11 @@ await() { # PROCESS
   sessions=(${others[@]+"${others[@]}"})
 }
 
+# How often a process has waited of its own accord. Assumes Linux: /proc.
+rests() { # PROCESS
+  sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$1/status"
+}
+
 difference() { # LATER EARLIER, seconds
   awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a - b }'
 }

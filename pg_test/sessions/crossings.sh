@@ -1,46 +1,15 @@
 #!/usr/bin/env bash
 # Parallel loads beside other work, in crossings that are arranged: each move waits until the one before is seen. What
-# holds in the rounds of beside.sh holds here, and all end soon after the last move.
+# holds in the rounds of beside.sh holds here, and all end after the last move.
 #
 # Assumes a build with fault points (src/sessions/fault.rs).
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-# Seconds from the last move to the end.
-SOON=6
-
-# At POINT.SESSION a load stops, until it may go on.
-data=$(sql 'SHOW data_directory')
-stop() { touch "${@/#/$data/pg_opus_stop.}"; }
-go_on() { rm -f "${@/#/$data/pg_opus_stop.}"; }
-
-until_there() { # TABLE CONDITION
-  local deadline=$((SECONDS + HANGS_AFTER))
-  until [[ $(sql "SELECT EXISTS (SELECT FROM $1 WHERE $2)") == t ]]; do
-    if ((SECONDS > deadline)); then stuck "it never came to $2"; fi
-    sleep 0.02
-  done
-}
-
-until_stops() { # POINT.SESSION...
-  local point
-  for point; do until_there pg_stat_activity "query = 'pg_opus stops at $point'"; done
-}
-
 until_waits() { # CLIENT, or the number of a session
   local who="application_name = '$1' AND backend_type = 'client backend'"
   if [[ $1 == [0-9] ]]; then who="backend_type LIKE 'pg\_opus%session $1 of 2'"; fi
   until_there pg_stat_activity "$who AND wait_event_type = 'Lock'"
-}
-
-# It, or a session of its load, waits for a lock; or it has ended.
-until_settled() { # CLIENT
-  local deadline=$((SECONDS + HANGS_AFTER))
-  until grep -q '^end of script$' "$WORK/$1.out" ||
-    [[ $(sql "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '$1' AND wait_event_type = 'Lock')") == t ]]; do
-    if ((SECONDS > deadline)); then stuck "$1 neither waits nor ends"; fi
-    sleep 0.02
-  done
 }
 
 # One more client; in its script, "wait NAME" lasts until "release NAME".
@@ -57,12 +26,10 @@ begin() { # STATE TITLE
   prepare "$1"
 }
 
-# One check: all end soon, with these errors only, and the tables are right.
+# One check: all end, with these errors only, and the tables are right.
 ended() { # ALLOWED [CALM]
-  local began=$EPOCHREALTIME
   all_end
-  same "$kind" '' "$(difference "$EPOCHREALTIME" "$began" | awk -v soon="$SOON" '$1 > soon { print "it took " $1 " s" }' &&
-    errors "$1" && tables "${2:-}")"
+  same "$kind" '' "$(errors "$1" && tables "${2:-}")"
 }
 
 # A row that the first of two sessions writes, or the second one: the first of all, and the one in the middle.
@@ -91,8 +58,8 @@ cross() { # WRITTEN-SESSION WAITING-SESSION FIRST SECOND [CHANGE]
     until_waits change
   fi
   go_on "inserted.$(($1 - 1))"
-  # Until the leader has heard all there is to hear.
-  sleep 0.3
+  # The leader has heard all there is to hear.
+  until_looked load 3
   release other
 }
 
@@ -212,7 +179,8 @@ meet() { # SCHEMA-OF-THE-OTHER
   until_stops inserted.0 started.1
   named other <<<"SET search_path = $1, public; SELECT load_works(document, workers => 3) FROM documents WHERE name = 'all v2';"
   until_settled other
-  sleep 0.5
+  # The leader has looked who waits for whom.
+  until_looked load 5
   go_on inserted.0 started.1
 }
 

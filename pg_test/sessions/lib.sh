@@ -2,13 +2,14 @@
 # Parallel loads beside other work: the documents, what clients do, and what is looked at. Sourced by beside.sh and
 # crossings.sh, never run.
 #
-# Assumes a server that nobody else uses, with a deadlock_timeout of 0.2 s and room for 24 workers.
+# Assumes a build with fault points (src/sessions/fault.rs), and a server that nobody else uses, with a deadlock_timeout of
+# 0.2 s and room for 24 workers.
 source "$(dirname "${BASH_SOURCE[0]}")/../server/lib.sh"
 
 # The moments are the same in each run, as far as the machine allows.
 RANDOM=1
-# Seconds: what takes longer hangs.
-HANGS_AFTER=30
+# Seconds: what takes longer hangs, on the slowest machine too.
+HANGS_AFTER=120
 
 COMPOSERS=120
 WORKS=3000
@@ -90,6 +91,45 @@ stuck() { # WHAT
      WHERE NOT granted OR locktype = 'object' ORDER BY pid")" "$(cd "$WORK" && tail -n 3 "${names[@]/%/.out}")"
   sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
   exit 1
+}
+
+# At POINT.SESSION a load stops, until it may go on.
+data=$(sql 'SHOW data_directory')
+stop() { touch "${@/#/$data/pg_opus_stop.}"; }
+go_on() { rm -f "${@/#/$data/pg_opus_stop.}"; }
+
+until_there() { # TABLE CONDITION
+  local deadline=$((SECONDS + HANGS_AFTER))
+  until [[ $(sql "SELECT EXISTS (SELECT FROM $1 WHERE $2)") == t ]]; do
+    if ((SECONDS > deadline)); then stuck "it never came to $2"; fi
+    sleep 0.02
+  done
+}
+
+until_stops() { # POINT.SESSION...
+  local point
+  for point; do until_there pg_stat_activity "query = 'pg_opus stops at $point'"; done
+}
+
+# It, or a session of its load, waits for a lock; or it has ended.
+until_settled() { # CLIENT
+  local deadline=$((SECONDS + HANGS_AFTER))
+  until grep -q '^end of script$' "$WORK/$1.out" ||
+    [[ $(sql "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '$1' AND wait_event_type = 'Lock')") == t ]]; do
+    if ((SECONDS > deadline)); then stuck "$1 neither waits nor ends"; fi
+    sleep 0.02
+  done
+}
+
+# The leader of its load, which looks at its workers again and again, has done so so many times.
+until_looked() { # CLIENT TIMES
+  local deadline=$((SECONDS + HANGS_AFTER)) leader before
+  leader=$(sql "SELECT pid FROM pg_stat_activity WHERE application_name = '$1' AND backend_type = 'client backend'")
+  before=$(rests "$leader")
+  until (($(rests "$leader") >= before + $2)); do
+    if ((SECONDS > deadline)); then stuck "the leader of $1 does not look"; fi
+    sleep 0.02
+  done
 }
 
 # Until all clients have ended.
