@@ -14,6 +14,7 @@ mod document;
 mod error;
 #[path = "../../../src/document/build.rs"]
 mod jsonb_writer;
+mod large;
 #[path = "../../../src/mapping/mod.rs"]
 mod mapping;
 #[path = "../../../src/record/mod.rs"]
@@ -52,7 +53,7 @@ fn main() -> Result<(), Failed> {
     let path = arguments.next().ok_or("usage: decode WORKS.json [ROUNDS]")?;
     let rounds: usize = arguments.next().map_or(Ok(5), |rounds| rounds.parse())?;
     let bytes = std::fs::read(path)?;
-    let jsonb = jsonb_writer::jsonb(&serde_json::from_slice(&bytes)?);
+    let jsonb = large::jsonb(&serde_json::from_slice::<Vec<_>>(&bytes)?);
     let watch = Watch::default();
 
     let mut times = Times { form: "text", size: bytes.len(), steps: vec![] };
