@@ -114,7 +114,9 @@ type Converted = Vec<(Vec<u8>, u32)>;
 /// Whether the error is the fault of a value: also where its type has no input, or it calls what the caller may not.
 fn is_about_values(error: &ServerError) -> bool {
     const NOT_ABOUT_VALUES: [&str; 9] = ["08", "25", "40", "53", "55", "57", "58", "F0", "XX"];
-    !NOT_ABOUT_VALUES.contains(&&error.sqlstate()[..2])
+    // Some types of extensions refuse a text by an error without a code: XX000.
+    let state = error.sqlstate();
+    state == "XX000" || !NOT_ABOUT_VALUES.contains(&&state[..2])
 }
 
 struct Converter<'c, 's> {
