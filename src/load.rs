@@ -114,10 +114,7 @@ fn source<'a, R: Loadable<'a>>(
             // Their composers are keys and no names, which the server looks up as those of any table.
             job.resource = None;
         }
-        if records::convert_deferred(spi, options, &keys, (job, target, prepared))? {
-            prepared.order = prepared.rows.order(&target.table, repeated, false)?;
-        }
-        Ok(())
+        records::complete(spi, options, &keys, None, (job, target, prepared))
     })?;
     if let Some(schema) = schema {
         announce(&schema);

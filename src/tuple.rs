@@ -123,13 +123,10 @@ impl Former {
     /// A value as [`values`] gives it.
     pub fn raw(&mut self, kind: ColumnType, value: Option<&[u8]>) {
         let alignment = usize::from(kind.alignment);
-        if kind.length < 0 {
-            return self.aligned_varlena(value, alignment);
-        }
-        self.present.push(value.is_some());
-        if let Some(bytes) = value {
-            self.align(alignment);
-            self.data.extend_from_slice(bytes);
+        match value {
+            None => self.null(),
+            Some(bytes) if kind.length < 0 => self.varlena_bytes(bytes, alignment),
+            Some(bytes) => self.fixed_bytes(bytes, alignment),
         }
     }
 
@@ -193,13 +190,6 @@ impl Former {
     /// A varlena, of what stands behind its header.
     pub fn varlena_bytes(&mut self, bytes: &[u8], alignment: usize) {
         self.aligned_varlena(Some(bytes), alignment);
-    }
-
-    /// Forgets the columns put since the last tuple.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub fn discard(&mut self) {
-        self.encodable = false;
-        self.finish(&mut vec![]);
     }
 }
 
@@ -453,7 +443,7 @@ mod tests {
     fn columns_may_be_of_any_type() {
         let mut former = Former::new(as_utf8);
         former.fixed_bytes(&[9], 1);
-        former.discard();
+        former.clear();
         former.fixed_bytes(&[1], 1);
         former.fixed_bytes(&[2, 2], 2);
         former.null();

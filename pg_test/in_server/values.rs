@@ -141,7 +141,7 @@ mod tests {
                     let made = made.map_err(|fault| format!("{value} as {kind}: {fault}"))?;
                     if made == Made::Server {
                         found.left.insert((value.clone(), form));
-                        former.discard();
+                        former.clear();
                         continue;
                     }
                     found.made += 1;

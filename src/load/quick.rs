@@ -193,7 +193,7 @@ fn write(
     if bad || write.is_empty() || write.len() >= MOST_ROWS {
         return Ok(None);
     }
-    let name = batch_name("rows");
+    let name = batch_name(table.batch());
     let mut batch = Batch::register(spi, &name, &positional(&table.columns), write.len());
     batch.fill(write.iter().map(|row| prepared.rows.tuple(*row)));
     let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
@@ -239,7 +239,8 @@ pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &O
         return;
     }
     let Some(names) = kept::name(target.oid) else { return };
-    let (table, batch, absent) = (&target.table, &*batch_name("rows"), &Absent::default());
+    let (table, batch, absent) =
+        (&target.table, &*batch_name(target.table.batch()), &Absent::default());
     let statements =
         Statements { name: &target.name, table, batch, absent, quote: relation::quoted };
     let shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);

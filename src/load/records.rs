@@ -79,7 +79,7 @@ fn records<'a>(
         target.tell_left_out();
     }
     if fields.is_none() {
-        add_key(&mapping, &mut resolved, &target.facts);
+        add_key(&mut resolved, &target.facts);
     }
     let (key, nulls_equal) = find_key(spi, &mapping, &resolved, &target, options.on_conflict)?;
     target.table = Table { nulls_equal, ..table(&target, &resolved, fields, &key) };
@@ -90,8 +90,7 @@ fn records<'a>(
     };
     let ranked = compared && !key.iter().all(is_bytes);
     let has_default = |place: usize| {
-        let number = target.facts.column(&target.table.columns[place].name);
-        let facts = number.map(|number| &target.facts.columns[number as usize - 1]);
+        let facts = target.facts.column_facts(&target.table.columns[place].name);
         facts.is_none_or(|it| it.default.is_some() || it.identity != Identity::No)
     };
     let of_key = key.iter().map(|(_, place)| *place).collect();
@@ -145,8 +144,7 @@ impl<'a> MappedLoad<'_, 'a> {
         let encoding = encoding::of_decoders();
         let decoder = |column: &Column| Decoder::of(column.kind.oid, column.kind.typmod, encoding);
         let is_no_domain = |column: &Column| {
-            let number = target.facts.column(&column.name);
-            number.is_some_and(|number| !target.facts.columns[number as usize - 1].is_domain)
+            target.facts.column_facts(&column.name).is_some_and(|facts| !facts.is_domain)
         };
         let form = Arc::new(Form {
             program: Program::new(&resolved),
@@ -160,19 +158,7 @@ impl<'a> MappedLoad<'_, 'a> {
         let reader = Mapped { records, form, repeated, ranked };
         let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
         load.load(target, document, &prepare, |job, target, prepared| {
-            let deferred = convert_deferred(spi, options, &keys, (job, target, prepared))?;
-            if ranked {
-                rank(spi, &key, &keys, target, prepared)?;
-            }
-            if ranked || deferred {
-                interrupt::check();
-                prepared.order = prepared.rows.order(&target.table, repeated, false)?;
-            }
-            let given = prepared.rows.given(target.table.columns.len());
-            for (column, given) in target.table.columns.iter_mut().zip(given) {
-                column.given = given;
-            }
-            Ok(())
+            complete(spi, options, &keys, ranked.then_some(&key), (job, target, prepared))
         })
     }
 
@@ -196,31 +182,41 @@ impl<'a> MappedLoad<'_, 'a> {
         };
         let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
         load.load(target, document, &prepare, |job, target, prepared| {
-            let deferred = convert_deferred(spi, options, &keys, (job, target, prepared))?;
-            if ranked {
-                rank(spi, &key, &keys, target, prepared)?;
-            }
-            if ranked || deferred {
-                interrupt::check();
-                prepared.order = prepared.rows.order(&target.table, repeated, false)?;
-            }
-            Ok(())
+            complete(spi, options, &keys, ranked.then_some(&key), (job, target, prepared))
         })
     }
 }
 
-/// Has the server make rows of the records that are deferred; whether there were any. Then no row is in order.
-pub fn convert_deferred(
+/// Does what only the server can do for the rows before they are written: makes those of deferred records, and ranks their
+/// keys where bytes do not compare them. Then they are put in order, and told which columns they have values for.
+pub fn complete(
     spi: &Spi,
     options: &Options,
     keys: &Keys,
-    (job, target, prepared): (&mut Job, &Target, &mut Prepared<'_>),
-) -> Result<bool, Failure> {
-    if prepared.deferred.is_empty() {
-        return Ok(false);
+    ranked: Option<&Vec<(KeyColumn, usize)>>,
+    (job, target, prepared): (&mut Job, &mut Target, &mut Prepared<'_>),
+) -> Result<(), Failure> {
+    let deferred = !prepared.deferred.is_empty();
+    if deferred {
+        let enough = match options.on_error {
+            OnError::Stop => 1,
+            OnError::Ignore => options.reject_limit.map_or(u64::MAX, |limit| limit + 1),
+        };
+        job.unconverted = convert(spi, target, keys, prepared, enough)?;
     }
-    job.unconverted = convert(spi, target, keys, prepared, options.on_error == OnError::Stop)?;
-    Ok(true)
+    if let Some(key) = ranked {
+        rank(spi, key, keys, target, prepared)?;
+    }
+    if deferred || ranked.is_some() {
+        interrupt::check();
+        let repeated = options.on_conflict.repeated();
+        prepared.order = prepared.rows.order(&target.table, repeated, false)?;
+    }
+    let given = prepared.rows.given(target.table.columns.len());
+    for (column, given) in target.table.columns.iter_mut().zip(given) {
+        column.given = given;
+    }
+    Ok(())
 }
 
 /// The place of a field among those of its source.
@@ -256,12 +252,8 @@ fn find_key(
     target: &Target,
     on_conflict: OnConflict,
 ) -> Result<(Vec<(KeyColumn, usize)>, bool), Failure> {
-    let facts = &target.facts;
-    let numbers = numbers(facts);
-    let named: Option<Vec<i16>> =
-        resolved.key.as_ref().map(|key| key.iter().map(|column| numbers[*column]).collect());
-    let index: Option<&IndexFacts> = facts.key(named.as_deref());
-    let index = match (index, &mapping.key) {
+    let numbers = numbers(&target.facts);
+    let index = match (index_of(resolved, &target.facts), &mapping.key) {
         (Some(index), _) => index,
         (None, Some(names)) => {
             return Err(MappingFault::new("$.key", Problem::NoKey(names.clone())).into());
@@ -289,13 +281,18 @@ fn find_key(
     Ok((placed.collect::<Option<Vec<_>>>().unwrap_or_default(), index.nulls_equal))
 }
 
-/// Adds the columns of the key that the mapping says nothing of: no record has them, and ON CONFLICT names them.
-fn add_key(mapping: &Mapping, resolved: &mut Resolved, facts: &TableFacts) {
+/// The index of the key: of the columns that the mapping names, or the primary key's.
+fn index_of<'t>(resolved: &Resolved, facts: &'t TableFacts) -> Option<&'t IndexFacts> {
     let numbers = numbers(facts);
-    let named: Option<Vec<i16>> =
-        resolved.key.as_ref().map(|key| key.iter().map(|column| numbers[*column]).collect());
-    let index = facts.key(named.as_deref()).filter(|_| mapping.fields_of.is_none());
-    for number in index.map(|index| index.key.clone()).unwrap_or_default() {
+    let named = |key: &Vec<usize>| key.iter().map(|column| numbers[*column]).collect::<Vec<i16>>();
+    facts.key(resolved.key.as_ref().map(named).as_deref())
+}
+
+/// Adds the columns of the key that the mapping says nothing of: no record has them, and ON CONFLICT names them.
+fn add_key(resolved: &mut Resolved, facts: &TableFacts) {
+    let numbers = numbers(facts);
+    let key = index_of(resolved, facts).map(|index| index.key.clone());
+    for number in key.unwrap_or_default() {
         let Some(column) = numbers.iter().position(|it| *it == number) else { continue };
         if resolved.written.iter().all(|written| written.column != column) {
             resolved.written.push(Written { column, source: Source::Paths(vec![]) });

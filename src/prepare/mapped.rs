@@ -9,7 +9,7 @@ use crate::document::content::{Content, Number};
 use crate::document::find::Search;
 use crate::document::jsonb::write;
 use crate::document::{Elements, Image, Value, Watch};
-use crate::error::{LoadError, RecordFault};
+use crate::error::{Fault, LoadError, RecordFault};
 use crate::mapping::path::Path;
 use crate::mapping::records;
 use crate::record::Absent;
@@ -110,8 +110,9 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
         None
     }
 
-    fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Option<Values> {
-        let record = self.known.records.get(ordinal)?;
+    fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault> {
+        let record = self.known.records.get(ordinal);
+        let record = record.ok_or_else(|| Fault::Internal("a record is not kept".into()))?;
         let Form { program, table, others, .. } = &*self.form;
         let json = |value: V| match (value.content(), value.image()) {
             (Ok(scalar @ Content::Number(Number::Numeric(_))), _) => {
@@ -124,7 +125,7 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
             (_, Image::Container(bytes)) => print(bytes),
         };
         let mut taken = program.taken();
-        program.walk(record.value, &mut taken, &Watch::default()).ok()?;
+        program.walk(record.value, &mut taken, &Watch::default()).map_err(|misfit| misfit.fault)?;
         let mut values = Values { absent: Absent::default(), members: vec![] };
         for place in 0..table.columns.len() {
             let path = program.place(&taken, place).to_owned();
@@ -140,6 +141,6 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
                 values.absent.0.push(place as u16);
             }
         }
-        Some(values)
+        Ok(values)
     }
 }

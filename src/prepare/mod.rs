@@ -96,7 +96,7 @@ pub trait Places: Send {
     /// The composer that a work names.
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
     /// The values of a record of a mapping, as JSON; `print` writes a container of a jsonb.
-    fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Option<Values>;
+    fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault>;
 }
 
 /// What a record has for the columns of a table.
@@ -155,8 +155,8 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
         decode::composer_of(&self.found, record)
     }
 
-    fn values(&self, _: u32, _: &dyn Fn(&[u8]) -> String) -> Option<Values> {
-        None
+    fn values(&self, _: u32, _: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault> {
+        Err(Fault::Internal("a record without a mapping".into()))
     }
 }
 

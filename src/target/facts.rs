@@ -174,6 +174,11 @@ impl TableFacts {
         i16::try_from(place + 1).ok()
     }
 
+    /// A column by its name.
+    pub fn column_facts(&self, name: &[u8]) -> Option<&ColumnFacts> {
+        self.columns.iter().find(|column| !column.dropped && column.name == name)
+    }
+
     /// Whether a foreign key refers to the table itself.
     pub fn refers_to_itself(&self) -> bool {
         self.foreign_keys.iter().any(|key| key.references == self.oid)
@@ -189,7 +194,6 @@ impl TableFacts {
     /// Whether a new row of a table has null in this column where the statement says nothing of it.
     pub fn defaults_to_null(&self, name: &[u8]) -> bool {
         let is_stored = matches!(self.kind, RelationKind::Table | RelationKind::PartitionedTable);
-        let column = self.column(name).map(|number| &self.columns[number as usize - 1]);
         let is_null = |column: &ColumnFacts| {
             column.default.is_none()
                 // Of a domain it may be refused.
@@ -197,7 +201,7 @@ impl TableFacts {
                 && column.identity == Identity::No
                 && column.generated == Generated::No
         };
-        is_stored && column.is_some_and(is_null)
+        is_stored && self.column_facts(name).is_some_and(is_null)
     }
 
     /// Whether ON CONFLICT finds an index for a key of these columns, in any order.

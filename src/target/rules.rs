@@ -42,7 +42,9 @@ pub fn bulk_insert(table: &TableFacts, columns: &[Column]) -> Result<(), Reason>
         return Err(reason);
     }
     for column in columns.iter().filter(|column| column.given != Given::Never) {
-        let Some(facts) = column_of(table, column) else { return Err("a column is missing") };
+        let Some(facts) = table.column_facts(&column.name) else {
+            return Err("a column is missing");
+        };
         if (facts.type_oid, facts.typmod) != (column.kind.oid, column.kind.typmod) {
             return Err("a column has another type");
         }
@@ -70,10 +72,6 @@ fn conditions(table: &TableFacts) -> impl Iterator<Item = Expression> {
 /// BEFORE ROW and INSTEAD OF triggers of an INSERT: disabled ones too, as COPY asks.
 fn fires_before_a_row(trigger: &TriggerFacts) -> bool {
     trigger.on_insert && trigger.for_each_row && trigger.timing != Timing::After
-}
-
-fn column_of<'t>(table: &'t TableFacts, column: &Column) -> Option<&'t ColumnFacts> {
-    table.columns.iter().find(|facts| !facts.dropped && facts.name == *column.name)
 }
 
 /// The columns for which some row of `columns` has no value.

@@ -36,13 +36,14 @@ struct Waiting {
     values: Values,
 }
 
-/// Makes rows of the deferred records. Those that cannot be made are given back, by ordinal: with `stop`, the first one.
+/// Makes rows of the deferred records. Those that cannot be made are given back, by ordinal. With so many of them as
+/// `enough` the load ends, and nothing more is converted.
 pub fn convert(
     spi: &Spi,
     target: &Target,
     keys: &Keys,
     prepared: &mut Prepared<'_>,
-    stop: bool,
+    enough: u64,
 ) -> Result<Vec<Unconverted>, Failure> {
     let name = batch_name("deferred");
     let batch = Batch::register(spi, &name, COLUMNS, BATCH);
@@ -60,9 +61,9 @@ pub fn convert(
         refused: vec![],
     };
     let mut rest = &deferred[..];
-    while !rest.is_empty() && (!stop || converter.refused.is_empty()) {
+    while !rest.is_empty() && (converter.refused.len() as u64) < enough {
         interrupt::check();
-        converter.put(&take(places, &mut rest))?;
+        converter.put(&take(places, &mut rest)?)?;
     }
     let refused = converter.refused;
     prepared.rows.add(made);
@@ -70,7 +71,7 @@ pub fn convert(
 }
 
 /// The next records.
-fn take(places: &dyn Places, rest: &mut &[u32]) -> Vec<Waiting> {
+fn take(places: &dyn Places, rest: &mut &[u32]) -> Result<Vec<Waiting>, Failure> {
     let json = |container: &[u8]| String::from_utf8_lossy(&print(container)).into_owned();
     let (mut waiting, mut bytes) = (vec![], 0);
     while let Some((&ordinal, behind)) = rest.split_first()
@@ -78,12 +79,11 @@ fn take(places: &dyn Places, rest: &mut &[u32]) -> Vec<Waiting> {
         && bytes < BATCH_BYTES
     {
         *rest = behind;
-        // It has been read before.
-        let Some(values) = places.values(ordinal, &json) else { continue };
+        let values = places.values(ordinal, &json)?;
         bytes += values.members.iter().map(|member| member.json.len() + 1).sum::<usize>();
         waiting.push(Waiting { ordinal, values });
     }
-    waiting
+    Ok(waiting)
 }
 
 /// The names of the columns as keys of JSON.

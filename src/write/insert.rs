@@ -1,5 +1,5 @@
 //! Rows into a table: new ones as COPY writes them ([`super::bulk`]) or by a plain INSERT, the others by INSERT … ON
-//! CONFLICT.
+//! CONFLICT, or by an UPDATE where records say what changes.
 //!
 //! The bulk insert is one statement in a subtransaction. If the server refuses one of its rows, it is undone, and the
 //! rows are inserted.

@@ -1,10 +1,10 @@
-//! The works' composers, proved as a set.
+//! The parents of new rows, proved as a set: the works' composers, and those of any other foreign key.
 //!
 //! A foreign key checked row by row is the largest cost of loading works. Where nothing but the check itself can tell
-//! the difference, the distinct composers are locked `FOR KEY SHARE` once, as the check would lock them, and the check
-//! is left out of the bulk insert ([`crate::pg::bulk`]). The locks are held to the end of the transaction, so no
-//! composer can be deleted or change its key before the works are there for others to see: the guarantee is that of the
-//! check.
+//! the difference, the distinct parents are locked `FOR KEY SHARE` once, as the check would lock them, and the check is
+//! left out of the bulk insert ([`crate::pg::bulk`]). The locks are held to the end of the transaction, so no parent can
+//! be deleted or change its key before the rows are there for others to see: the guarantee is that of the check. A row
+//! whose parent is not found goes to the server.
 //!
 //! The conditions are [`crate::target::rules::set_based_key`], READ COMMITTED, in which each statement sees what has
 //! been committed, and enough rows to be worth the look-up. Rows that are written by INSERT are always checked by the
@@ -106,28 +106,23 @@ impl Check {
             facts.foreign_keys.iter().filter(|key| is_checked(facts, key)).collect();
         let composer = (resource == Some(Resource::Works)).then(|| facts.column(CHILD)).flatten();
         let own = enforced.iter().find(|key| composer.is_some_and(|it| key.columns == [it]));
-        let mut told: Vec<(&ForeignKeyFacts, String)> = vec![];
-        let mut others = vec![];
         let reason = by_setting(rows).or(bulk::allows(facts, &target.table.columns, rows).err());
+        let mut check = match own {
+            Some(key) => Check::of_composers(target, key, rows, create, reason),
+            None => Check::none(String::new()),
+        };
+        let mut told: Vec<(&ForeignKeyFacts, String)> = vec![];
         for key in &enforced {
+            if own.is_some_and(|own| own.constraint == key.constraint) {
+                told.push((key, check.description.clone()));
+                continue;
+            }
             let proof = match reason {
                 Some(reason) => Err(reason),
                 None => Proof::of(target, key),
             };
             told.push((key, describe(proof.as_ref().err().copied())));
-            others.extend(proof);
-        }
-        let mut check = match own {
-            Some(key) => Check::of_composers(target, key, rows, create),
-            None => Check::none(String::new()),
-        };
-        let own = own.map(|key| key.constraint);
-        others.retain(|proof| Some(proof.constraint) != own);
-        check.others = others;
-        for (key, told) in &mut told {
-            if Some(key.constraint) == own {
-                told.clone_from(&check.description);
-            }
+            check.others.extend(proof);
         }
         check.description = match &*told {
             [] => format!("none: {} has no foreign key", target.table.name),
@@ -148,14 +143,17 @@ impl Check {
     }
 
     /// For works that a foreign key binds to their composers.
-    fn of_composers(target: &Target, key: &ForeignKeyFacts, rows: usize, create: bool) -> Self {
-        let (facts, columns) = (&target.facts, &target.table.columns);
+    fn of_composers(
+        target: &Target,
+        key: &ForeignKeyFacts,
+        rows: usize,
+        create: bool,
+        reason: Option<rules::Reason>,
+    ) -> Self {
+        let facts = &target.facts;
         relation::lock_for_check(pg_sys::Oid::from(key.references));
         let parents = Parents::of_key(key);
-        let reason = is_provable(target, key)
-            .err()
-            .or(by_setting(rows))
-            .or(bulk::allows(facts, columns, rows).err());
+        let reason = is_provable(target, key).err().or(reason);
         Check {
             // A trigger may change a row's composer, and a deferred check lets it come later: then only the server
             // knows which one must be there, and when.
