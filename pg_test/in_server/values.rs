@@ -161,8 +161,8 @@ mod tests {
             let different = spi.row(
                 "SELECT format('%s of %s: %s, not %s', document, form, c, of_server)
                  FROM pg_opus_made,
-                      LATERAL (SELECT document::jsonb AS of_document),
-                      LATERAL (SELECT (jsonb_populate_record(NULL::pg_temp.one, of_document)).c AS of_server)
+                      LATERAL (SELECT document::jsonb AS of_document) AS read,
+                      LATERAL (SELECT (jsonb_populate_record(NULL::pg_temp.one, of_document)).c AS of_server) AS made
                  WHERE NOT record_image_eq(ROW (c), ROW (of_server))
                     OR NOT record_image_eq(ROW (image), ROW (of_document)) AND image IS NOT NULL",
                 |row| row.get::<String>(1).unwrap_or_default(),
