@@ -21,3 +21,8 @@ COMMENT ON FUNCTION load_records(regclass, json, jsonb, text, text, bigint, inte
     'loads the records of a json document into a table; the number of rows written';
 COMMENT ON FUNCTION likely_same_composers() IS
     'pairs of composers that differ only in accents, case, punctuation or spaces';
+COMMENT ON FUNCTION create_inbox(text, regclass, jsonb, text, text, bigint) IS
+    'makes a view that takes a document through COPY, in lines or in pieces, and loads it into a table';
+COMMENT ON FUNCTION inbox_begin() IS 'begins the load of a statement into an inbox: a trigger';
+COMMENT ON FUNCTION inbox_take() IS 'takes a line or a piece for an inbox: a trigger';
+COMMENT ON FUNCTION inbox_end() IS 'ends the load of a statement into an inbox: a trigger';

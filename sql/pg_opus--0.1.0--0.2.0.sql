@@ -146,3 +146,31 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'likely_same_composers_wrapper';
 COMMENT ON FUNCTION likely_same_composers() IS
     'pairs of composers that differ only in accents, case, punctuation or spaces';
+
+CREATE FUNCTION "create_inbox"(
+	"name" TEXT,
+	"target" regclass,
+	"mapping" jsonb DEFAULT NULL,
+	"on_conflict" TEXT DEFAULT 'update',
+	"on_error" TEXT DEFAULT 'stop',
+	"reject_limit" bigint DEFAULT NULL
+) RETURNS VOID
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'create_inbox_wrapper';
+COMMENT ON FUNCTION create_inbox(text, regclass, jsonb, text, text, bigint) IS
+    'makes a view that takes a document through COPY, in lines or in pieces, and loads it into a table';
+
+CREATE FUNCTION "inbox_begin"() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'inbox_begin';
+COMMENT ON FUNCTION inbox_begin() IS 'begins the load of a statement into an inbox: a trigger';
+
+CREATE FUNCTION "inbox_take"() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'inbox_take';
+COMMENT ON FUNCTION inbox_take() IS 'takes a line or a piece for an inbox: a trigger';
+
+CREATE FUNCTION "inbox_end"() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'inbox_end';
+COMMENT ON FUNCTION inbox_end() IS 'ends the load of a statement into an inbox: a trigger';

@@ -5,6 +5,8 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::alike;
+use crate::inbox;
+use crate::load::stream::Order;
 use crate::load::{load_records, load_source};
 use crate::options::Options;
 use crate::pg::argument::{JsonArgument, JsonbArgument, RelationArgument, TextArgument};
@@ -176,6 +178,32 @@ fn with_text(
         Some(arriving) => load(Document::Arriving(arriving))?,
         None => load(Document::Text(&encoding::to_utf8(document.bytes())))?,
     }))
+}
+
+/// Makes a view that takes a document through COPY, in lines or in pieces, and loads it into the target.
+#[pg_extern]
+fn create_inbox(
+    name: Option<&str>,
+    target: Option<RelationArgument>,
+    mapping: default!(Option<JsonbArgument>, "NULL"),
+    on_conflict: default!(Option<&str>, "'update'"),
+    on_error: default!(Option<&str>, "'stop'"),
+    reject_limit: default!(Option<i64>, "NULL"),
+) -> Result<(), ErrorReport> {
+    let options = Options::new(on_conflict, on_error, reject_limit, Some(0), Some(false))?;
+    let (target, mapping) = target_and_mapping(target, mapping)?;
+    let name = name.ok_or_else(|| Failure::argument("name", BadArgument::Null))?;
+    let words = inbox::Words {
+        name,
+        on_conflict: on_conflict.unwrap_or_default(),
+        on_error: on_error.unwrap_or_default(),
+        reject_limit,
+    };
+    let create = || {
+        relation::refuse_read_only("create_inbox");
+        spi::connect(|spi| inbox::create(spi, &words, Order { target, mapping, options }))
+    };
+    Ok(error::catch(create).unwrap_or_else(|error| Err(error.into()))?)
 }
 
 /// The planner support function that the loads of version 0.1.0 name: it helps with nothing. Until ALTER EXTENSION …

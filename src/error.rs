@@ -13,24 +13,32 @@ use crate::document::Kind;
 pub const EXCERPT_BYTES: usize = 100;
 
 /// A fault with its place. `ordinal` counts records from 0 and is `None` when the document as a whole is wrong;
-/// `path` is an SQL/JSON path from the document's root (from the line's, for newline-delimited JSON).
+/// `path` is an SQL/JSON path from the document's root (from the line's, for newline-delimited JSON). `line` is where
+/// the record begins in a document that comes in pieces, from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadError {
-    pub ordinal: Option<u32>,
+    pub ordinal: Option<u64>,
+    pub line: Option<u64>,
     pub path: String,
     pub fault: Fault,
 }
 
 impl LoadError {
     pub fn document(fault: Fault) -> Self {
-        LoadError { ordinal: None, path: "$".into(), fault }
+        LoadError { ordinal: None, line: None, path: "$".into(), fault }
     }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ordinal {
-            Some(ordinal) => write!(f, "record {ordinal}: {} at {}", self.fault, self.path),
+            Some(ordinal) => {
+                write!(f, "record {ordinal}")?;
+                if let Some(line) = self.line {
+                    write!(f, ", line {line}")?;
+                }
+                write!(f, ": {} at {}", self.fault, self.path)
+            }
             None => write!(f, "{}", self.fault),
         }
     }
@@ -67,12 +75,25 @@ pub struct Malformed {
     pub is_array_literal: bool,
 }
 
-/// A place in a document: line and column count characters from 1, and the byte is counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position {
-    line: usize,
-    column: usize,
-    byte: usize,
+/// A place in a document, counted from 0: lines, the characters of its line before it, and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    pub line: u64,
+    pub column: u64,
+    pub byte: u64,
+}
+
+impl Position {
+    /// The place behind a text that begins here.
+    pub fn behind(self, text: &[u8]) -> Position {
+        let newlines = memchr::memchr_iter(b'\n', text).count() as u64;
+        let line_start = memchr::memrchr(b'\n', text).map_or(0, |newline| newline + 1);
+        // Every byte of UTF-8 but those that continue a character begins one.
+        let is_start = |byte: &&u8| **byte & 0xC0 != 0x80;
+        let characters = text[line_start..].iter().filter(is_start).count() as u64;
+        let column = if newlines == 0 { self.column + characters } else { characters };
+        Position { line: self.line + newlines, column, byte: self.byte + text.len() as u64 }
+    }
 }
 
 impl Malformed {
@@ -80,15 +101,11 @@ impl Malformed {
         Malformed { reason, address, position: None, is_array_literal: false }
     }
 
-    fn locate(&mut self, document: &[u8]) {
-        let byte = self.address.wrapping_sub(document.as_ptr() as usize);
-        let Some(before) = document.get(..byte) else { return };
-        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-        let line = 1 + memchr::memchr_iter(b'\n', before).count();
-        // Every byte of UTF-8 but those that continue a character begins one.
-        let is_start = |byte: &&u8| **byte & 0xC0 != 0x80;
-        let column = 1 + before[line_start..].iter().filter(is_start).count();
-        self.position = Some(Position { line, column, byte });
+    /// `text` begins at `start` of the document.
+    fn locate(&mut self, text: &[u8], start: Position) {
+        let byte = self.address.wrapping_sub(text.as_ptr() as usize);
+        let Some(before) = text.get(..byte) else { return };
+        self.position = Some(start.behind(before));
     }
 }
 
@@ -96,6 +113,7 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reason)?;
         if let Some(Position { line, column, byte }) = self.position {
+            let (line, column) = (line + 1, column + 1);
             write!(f, " at line {line}, column {column} (byte {byte}, counted from 0)")?;
         }
         write!(f, ".")
@@ -254,9 +272,14 @@ impl Fault {
     }
 
     /// The fault, with the place in the document that it is in.
-    pub fn located(mut self, document: &[u8]) -> Self {
+    pub fn located(self, document: &[u8]) -> Self {
+        self.located_behind(document, Position::default())
+    }
+
+    /// The same for a text that begins at `start` of the document.
+    pub fn located_behind(mut self, text: &[u8], start: Position) -> Self {
         if let Fault::Malformed(malformed) = &mut self {
-            malformed.locate(document);
+            malformed.locate(text, start);
         }
         self
     }
@@ -383,6 +406,7 @@ mod tests {
     fn an_error_names_its_record_and_path() {
         let error = LoadError {
             ordinal: Some(17),
+            line: None,
             path: "$[17].intvals.pageid".into(),
             fault: Fault::Invalid { expected: SqlType::Bigint, value: quoted("abc").into() },
         };

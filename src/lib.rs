@@ -9,7 +9,7 @@
 //! where in a record the values of any table are, [`value`] what they become, [`record`] the rows of sources, [`tuple`]
 //! how rows lie in memory, [`decode`] runs that on threads, [`rows`] decides what is written in which order, [`prepare`]
 //! is all of it in a row, [`error`] what can be wrong. With the server: [`target`] the table, [`write`] the statements,
-//! [`sessions`] the parallel ones, [`load`] the whole of it, [`report`] what the caller sees,
+//! [`sessions`] the parallel ones, [`load`] the whole of it, [`inbox`] the views that take documents through COPY, [`report`] what the caller sees,
 //! [`alike`] which composers may be one, [`settings`] and [`options`]
 //! what the caller may set. Unsafe: [`pg`], and nothing else.
 
@@ -20,6 +20,7 @@ mod api;
 mod decode;
 mod document;
 mod error;
+mod inbox;
 mod load;
 mod mapping;
 mod options;
@@ -43,6 +44,7 @@ mod in_server;
 
 pgrx::pg_module_magic!(name, version);
 
+pgrx::extension_sql_file!("../sql/inbox.sql", name = "inbox");
 pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 
 /// Called by the server when it loads the library.

@@ -5,11 +5,13 @@
 //! from the first look at it to the end of the caller's transaction.
 
 mod decode;
+mod earlier;
 mod outcome;
 mod own_session;
 mod parallel;
 mod quick;
 mod records;
+pub mod stream;
 
 use std::time::Instant;
 
@@ -20,6 +22,7 @@ use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
 pub use self::own_session::written_of;
 pub use self::records::load_records;
+use self::stream::Course;
 use crate::document::Watch;
 use crate::document::find::{self, Resource};
 use crate::options::{OnConflict, Options};
@@ -47,6 +50,8 @@ pub struct Job {
     pub function: &'static str,
     /// Records of which the server can make no row.
     pub unconverted: Vec<Unconverted>,
+    /// How many records earlier parts of the document have set aside.
+    pub rejected_before: u64,
 }
 
 /// Loads a source's document into the table of its rows; the number of rows written.
@@ -101,12 +106,19 @@ fn source<'a, R: Loadable<'a>>(
     let load = Load {
         spi,
         options,
-        job: Job { resource: Some(R::RESOURCE), kind: kind.into(), function, unconverted: vec![] },
+        job: Job {
+            resource: Some(R::RESOURCE),
+            kind: kind.into(),
+            function,
+            unconverted: vec![],
+            rejected_before: 0,
+        },
         start,
         wish,
         on_conflict,
         makes_tables: schema.is_some(),
         keeps_statement: target.left_out.is_empty() && !options.create_composers,
+        course: None,
     };
     let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
     let report = load.load(target, document, &prepare, |job, target, prepared| {
@@ -134,6 +146,8 @@ struct Load<'l> {
     makes_tables: bool,
     /// The next few records may be written by a statement that is kept for them.
     keeps_statement: bool,
+    /// Of a document that comes in parts: what its parts have in common.
+    course: Option<&'l mut Course>,
 }
 
 impl Load<'_> {
@@ -146,19 +160,28 @@ impl Load<'_> {
         complete: impl FnOnce(&mut Job, &mut Target, &mut Prepared<'a>) -> Result<(), Failure>,
     ) -> Result<LoadReport, Failure> {
         let Load { spi, options, start, .. } = self;
-        let load_id = Uuid::new_v4();
+        let course = self.course.take();
+        let load_id = course.as_ref().map_or_else(Uuid::new_v4, |course| course.load_id);
         fault::point("located", fault::LEADER);
-        let mut progress = Progress::start(target.oid, document.size() as u64);
+        let mut progress = match course {
+            // The COPY that brings the document shows its own.
+            Some(_) => Progress::none(),
+            None => Progress::start(target.oid, document.size() as u64),
+        };
         let _reserve = Reserve::hold(document.size())?;
 
         let (mut prepared, decode_threads) = decode(prepare, document, options, &mut progress)?;
         complete(&mut self.job, &mut target, &mut prepared)?;
+        if let Some(course) = &course {
+            self.job.rejected_before = course.rejected();
+        }
         let job = &self.job;
         let decode_ms = milliseconds(start);
         progress.bytes(document.size() as u64);
 
         let write_start = Instant::now();
-        let writing = Writing { spi, job, options, load_id, prepared: &prepared };
+        let earlier = course.as_ref().and_then(|course| course.earlier(target.is_empty()));
+        let writing = Writing { spi, job, options, load_id, prepared: &prepared, earlier };
         let parallel = match self.wish.clone() {
             Ok(wish) => parallel::write(&writing, wish, &target, &mut progress)?,
             Err(reason) => Err(FellBack { reason, there: None }),
@@ -170,6 +193,9 @@ impl Load<'_> {
         let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } =
             outcome;
         progress.end();
+        if let Some(course) = course {
+            course.decided = prepared.decided.or(course.decided);
+        }
         Ok(LoadReport {
             load_id,
             kind: job.kind.clone(),

@@ -16,6 +16,7 @@ use crate::error::{Fault, LoadError, SqlType, excerpt};
 use crate::mapping::fault::{MappingFault, Problem};
 use crate::pg::encoding;
 use crate::pg::error::{ServerError, raise, sqlstate_text};
+use crate::prepare::Places;
 
 /// Why a load ended without a result.
 #[derive(Debug)]
@@ -284,6 +285,10 @@ fn hint(error: &LoadError) -> Option<&'static str> {
     }
 }
 
+/// How `write_method` begins where no row is new, and where new rows were inserted by statements.
+pub const NO_ROW: &str = "none";
+pub const INSERT: &str = "insert";
+
 /// What `last_load()` tells.
 #[derive(Clone, Debug)]
 pub struct LoadReport {
@@ -332,6 +337,25 @@ thread_local! {
 }
 
 impl LoadReport {
+    /// Of a document in two parts: the counts of both, and the slower way of writing where they differ.
+    pub fn and(self, next: LoadReport) -> Self {
+        let slower = |this: String, next: String| match () {
+            () if this.starts_with(NO_ROW) || next.starts_with(INSERT) => next,
+            () => this,
+        };
+        LoadReport {
+            received: self.received + next.received,
+            counts: self.counts + next.counts,
+            decode_threads: self.decode_threads.max(next.decode_threads),
+            decode_ms: self.decode_ms + next.decode_ms,
+            write_ms: self.write_ms + next.write_ms,
+            total_ms: self.total_ms + next.total_ms,
+            foreign_key_check: next.foreign_key_check,
+            write_method: slower(self.write_method, next.write_method),
+            ..self
+        }
+    }
+
     /// Makes this the session's last load; the number of rows written.
     pub fn keep(self) -> i64 {
         let written = self.counts.inserted + self.counts.updated;
@@ -356,7 +380,10 @@ pub fn milliseconds(start: Instant) -> f64 {
 }
 
 /// Names a record that the server refused, as COPY names a line.
-pub fn about(function: &str, ordinal: u32, path: &str, record: Option<String>) -> String {
+pub fn about(function: &str, places: &dyn Places, ordinal: u32, path: &str) -> String {
+    let record = places.excerpt(ordinal);
+    let (number, line) = (places.number(ordinal), places.line(ordinal));
+    let line = line.map(|line| format!("line {line}, ")).unwrap_or_default();
     let record = record.map(|record| format!(": {}", excerpt(&record))).unwrap_or_default();
-    format!("{function}, record {ordinal}, {path}{record}")
+    format!("{function}, record {number}, {line}{path}{record}")
 }

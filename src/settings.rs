@@ -25,6 +25,15 @@ static WORKERS: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// beside two: 20,000 works 79 and 98 ms, 50,000 166 and 194 ms, 100,000 316 and 326 ms, 267,000 810 and 657 ms.
 static MIN_PARALLEL_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
 
+/// How much of a document that comes in pieces, with its rows, is held at a time. In kB.
+static STREAM_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(64 << 10);
+
+const LEAST_STREAM_MEMORY: i32 = 1;
+
+/// The text of a part takes a quarter of it: its rows, their order and what is kept of its records take up to twice as
+/// much, and the piece that comes next lies beside them. In bytes.
+const STREAM_MEMORY_A_BYTE: usize = 4;
+
 pub fn define() {
     GucRegistry::define_bool_guc(
         c"pg_opus.set_based_foreign_keys",
@@ -72,6 +81,16 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"pg_opus.stream_memory",
+        c"How much of a document that comes through an inbox is held at a time, with its rows.",
+        c"What a part is does not change the result, only the order of rows in the table.",
+        &STREAM_MEMORY,
+        LEAST_STREAM_MEMORY,
+        i32::MAX >> 1,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
     reserve_prefix();
 }
 
@@ -100,6 +119,12 @@ fn cores() -> usize {
 /// How many sessions a load may have whose caller names no number.
 pub fn workers() -> usize {
     usize::try_from(WORKERS.get()).unwrap_or_default()
+}
+
+/// How many bytes of text make a part of a document that comes in pieces.
+pub fn part_size() -> usize {
+    let memory = usize::try_from(STREAM_MEMORY.get()).unwrap_or_default() << 10;
+    memory / STREAM_MEMORY_A_BYTE
 }
 
 pub fn bulk_insert() -> bool {

@@ -26,7 +26,8 @@ fn decoded_with(
         .write;
     rows.sort_unstable_by_key(|row| row.ordinal);
     let told = |fault: RecordFault| LoadError {
-        ordinal: Some(fault.ordinal),
+        ordinal: Some(fault.ordinal.into()),
+        line: None,
         path: found.path(decoded.records.get(fault.ordinal).unwrap(), fault.place),
         fault: fault.fault,
     };

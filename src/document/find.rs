@@ -51,6 +51,25 @@ pub enum Resource {
     Works,
 }
 
+/// What the first records of a document have shown it to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// What stands where records stand is a record of this source.
+    Records(Source),
+    /// Records stand within what stands there; of this source, as far as that is known.
+    Within(Source),
+}
+
+/// What came before a part of a document.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Before {
+    /// Documents before the first of these, or before the array.
+    pub documents: u64,
+    /// Elements of the array before the first of these.
+    pub elements: u64,
+    pub decided: Option<Decided>,
+}
+
 /// What holds some of the records.
 pub struct Holder<V> {
     /// Its path.
@@ -60,7 +79,9 @@ pub struct Holder<V> {
     /// True if works need no id of their own (the Open Opus dump).
     pub dump: bool,
     /// Which of several documents it is in, from 0.
-    document: Option<u32>,
+    document: Option<u64>,
+    /// The number of the first element, if it is an array of which others have gone before.
+    first: u64,
 }
 
 /// What a document holds, but for its records.
@@ -70,34 +91,46 @@ pub struct Found<'a, V> {
     pub holders: Vec<Holder<V>>,
     /// Keys of records that stand in an object.
     keys: Vec<Cow<'a, str>>,
+    /// For the parts behind this one, if others are to come. A mapping decides it for all.
+    pub decided: Option<Decided>,
 }
 
 impl<'a, V: Value<'a>> Found<'a, V> {
     /// Records all of which stand in the document itself.
     fn new(source: Source) -> Self {
-        Found { source, ..Found::of_mapping("$".into()) }
+        let decided = Some(Decided::Records(source));
+        Found { source, decided, ..Found::of_mapping("$".into()) }
+    }
+
+    /// What holds the records is an array that has begun before.
+    pub fn goes_on(mut self, before: &Before) -> Self {
+        if let Some(array) = self.holders.first_mut() {
+            array.first = before.elements;
+            array.document = (before.documents > 0).then_some(before.documents);
+        }
+        self
     }
 
     /// Records where a mapping says, all of which are held by what is at this path.
     pub fn of_mapping(base: String) -> Self {
-        let holder = Holder { base, composer: None, dump: false, document: None };
+        let holder = Holder { base, composer: None, dump: false, document: None, first: 0 };
         Found { holders: vec![holder], ..Found::of_nothing() }
     }
 
     /// The same without a holder yet: see [`Found::hold`].
     pub fn of_nothing() -> Self {
-        Found { source: Source::Mapping, holders: vec![], keys: vec![] }
+        Found { source: Source::Mapping, holders: vec![], keys: vec![], decided: None }
     }
 
     /// Adds what holds records: its path, and which of several documents it is in. Its place in `holders`.
     pub fn hold(
         &mut self,
         base: String,
-        document: Option<u32>,
+        document: Option<u64>,
         watch: &Watch,
     ) -> Result<u32, Fault> {
         watch.take(size_of::<Holder<V>>() + base.len())?;
-        push(&mut self.holders, Holder { base, composer: None, dump: false, document })?;
+        push(&mut self.holders, Holder { base, composer: None, dump: false, document, first: 0 })?;
         Ok(self.holders.len() as u32 - 1)
     }
 
@@ -122,14 +155,14 @@ impl<'a, V: Value<'a>> Found<'a, V> {
         let Some(holder) = self.holders.get(record.holder as usize) else { return "$".into() };
         let step = match record.step {
             Step::Whole => String::new(),
-            Step::Element(index) => format!("[{index}]"),
+            Step::Element(index) => format!("[{}]", holder.first + u64::from(index)),
             Step::Member(index) => member(&self.keys[index as usize]),
         };
         in_document(format!("{}{step}{within}", holder.base), holder.document)
     }
 }
 
-fn in_document(path: String, document: Option<u32>) -> String {
+fn in_document(path: String, document: Option<u64>) -> String {
     match document {
         Some(document) => format!("{path} of document {document}"),
         None => path,
@@ -162,6 +195,27 @@ pub fn find_in_array<'a, V: Value<'a> + 'a>(
     listed(elements, resource, watch).map_err(LoadError::document)
 }
 
+/// Finds the records of some of the documents that follow one another.
+pub fn find_behind<'a, V: Value<'a> + 'a>(
+    documents: Vec<V>,
+    resource: Resource,
+    before: &Before,
+    watch: &Watch,
+) -> Result<Search<'a, V>, LoadError> {
+    several(documents, resource, Some(before), watch).map_err(LoadError::document)
+}
+
+/// Finds those in an array that goes on with these elements.
+pub fn find_in_array_behind<'a, V: Value<'a> + 'a>(
+    elements: Elements<'a, V>,
+    resource: Resource,
+    before: &Before,
+    watch: &Watch,
+) -> Result<Search<'a, V>, LoadError> {
+    let found = listed_behind(elements, resource, before, watch).map_err(LoadError::document);
+    found.map(|(found, records)| (found.goes_on(before), records))
+}
+
 /// What holds the records of a document, and the records.
 pub type Search<'a, V> = (Found<'a, V>, Records<'a, V>);
 
@@ -170,7 +224,7 @@ fn find_in<'a, V: Value<'a> + 'a>(
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
-    let [document] = documents[..] else { return several(documents, resource, watch) };
+    let [document] = documents[..] else { return several(documents, resource, None, watch) };
     match document.kind()? {
         Kind::Array => listed(document.elements()?, resource, watch),
         Kind::Object => {
@@ -178,7 +232,7 @@ fn find_in<'a, V: Value<'a> + 'a>(
             refuse_error_answer(&members, watch)?;
             match shape(&members)? {
                 Shape::Other => Err(unknown("", &found_members(&members))),
-                _ => several(documents, resource, watch),
+                _ => several(documents, resource, None, watch),
             }
         }
         kind => {
@@ -223,35 +277,53 @@ impl Seen {
         self.shape = shape.ok().filter(|shape| *shape != Shape::Other);
         Ok(self.shape.is_some())
     }
+
+    /// What that makes of all values; `what` they are, for an error if nothing is known of them.
+    fn decide(self, resource: Resource, what: &str) -> Result<Decided, Fault> {
+        Ok(match (self.shape, self.members) {
+            (Some(Shape::Imslp), _) => Decided::Records(Source::Imslp),
+            (Some(Shape::Row(of)), _) if of == resource => Decided::Records(Source::TableRows),
+            (Some(Shape::Person), _) if resource == Resource::Composers => {
+                Decided::Records(Source::OpenOpus)
+            }
+            (Some(Shape::OwnedWork), _) if resource == Resource::Works => {
+                Decided::Records(Source::OpenOpus)
+            }
+            (Some(shape), _) => Decided::Within(shape.source()),
+            (None, Some(members)) => return Err(unknown(what, &members)),
+            (None, None) => Decided::Records(Source::Imslp),
+        })
+    }
 }
 
-/// Documents that follow one another: each is a record, or has records in it.
+/// Documents that follow one another: each is a record, or has records in it. They are all, or some of them.
 fn several<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     resource: Resource,
+    before: Option<&Before>,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
-    let mut seen = Seen::nothing();
-    for document in &documents {
-        if seen.look(*document, watch)? {
-            break;
-        }
-    }
-    let source = match (seen.shape, seen.members) {
-        (Some(Shape::Imslp), _) => Source::Imslp,
-        (Some(Shape::Row(of)), _) if of == resource => Source::TableRows,
-        (Some(Shape::Person), _) if resource == Resource::Composers => Source::OpenOpus,
-        (Some(Shape::OwnedWork), _) if resource == Resource::Works => Source::OpenOpus,
-        (Some(_), _) => {
-            let mut expansion = Expansion::new(resource, watch);
-            let many = documents.len() > 1;
-            for (index, document) in (0..).zip(documents) {
-                expansion.document(document, many.then_some(index))?;
+    let known = before.and_then(|before| before.decided);
+    let decided = match known {
+        Some(decided) => decided,
+        None => {
+            let mut seen = Seen::nothing();
+            for document in &documents {
+                if seen.look(*document, watch)? {
+                    break;
+                }
             }
-            return expansion.finish();
+            seen.decide(resource, "")?
         }
-        (None, Some(members)) => return Err(unknown("", &members)),
-        (None, None) => Source::Imslp,
+    };
+    let Decided::Records(source) = decided else {
+        let mut expansion = Expansion::new(resource, known, watch);
+        let first = before.map_or(0, |before| before.documents);
+        let many = documents.len() > 1 || before.is_some();
+        for (number, document) in (first..).zip(documents) {
+            expansion.document(document, many.then_some(number))?;
+        }
+        return expansion.finish();
     };
     let documents =
         documents.into_iter().map(|value| Record { value, step: Step::Whole, holder: 0 });
@@ -260,36 +332,43 @@ fn several<'a, V: Value<'a> + 'a>(
 
 /// The elements of an array: records, or documents with records in them. The first that has a shape decides.
 fn listed<'a, V: Value<'a> + 'a>(
-    mut values: Elements<'a, V>,
+    values: Elements<'a, V>,
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
+    listed_behind(values, resource, &Before::default(), watch)
+}
+
+fn listed_behind<'a, V: Value<'a> + 'a>(
+    mut values: Elements<'a, V>,
+    resource: Resource,
+    before: &Before,
+    watch: &Watch,
+) -> Result<Search<'a, V>, Fault> {
     let mut first: Vec<V> = vec![];
-    let mut seen = Seen::nothing();
-    while first.len() < MOST_SHAPELESS
-        && let Some(value) = values.next()
-    {
-        let value = value?;
-        push(&mut first, value)?;
-        // An array in an array has no place in any catalogue.
-        if value.kind() == Ok(Kind::Object) && seen.look(value, watch)? {
-            break;
-        }
-    }
-    let source = match (seen.shape, seen.members) {
-        (Some(Shape::Imslp), _) => Source::Imslp,
-        (Some(Shape::Row(of)), _) if of == resource => Source::TableRows,
-        (Some(Shape::Person), _) if resource == Resource::Composers => Source::OpenOpus,
-        (Some(Shape::OwnedWork), _) if resource == Resource::Works => Source::OpenOpus,
-        (Some(_), _) => {
-            let mut expansion = Expansion::new(resource, watch);
-            for (index, value) in (0..).zip(first.into_iter().map(Ok).chain(values)) {
-                expansion.element(value?, index)?;
+    let decided = match before.decided {
+        Some(decided) => decided,
+        None => {
+            let mut seen = Seen::nothing();
+            while first.len() < MOST_SHAPELESS
+                && let Some(value) = values.next()
+            {
+                let value = value?;
+                push(&mut first, value)?;
+                // An array in an array has no place in any catalogue.
+                if value.kind() == Ok(Kind::Object) && seen.look(value, watch)? {
+                    break;
+                }
             }
-            return expansion.finish();
+            seen.decide(resource, "an array whose first object is ")?
         }
-        (None, Some(members)) => return Err(unknown("an array whose first object is ", &members)),
-        (None, None) => Source::Imslp,
+    };
+    let Decided::Records(source) = decided else {
+        let mut expansion = Expansion::new(resource, before.decided, watch);
+        for (index, value) in (0..).zip(first.into_iter().map(Ok).chain(values)) {
+            expansion.element(value?, index, before.elements)?;
+        }
+        return expansion.finish();
     };
     Ok((Found::new(source), Records::elements(first, values)))
 }

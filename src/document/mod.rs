@@ -10,6 +10,7 @@
 //! itself, whatever it holds. Lists that grow with the document are asked for, so that none of it ends the process.
 //!
 //! - [`find`]: which source a document is of, and where its records are;
+//! - [`incoming`]: a text that comes in pieces, in parts; [`split`] finds where to cut it;
 //! - [`jsonb`]: the on-disk format, read in place;
 //! - [`text`]: spans of JSON text, read by serde_json;
 //! - [`content`]: what a value is, for those who make columns of it;
@@ -21,8 +22,10 @@ pub mod build;
 pub mod content;
 pub mod decimal;
 pub mod find;
+pub mod incoming;
 pub mod jsonb;
 pub mod number;
+pub mod split;
 pub mod text;
 
 use std::borrow::Cow;

@@ -8,7 +8,7 @@ use crate::pg::{encoding, log, relation};
 use crate::prepare::{Places, Prepared};
 use crate::record::composer::Composer;
 use crate::record::{Row, Table};
-use crate::report::{Counts, Failure};
+use crate::report::{Counts, Failure, INSERT, NO_ROW};
 use crate::rows::order::Duplicate;
 use crate::rows::{Rows, Slice};
 use crate::target::Target;
@@ -36,12 +36,12 @@ pub struct FellBack {
 /// they were written in bulk.
 pub fn describe(method: &Method, proved: bool, check: String) -> (String, String) {
     match method {
-        Method::None => ("none: no row is new".into(), check),
+        Method::None => (format!("{NO_ROW}: no row is new"), check),
         Method::Bulk => ("bulk insert".into(), check),
         Method::Insert(reason) if proved => {
-            (format!("insert: {reason}"), "row by row: new rows were inserted".into())
+            (format!("{INSERT}: {reason}"), "row by row: new rows were inserted".into())
         }
-        Method::Insert(reason) => (format!("insert: {reason}"), check),
+        Method::Insert(reason) => (format!("{INSERT}: {reason}"), check),
     }
 }
 
@@ -102,7 +102,7 @@ pub fn rejects_of<'p>(
     prepared: &'p Prepared<'_>,
     options: &Options,
 ) -> Result<Rejects<'p>, Failure> {
-    let mut rejects = Rejects::new(job.function, &*prepared.places, options);
+    let mut rejects = Rejects::new(job.function, &*prepared.places, options, job.rejected_before);
     rejects.decoded(&prepared.faults)?;
     job.unconverted.iter().try_for_each(|refused| rejects.unconverted(refused))?;
     Ok(rejects)

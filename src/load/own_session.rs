@@ -1,21 +1,24 @@
 //! A load that the caller's session writes, in the caller's transaction.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use uuid::Uuid;
 
 use super::Job;
+use super::earlier::{Earlier, Fate, Met, Past};
 use super::outcome::{Outcome, describe, named_composers, rejects_of, set_duplicates_aside};
 use crate::document::find::Resource;
+use crate::error::Fault;
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Places, Prepared};
 use crate::record::composer::Composer;
-use crate::record::{Row, Table};
+use crate::record::{Null, Row, Table};
 use crate::report::{Counts, Failure};
-use crate::rows::order::Repeated;
+use crate::rows::order::{Duplicate, Repeated};
 use crate::rows::{Fields, RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
@@ -34,6 +37,8 @@ pub struct Writing<'s, 'a> {
     pub options: &'s Options,
     pub load_id: Uuid,
     pub prepared: &'s Prepared<'a>,
+    /// What earlier parts of the document have had, if it comes in parts.
+    pub earlier: Option<&'s RefCell<Earlier>>,
 }
 
 impl Writing<'_, '_> {
@@ -75,13 +80,19 @@ impl Writing<'_, '_> {
         mut there: Option<There>,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
-        let Writing { spi, job, options, load_id, prepared } = *self;
+        let Writing { spi, job, options, load_id, prepared, earlier } = *self;
         let table = &target.table;
         let (rows, places) = (&prepared.rows, &*prepared.places);
         let mut rejects = rejects_of(job, prepared, options)?;
         let mut duplicates = prepared.order.duplicates.clone();
         let repeated = options.on_conflict.repeated();
         let mut write = Cow::Borrowed(&prepared.order.write);
+        let met = earlier.map(|earlier| earlier.borrow());
+        let met = met.and_then(|earlier| earlier.meet(rows, &prepared.order, &mut duplicates));
+        let Met { write: with_new_keys, again, late } = met.unwrap_or_default();
+        if !(again.is_empty() && late.is_empty()) {
+            (write, there) = (Cow::Owned(with_new_keys), None);
+        }
         let another = Writer { spi, target, on_conflict, proved: &[] }.others(rows, &duplicates);
         for another in &another {
             another.refuse(rows, table, &mut rejects)?;
@@ -94,7 +105,28 @@ impl Writing<'_, '_> {
             set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
         }
         let mut stage = Stage { spi, options, rows, places, rejects, progress };
+        let mut late = stage.late(target, on_conflict, &late)?;
+        if let Some(earlier) = earlier {
+            // What the table had shows what will have become of the rows.
+            let writer = Writer { spi, target, on_conflict, proved: &[] };
+            let owns_table = earlier.borrow().owns_table;
+            let look = || if owns_table { There::default() } else { writer.look(rows, &write) };
+            there = Some(there.unwrap_or_else(look));
+        }
+        let had = earlier.and(there.clone()).unwrap_or_default();
         let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
+        let mut fates: Vec<(Vec<RowRef>, There, Option<Fate>)> = vec![];
+        for (past, rows_again) in again {
+            let matters = |row: &RowRef| stage.rejects.matters(row.ordinal);
+            let rows_again: Vec<RowRef> = rows_again.into_iter().filter(matters).collect();
+            let (there, counts) = stage.again(job.resource, target, past, &rows_again)?;
+            if let Some(earlier) = earlier {
+                let counts = earlier.borrow_mut().count(past, counts);
+                late += counts.duplicate;
+                outcome.counts = outcome.counts + counts;
+            }
+            fates.push((rows_again, there, Some(past.fate)));
+        }
         loop {
             let rejects = &stage.rejects;
             let mut next = rows
@@ -127,9 +159,24 @@ impl Writing<'_, '_> {
                 set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?
             }
         };
+        if let Some(earlier) = earlier.filter(|earlier| earlier.borrow().goes_on) {
+            fates.push((write.into_owned(), had, None));
+            let mut earlier = earlier.borrow_mut();
+            let aside = |ordinal| rejects.contains(ordinal);
+            for (written, there, before) in &fates {
+                earlier.note(rows, written, there, *before, aside)?;
+            }
+            // Their turn came when the record that had their key was set aside.
+            let had_a_turn = prepared.order.duplicates.iter().filter(|it| aside(it.kept));
+            let had_a_turn: Vec<RowRef> = had_a_turn.map(|duplicate| duplicate.row).collect();
+            earlier.note(rows, &had_a_turn, &There::default(), None, aside)?;
+            for turn in &prepared.order.later {
+                earlier.note_columns(rows, turn, aside)?;
+            }
+        }
         rejects::store(spi, load_id, &job.kind, rejects.formed())?;
         outcome.counts.rejected = rejects.count();
-        outcome.counts.duplicate = duplicate;
+        outcome.counts.duplicate = duplicate + late;
         Ok(outcome)
     }
 }
@@ -192,6 +239,58 @@ impl Stage<'_> {
             foreign_key_check,
             write_method,
         })
+    }
+
+    /// Rows whose keys earlier parts of the document have had, under a policy that does not write them: how many of them
+    /// are duplicates.
+    fn late(
+        &mut self,
+        target: &Target,
+        on_conflict: OnConflict,
+        late: &[(RowRef, u32)],
+    ) -> Result<u64, Failure> {
+        let (rows, table) = (self.rows, &target.table);
+        if on_conflict == OnConflict::Error {
+            for (row, first) in late {
+                let key = rows.key_text(*row, table).into();
+                self.rejects.fault(row.ordinal, Fault::Duplicate { key, first: *first })?;
+            }
+            return Ok(0);
+        }
+        let duplicates: Vec<Duplicate> = late
+            .iter()
+            .map(|(row, kept)| Duplicate { row: *row, kept: *kept, unlike: None })
+            .collect();
+        let writer = Writer { spi: self.spi, target, on_conflict, proved: &[] };
+        let another = writer.others(rows, &duplicates);
+        for another in &another {
+            another.refuse(rows, table, &mut self.rejects)?;
+        }
+        Ok((late.len() - another.len()) as u64)
+    }
+
+    /// Rows whose keys earlier parts of the document have written, or have found as they are; what the table has for them.
+    fn again(
+        &mut self,
+        resource: Option<Resource>,
+        target: &Target,
+        past: Past,
+        again: &[RowRef],
+    ) -> Result<(There, Counts), Failure> {
+        let (spi, rows, on_conflict) = (self.spi, self.rows, OnConflict::Update);
+        // Nothing stays of the earlier record, where that has made the row.
+        let replaced = Target {
+            table: Table { null: Null::Value, ..target.table.clone() },
+            oid: target.oid,
+            name: target.name.clone(),
+            facts: target.facts.clone(),
+            left_out: vec![],
+        };
+        let replaces = past.fate == Fate::Inserted && target.table.null == Null::Unknown;
+        let target = if replaces { &replaced } else { target };
+        let there = Writer { spi, target, on_conflict, proved: &[] }.compare(rows, again);
+        let outcome = self.write(resource, target, on_conflict, again, Some(there.clone()))?;
+        Ok((there, outcome.counts))
     }
 
     /// Those of the rows whose parent is there, or is made now.

@@ -67,7 +67,7 @@ fn write_alone(
     target: &Target,
     progress: &mut Progress,
 ) -> Result<Result<Outcome, FellBack>, Failure> {
-    let Writing { spi, job, options, load_id, prepared } = *writing;
+    let Writing { spi, job, options, load_id, prepared, .. } = *writing;
     let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
     let Look { plan, there, absent } = look(writing, wish, target);
     fault::point("compared", fault::LEADER);

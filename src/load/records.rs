@@ -9,6 +9,7 @@ use std::time::Instant;
 use pgrx::PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE;
 use pgrx::pg_sys;
 
+use super::stream::Course;
 use super::{Job, Load, run};
 use crate::decode::mapped::Form;
 use crate::document::Watch;
@@ -17,6 +18,7 @@ use crate::mapping::Mapping;
 use crate::mapping::fault::{MappingFault, Problem};
 use crate::mapping::path::Path;
 use crate::mapping::program::Program;
+use crate::mapping::records::are_elements;
 use crate::mapping::resolve::{ColumnInfo, Resolved, Source, Written, resolve};
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::batch::Batch;
@@ -42,6 +44,7 @@ use crate::write::insert::BATCH_ROWS;
 use crate::write::statement::batch_name;
 
 const FUNCTION: &str = "load_records";
+const INBOX: &str = "inbox";
 
 /// smallint, integer and bigint (`pg_type.dat`).
 const INTEGERS: [u32; 3] = [20, 21, 23];
@@ -53,19 +56,40 @@ pub fn load_records(
     mapping: Option<&str>,
     options: &Options,
 ) -> Result<i64, Failure> {
-    run(|spi, statement| records(spi, statement, target, document, mapping, options))
+    run(|spi, statement| records(spi, statement, target, document, mapping, options, None))
 }
 
-fn records<'a>(
+/// A mapping that fits its target.
+struct Fitted {
+    target: Target,
+    mapping: Mapping,
+    resolved: Resolved,
+    key: Vec<(KeyColumn, usize)>,
+    /// Only the server can tell whether two keys are equal.
+    ranked: bool,
+    keys: Keys,
+}
+
+/// Whether records are the elements of a document that is an array, if the mapping fits the target. Tells which fields of
+/// a source are left out.
+pub fn check(
     spi: &Spi,
-    statement: &Statement,
     target: pg_sys::Oid,
-    document: Document<'a>,
     mapping: Option<&str>,
     options: &Options,
-) -> Result<LoadReport, Failure> {
-    let start = Instant::now();
+) -> Result<bool, Failure> {
     relation::refuse_read_only(FUNCTION);
+    let Fitted { target, mapping, .. } = fit(spi, target, mapping, options)?;
+    target.tell_left_out();
+    Ok(mapping.fields_of.is_some() || are_elements(&mapping.records))
+}
+
+fn fit(
+    spi: &Spi,
+    target: pg_sys::Oid,
+    mapping: Option<&str>,
+    options: &Options,
+) -> Result<Fitted, Failure> {
     let mapping = mapping.map(Mapping::parse).transpose()?.unwrap_or_default();
     let mut target = Target::any(target)?;
     let mut resolved = resolve_for(&mapping, &target.facts)?;
@@ -76,7 +100,6 @@ fn records<'a>(
     if let Some(fields) = fields {
         resolved.written.sort_by_key(|written| field(fields, &written.source));
         target.left_out = resolved.left_out.iter().map(|field| (*field).to_owned()).collect();
-        target.tell_left_out();
     }
     if fields.is_none() {
         add_key(&mut resolved, &target.facts);
@@ -100,20 +123,47 @@ fn records<'a>(
         defaults: key.iter().map(|(_, place)| *place).filter(|it| has_default(*it)).collect(),
         nulls_equal: target.table.nulls_equal,
     };
+    Ok(Fitted { target, mapping, resolved, key, ranked, keys })
+}
+
+/// `course` is that of a document that comes in parts.
+pub fn records<'a>(
+    spi: &Spi,
+    statement: &Statement,
+    target: pg_sys::Oid,
+    document: Document<'a>,
+    mapping: Option<&str>,
+    options: &Options,
+    course: Option<&mut Course>,
+) -> Result<LoadReport, Failure> {
+    let start = Instant::now();
+    relation::refuse_read_only(FUNCTION);
+    let Fitted { target, mapping, resolved, key, ranked, keys } =
+        fit(spi, target, mapping, options)?;
+    if course.is_none() {
+        target.tell_left_out();
+    }
+    let (function, wish) = match course {
+        Some(_) => (INBOX, Err("the document comes through an inbox".into())),
+        None => (FUNCTION, eligible::wish(options, statement)),
+    };
+    let course = course.map(|course| course.of_keys(!ranked));
     let load = Load {
         spi,
         options,
         job: Job {
             resource: None,
             kind: target.table.name.clone(),
-            function: FUNCTION,
+            function,
             unconverted: vec![],
+            rejected_before: 0,
         },
         start,
-        wish: eligible::wish(options, statement),
+        wish,
         on_conflict: options.on_conflict,
         makes_tables: false,
         keeps_statement: false,
+        course,
     };
     let mapped = MappedLoad { load, document, resolved, key, ranked, keys };
     match mapping.fields_of {

@@ -10,7 +10,7 @@
 //! Of several documents, one that is no JSON is one bad record: the others are not lost with it.
 
 use super::path::{Path, Step, member};
-use crate::document::find::{self, Found, Record, Records, Search, found_members};
+use crate::document::find::{self, Before, Found, Record, Records, Search, found_members};
 use crate::document::{Elements, Kind, Value, Watch, push};
 use crate::error::{Fault, LoadError};
 
@@ -35,9 +35,19 @@ pub fn find<'a, V: Value<'a> + 'a>(
 ) -> Result<Search<'a, V>, LoadError> {
     let found = match documents[..] {
         [document] => in_one(document, paths, watch),
-        _ => in_several(documents, paths, watch),
+        _ => in_several(documents, paths, 0, watch),
     };
     found.map_err(LoadError::document)
+}
+
+/// Finds the records of some of the documents that follow one another.
+pub fn find_behind<'a, V: Value<'a> + 'a>(
+    documents: Vec<V>,
+    paths: &[Path],
+    before: &Before,
+    watch: &Watch,
+) -> Result<Search<'a, V>, LoadError> {
+    in_several(documents, paths, before.documents, watch).map_err(LoadError::document)
 }
 
 fn in_one<'a, V: Value<'a> + 'a>(
@@ -71,6 +81,7 @@ fn in_one<'a, V: Value<'a> + 'a>(
 fn in_several<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     paths: &[Path],
+    first: u64,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
     let whole = paths.first() == Some(&Path::WHOLE);
@@ -81,7 +92,7 @@ fn in_several<'a, V: Value<'a> + 'a>(
         return Ok((Found::of_mapping("$".into()), records));
     }
     let mut list = List::new(watch);
-    for (number, document) in (0..).zip(documents) {
+    for (number, document) in (first..).zip(documents) {
         watch.check()?;
         let before = list.lengths();
         let added = ends(document, paths, watch, &format!("document {number}"))
@@ -114,7 +125,7 @@ impl<'w, 'a, V: Value<'a> + 'a> List<'w, 'a, V> {
         List { watch, found: Found::of_nothing(), records: vec![] }
     }
 
-    fn add(&mut self, ends: Vec<End<V>>, each: bool, document: Option<u32>) -> Result<(), Fault> {
+    fn add(&mut self, ends: Vec<End<V>>, each: bool, document: Option<u64>) -> Result<(), Fault> {
         for End { value, path } in ends {
             let holder = self.found.hold(path, document, self.watch)?;
             match value.kind() {

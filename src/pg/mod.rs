@@ -6,6 +6,7 @@
 //! - [`bulk`]: rows written as COPY writes them;
 //! - [`caller`]: the calling session, its users and settings;
 //! - [`encoding`]: the database's encoding and UTF-8;
+//! - [`ending`]: the ends of transactions;
 //! - [`error`]: a server error as a value, and back;
 //! - [`expression`]: what an expression of a table may do;
 //! - [`guc`]: the prefix of settings;
@@ -24,6 +25,7 @@
 //! - [`threads`]: the rayon pool of a call;
 //! - [`toast`]: a text that is fetched while it is read;
 //! - [`transaction`]: begun, prepared and committed;
+//! - [`trigger`]: how a trigger function is called;
 //! - [`wal`]: the log, written while the load goes on;
 //! - [`xact`]: what became of a transaction.
 //!
@@ -37,6 +39,7 @@ pub mod batch;
 pub mod bulk;
 pub mod caller;
 pub mod encoding;
+pub mod ending;
 pub mod error;
 pub mod expression;
 pub mod guc;
@@ -55,5 +58,6 @@ pub mod subtransaction;
 pub mod threads;
 pub mod toast;
 pub mod transaction;
+pub mod trigger;
 pub mod wal;
 pub mod xact;

@@ -73,8 +73,10 @@ impl Progress {
     }
 
     pub fn end(self) {
-        // SAFETY: as in `resume`.
-        unsafe { pg_sys::pgstat_progress_end_command() };
+        if self.relation != pg_sys::InvalidOid {
+            // SAFETY: as in `resume`.
+            unsafe { pg_sys::pgstat_progress_end_command() };
+        }
     }
 
     fn set(&self, counter: u32, value: u64) {

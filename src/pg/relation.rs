@@ -135,6 +135,12 @@ pub fn display_name(table: pg_sys::Oid) -> Option<String> {
     }
 }
 
+/// Whether it is gone when the session ends.
+pub fn is_temporary(table: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the system cache; of a table that is gone it gives zero.
+    unsafe { pg_sys::get_rel_persistence(table) as u8 == pg_sys::RELPERSISTENCE_TEMP }
+}
+
 /// A type's name as a statement has it, with its schema and without a length, in the database's encoding.
 pub fn type_name(oid: u32) -> Vec<u8> {
     // SAFETY: gives a copy.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Known, Member, Places, Prepared, Reader, Values, order};
+use super::{Around, Known, Member, PartValues, Places, Prepared, Reader, Values, order};
 use crate::decode::mapped::{Form, records};
 use crate::decode::{Decoded, Mode};
 use crate::document::content::{Content, Number};
-use crate::document::find::Search;
+use crate::document::find::{Before, Search};
 use crate::document::jsonb::write;
 use crate::document::{Elements, Image, Value, Watch};
 use crate::error::{Fault, LoadError, RecordFault};
@@ -47,10 +47,27 @@ impl<'a> Reader<'a> for Mapped {
         records::find(documents, &self.records, watch)
     }
 
+    fn find_behind<V: Value<'a> + 'a>(
+        &self,
+        values: PartValues<'a, V>,
+        before: &Before,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError> {
+        match values {
+            PartValues::Documents(documents) => {
+                records::find_behind(documents, &self.records, before, watch)
+            }
+            PartValues::Elements(elements) => {
+                let (found, records) = records::find_in_array(elements);
+                Ok((found.goes_on(before), records))
+            }
+        }
+    }
+
     fn prepare<V: Value<'a> + 'a>(
         &self,
         (found, records): Search<'a, V>,
-        text: &dyn Fn() -> &'a [u8],
+        text: &dyn Fn() -> Around<'a>,
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
@@ -64,7 +81,7 @@ pub fn prepare<'a, V: Value<'a> + 'a>(
     form: Arc<Form>,
     repeated: Option<Repeated>,
     (found, records): Search<'a, V>,
-    text: &dyn Fn() -> &'a [u8],
+    text: &dyn Fn() -> Around<'a>,
     mode: Mode,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
@@ -73,10 +90,10 @@ pub fn prepare<'a, V: Value<'a> + 'a>(
         None => Order::default(),
         Some(repeated) => order(&rows, &form.table, repeated, mode, watch)?,
     };
-    let (source, received) = (found.source, records.count);
-    let known = Known { found, records, text: text() };
+    let (source, received, decided) = (found.source, records.count, found.decided);
+    let known = Known { found, records, around: text() };
     let places = Box::new(Mappeds { known, form });
-    Ok(Prepared { source, received, rows, order, faults, places, deferred })
+    Ok(Prepared { source, received, rows, order, faults, places, deferred, decided })
 }
 
 /// The records of a document, and what the mapping takes from them.
@@ -92,6 +109,14 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
 
     fn path_to(&self, ordinal: u32, within: &str) -> String {
         self.known.path_to(ordinal, within)
+    }
+
+    fn number(&self, ordinal: u32) -> u64 {
+        self.known.number(ordinal)
+    }
+
+    fn line(&self, ordinal: u32) -> Option<u64> {
+        self.known.line(ordinal)
     }
 
     fn told(&self, fault: RecordFault) -> LoadError {

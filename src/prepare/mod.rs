@@ -6,16 +6,22 @@
 pub mod mapped;
 mod table_rows;
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::decode::{self, Decoded, Kept, Mode};
-use crate::document::find::{self, Found, Records, Resource, Search, find, find_in_array};
+use crate::document::find::{
+    self, Before, Decided, Found, Records, Resource, Search, find, find_behind, find_in_array,
+    find_in_array_behind,
+};
+use crate::document::incoming::{Part, Spans};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Elements, Image, Value, Watch};
-use crate::error::{Fault, LoadError, Place, RecordFault};
+use crate::error::{Fault, LoadError, Place, Position, RecordFault};
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::record::{Absent, Row, Table};
@@ -33,6 +39,8 @@ pub enum Document<'a> {
     Arriving(&'a dyn Arrival<'a>),
     /// jsonb as stored, without its varlena header.
     Jsonb(&'a [u8]),
+    /// A part of a text in UTF-8 that comes in pieces; with the number of records before it, and what they have shown.
+    Part(Part<'a>, u64, Option<Decided>),
 }
 
 impl Document<'_> {
@@ -41,6 +49,7 @@ impl Document<'_> {
         match self {
             Document::Text(bytes) | Document::Jsonb(bytes) => bytes.len(),
             Document::Arriving(arrival) => arrival.size(),
+            Document::Part(part, ..) => part.text.len(),
         }
     }
 }
@@ -85,6 +94,10 @@ impl<'a> Loadable<'a> for Work<'a> {
 
 /// Where the records of a document are, for those who speak of them.
 pub trait Places: Send {
+    /// The number of a record, from 0, in all that the load reads.
+    fn number(&self, ordinal: u32) -> u64;
+    /// The line on which the record begins, from 1, in a text that comes in pieces.
+    fn line(&self, ordinal: u32) -> Option<u64>;
     fn path(&self, ordinal: u32) -> String;
     /// Of the value at a path from the record, such as `.a[0]`.
     fn path_to(&self, ordinal: u32, within: &str) -> String;
@@ -117,8 +130,22 @@ pub struct Member {
 struct Known<'a, V> {
     found: Found<'a, V>,
     records: Kept<V>,
-    /// The whole document, if it is text.
+    around: Around<'a>,
+}
+
+/// The text that records stand in, if they do.
+#[derive(Clone, Copy, Default)]
+pub struct Around<'a> {
     text: &'a [u8],
+    /// Of a part of a longer text: where it begins, and how many records are before it.
+    start: Option<Position>,
+    records: u64,
+}
+
+impl<'a> Around<'a> {
+    fn whole(text: &'a [u8]) -> Self {
+        Around { text, ..Around::default() }
+    }
 }
 
 impl<'a, V: Value<'a>> Known<'a, V> {
@@ -129,6 +156,19 @@ impl<'a, V: Value<'a>> Known<'a, V> {
 }
 
 impl<'a, V: Value<'a>> Places for Known<'a, V> {
+    fn number(&self, ordinal: u32) -> u64 {
+        self.around.records + u64::from(ordinal)
+    }
+
+    fn line(&self, ordinal: u32) -> Option<u64> {
+        let start = self.around.start?;
+        let Image::Text(Cow::Borrowed(record)) = self.records.get(ordinal)?.value.image() else {
+            return None;
+        };
+        let place = (record.as_ptr() as usize).wrapping_sub(self.around.text.as_ptr() as usize);
+        Some(start.behind(self.around.text.get(..place)?).line + 1)
+    }
+
     fn path(&self, ordinal: u32) -> String {
         self.path_of(ordinal, Place::Field(""))
     }
@@ -139,7 +179,15 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
 
     fn told(&self, fault: RecordFault) -> LoadError {
         let path = self.path_of(fault.ordinal, fault.place);
-        LoadError { ordinal: Some(fault.ordinal), path, fault: fault.fault.located(self.text) }
+        let Around { text, start, records } = self.around;
+        let start = start.unwrap_or_default();
+        let (ordinal, line) = (Some(self.number(fault.ordinal)), self.line(fault.ordinal));
+        let mut fault = fault.fault.located_behind(text, start);
+        if let Fault::Duplicate { first, .. } = &mut fault {
+            // It may stand before these records: then it is what is missing to a number.
+            *first = first.wrapping_add(records as u32);
+        }
+        LoadError { ordinal, line, path, fault }
     }
 
     fn image(&self, ordinal: u32) -> Option<Image<'_>> {
@@ -172,6 +220,8 @@ pub struct Prepared<'a> {
     pub places: Box<dyn Places + 'a>,
     /// By ordinal: records of which the server is to make rows. Until it has, rows are in no order.
     pub deferred: Vec<u32>,
+    /// What the records have shown the document to be, for the parts behind this one.
+    pub decided: Option<Decided>,
 }
 
 /// How the records of a document are found, and what becomes of them.
@@ -191,14 +241,29 @@ pub trait Reader<'a>: Sync {
         watch: &Watch,
     ) -> Result<Search<'a, V>, LoadError>;
 
-    /// Makes rows of the records; `text` is the whole document, if it is one.
+    /// The same in a part of a longer text.
+    fn find_behind<V: Value<'a> + 'a>(
+        &self,
+        values: PartValues<'a, V>,
+        before: &Before,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError>;
+
+    /// Makes rows of the records; `text` is what they stand in, if it is one.
     fn prepare<V: Value<'a> + 'a>(
         &self,
         search: Search<'a, V>,
-        text: &dyn Fn() -> &'a [u8],
+        text: &dyn Fn() -> Around<'a>,
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError>;
+}
+
+/// What stands in a part of a longer text.
+pub enum PartValues<'a, V> {
+    Documents(Vec<V>),
+    /// Of an array that may have begun before.
+    Elements(Elements<'a, V>),
 }
 
 /// A source's records, for the table of its rows.
@@ -243,10 +308,24 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
         find(documents, R::RESOURCE, watch)
     }
 
+    fn find_behind<V: Value<'a> + 'a>(
+        &self,
+        values: PartValues<'a, V>,
+        before: &Before,
+        watch: &Watch,
+    ) -> Result<Search<'a, V>, LoadError> {
+        match values {
+            PartValues::Documents(documents) => find_behind(documents, R::RESOURCE, before, watch),
+            PartValues::Elements(elements) => {
+                find_in_array_behind(elements, R::RESOURCE, before, watch)
+            }
+        }
+    }
+
     fn prepare<V: Value<'a> + 'a>(
         &self,
         (found, records): Search<'a, V>,
-        text: &dyn Fn() -> &'a [u8],
+        text: &dyn Fn() -> Around<'a>,
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
@@ -261,9 +340,9 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
             rows = rows.project(&fields, mode.parallel).map_err(LoadError::document)?;
         }
         let order = order(&rows, self.table, self.repeated, mode, watch)?;
-        let (source, received) = (found.source, records.count);
-        let places = Box::new(Known { found, records, text: text() });
-        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![] })
+        let (source, received, decided) = (found.source, records.count, found.decided);
+        let places = Box::new(Known { found, records, around: text() });
+        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![], decided })
     }
 }
 
@@ -303,20 +382,56 @@ pub fn prepare<'a>(
                 Err(fault) => return Err(LoadError::document(fault)),
             };
             let whole = || arrival.wait(arrival.size()).unwrap_or_default();
+            let around = || Around::whole(whole());
             let found = reader.find_in_array(Box::new(elements), watch);
-            let prepared = found.and_then(|found| reader.prepare(found, &whole, mode, watch));
+            let prepared = found.and_then(|found| reader.prepare(found, &around, mode, watch));
             match prepared {
                 Err(error) if may_be_malformed(&error) => {
-                    again(reader, whole(), error, mode, watch)
+                    again(reader, around(), error, mode, watch)
                 }
                 prepared => prepared,
             }
         }
         Document::Jsonb(bytes) => {
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
-            reader.prepare(reader.find(vec![document], watch)?, &|| &[], mode, watch)
+            reader.prepare(reader.find(vec![document], watch)?, &Around::default, mode, watch)
+        }
+        Document::Part(part, records, decided) => {
+            prepare_part(reader, part, records, decided, mode, watch)
         }
     }
+}
+
+/// Of a text that comes in pieces.
+fn prepare_part<'a>(
+    reader: &impl Reader<'a>,
+    part: Part<'a>,
+    records: u64,
+    decided: Option<Decided>,
+    mode: Mode,
+    watch: &Watch,
+) -> Result<Prepared<'a>, LoadError> {
+    let Part { text: bytes, spans, start, documents, elements, .. } = part;
+    let around = Around { text: bytes, start: Some(start), records };
+    let Some(spans) = spans else {
+        return prepare_around(reader, around, mode, watch);
+    };
+    let located = |error: LoadError| {
+        let fault = error.fault.located_behind(bytes, start);
+        LoadError { fault, ..error }
+    };
+    let text = utf8(bytes).map_err(|fault| located(LoadError::document(fault)))?;
+    let value = |span: &Range<usize>| Text::span(&text[span.clone()]);
+    let values = match spans {
+        Spans::Documents(spans) => PartValues::Documents(spans.iter().map(value).collect()),
+        Spans::Elements(spans) => {
+            PartValues::Elements(Box::new(spans.iter().map(move |span| Ok(value(span)))))
+        }
+    };
+    let before = Before { documents, elements, decided };
+    let found = reader.find_behind(values, &before, watch);
+    let prepared = found.and_then(|found| reader.prepare(found, &|| around, mode, watch));
+    prepared.map_err(located)
 }
 
 fn prepare_text<'a>(
@@ -325,11 +440,21 @@ fn prepare_text<'a>(
     mode: Mode,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
+    prepare_around(reader, Around::whole(bytes), mode, watch)
+}
+
+fn prepare_around<'a>(
+    reader: &impl Reader<'a>,
+    around: Around<'a>,
+    mode: Mode,
+    watch: &Watch,
+) -> Result<Prepared<'a>, LoadError> {
+    let bytes = around.text;
     let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
     let documents = documents.map_err(LoadError::document);
     let found = documents.and_then(|documents| reader.find(documents, watch));
-    match found.and_then(|found| reader.prepare(found, &|| bytes, mode, watch)) {
-        Err(error) if may_be_malformed(&error) => again(reader, bytes, error, mode, watch),
+    match found.and_then(|found| reader.prepare(found, &|| around, mode, watch)) {
+        Err(error) if may_be_malformed(&error) => again(reader, around, error, mode, watch),
         prepared => prepared,
     }
 }
@@ -346,11 +471,12 @@ fn may_be_malformed(error: &LoadError) -> bool {
 /// Several documents, if that is what the text is; else its first mistake, or the error that was found before.
 fn again<'a>(
     reader: &impl Reader<'a>,
-    bytes: &'a [u8],
+    around: Around<'a>,
     error: LoadError,
     mode: Mode,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
+    let bytes = around.text;
     let located = |fault: Fault| LoadError::document(fault.located(bytes));
     let text = utf8(bytes).map_err(located)?;
     let several = match error.fault {
@@ -360,7 +486,7 @@ fn again<'a>(
     let error = match several.map(|documents| reader.find(documents, watch)) {
         None => error,
         Some(found) => {
-            let prepared = found.and_then(|found| reader.prepare(found, &|| bytes, mode, watch));
+            let prepared = found.and_then(|found| reader.prepare(found, &|| around, mode, watch));
             match prepared {
                 Err(error) if may_be_malformed(&error) => error,
                 prepared => return prepared,

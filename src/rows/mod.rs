@@ -5,6 +5,7 @@
 
 pub mod keys;
 pub mod order;
+pub mod seen;
 mod slice;
 
 use std::collections::HashMap;

@@ -98,8 +98,8 @@ impl Refusals for Link {
                 self.refuse(ordinal, FromSession::Another { ordinal, another })
             }
             fault => {
-                let path = "$".into();
-                Err(Failure::load(LoadError { ordinal: Some(ordinal), path, fault }))
+                let (ordinal, path) = (Some(u64::from(ordinal)), "$".into());
+                Err(Failure::load(LoadError { ordinal, line: None, path, fault }))
             }
         }
     }

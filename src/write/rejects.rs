@@ -59,6 +59,8 @@ pub struct Rejects<'a> {
     places: &'a dyn Places,
     on_error: OnError,
     limit: u64,
+    /// Records that earlier parts of the document have set aside.
+    before: u64,
     /// By ordinal: those that the document itself shows.
     decoded: &'a [RecordFault],
     /// The others.
@@ -81,8 +83,7 @@ impl<'a> Rejects<'a> {
         let Unconverted { ordinal, within, error } = refused;
         let path = self.places.path_to(*ordinal, within);
         if self.on_error == OnError::Stop {
-            let record = self.places.excerpt(*ordinal);
-            let about = Some(about(self.function, *ordinal, &path, record));
+            let about = Some(about(self.function, self.places, *ordinal, &path));
             self.stop_at(*ordinal, Failure::Server { error: error.clone(), about });
             return Ok(());
         }
@@ -97,13 +98,19 @@ impl<'a> Rejects<'a> {
             || self.stop.as_ref().is_some_and(|(stop, _)| *stop == ordinal)
     }
 
-    pub fn new(function: &'static str, places: &'a dyn Places, options: &Options) -> Self {
+    pub fn new(
+        function: &'static str,
+        places: &'a dyn Places,
+        options: &Options,
+        before: u64,
+    ) -> Self {
         let limit = options.reject_limit.unwrap_or(u64::MAX);
         Rejects {
             function,
             places,
             on_error: options.on_error,
             limit,
+            before,
             decoded: &[],
             rejects: vec![],
             ordinals: HashSet::new(),
@@ -135,12 +142,13 @@ impl<'a> Rejects<'a> {
     /// Ends the load under `stop` with the failure of the lowest bad record, once all before it have been tried.
     pub fn raise(&mut self) -> Result<(), Failure> {
         let Some((ordinal, failure)) = self.stop.take() else { return Ok(()) };
-        let record = self.places.excerpt(ordinal);
         Err(match failure {
-            Failure::Load { error, .. } => Failure::Load { error, record },
+            Failure::Load { error, .. } => {
+                Failure::Load { error, record: self.places.excerpt(ordinal) }
+            }
             Failure::Server { error, about: None } => {
                 let path = self.places.path(ordinal);
-                let about = Some(about(self.function, ordinal, &path, record));
+                let about = Some(about(self.function, self.places, ordinal, &path));
                 Failure::Server { error, about }
             }
             other => other,
@@ -157,11 +165,11 @@ impl<'a> Rejects<'a> {
     }
 
     fn within_limit(&self) -> Result<(), Failure> {
-        if self.count() <= self.limit {
+        if self.before + self.count() <= self.limit {
             return Ok(());
         }
         let fault = Fault::TooManyRejected { limit: self.limit };
-        Err(Failure::load(LoadError { ordinal: None, path: "$".into(), fault }))
+        Err(Failure::load(LoadError::document(fault)))
     }
 
     /// The records as rows of `rejected_records`, by ordinal. Some are formed at a time, when they are asked for.
@@ -235,7 +243,7 @@ impl<'a> Rejects<'a> {
             true => Cow::Owned(str::escape_default(text).to_string()),
             false => Cow::Borrowed(text),
         };
-        row.int8(Some(i64::from(reject.ordinal)));
+        row.int8(Some(self.places.number(reject.ordinal) as i64));
         row.text(Some(&clean(&reject.path)));
         row.text(Some(&reject.sqlstate));
         row.text(Some(&clean(&reject.reason)));

@@ -26,7 +26,7 @@ enum State {
 }
 
 /// The rows that a table has, by ordinal.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct There {
     states: Vec<State>,
     changed: usize,
@@ -78,6 +78,16 @@ impl There {
         self.states[ordinal] = state;
         self.changed += usize::from(state == State::Changed);
         self.unchanged += usize::from(state == State::Unchanged);
+    }
+
+    /// Whether the table had no row of this one's key.
+    pub fn is_new(&self, row: RowRef) -> bool {
+        self.state(row) == State::Nothing
+    }
+
+    /// Whether it had just this row.
+    pub fn is_unchanged(&self, row: RowRef) -> bool {
+        self.state(row) == State::Unchanged
     }
 
     fn state(&self, row: RowRef) -> State {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::shape::{Shape, found_members, get, refuse_error_answer, shape};
-use super::{Found, Record, Records, Resource, Search, Source, Step, member, unknown};
+use super::{Decided, Found, Record, Records, Resource, Search, Source, Step, member, unknown};
 use crate::document::{Image, Kind, Value, Watch, push, with_room};
 use crate::error::Fault;
 
@@ -14,7 +14,7 @@ pub struct Expansion<'w, 'a, V> {
     found: Found<'a, V>,
     records: Vec<Record<V>>,
     /// Which of several documents is being read.
-    document: Option<u32>,
+    document: Option<u64>,
     /// What there was of the other resource alone.
     composers_without_works: bool,
     works_without_composer: bool,
@@ -22,30 +22,42 @@ pub struct Expansion<'w, 'a, V> {
     any_works: bool,
     /// Whether a value has decided the source; until then, what was found in its place.
     decided: bool,
+    /// Others have come before: what there is none of in these says nothing.
+    goes_on: bool,
     unknown: Option<String>,
     /// The composers within works that are records already.
     composers: HashSet<Vec<u8>>,
 }
 
 impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
-    pub fn new(resource: Resource, watch: &'w Watch) -> Self {
+    /// `known` is what the values before these have shown.
+    pub fn new(resource: Resource, known: Option<Decided>, watch: &'w Watch) -> Self {
+        let source = match known {
+            Some(Decided::Within(source) | Decided::Records(source)) => source,
+            None => Source::Imslp,
+        };
         Expansion {
             resource,
             watch,
-            found: Found { source: Source::Imslp, holders: vec![], keys: vec![] },
+            found: Found { source, ..Found::of_nothing() },
             records: vec![],
             document: None,
             composers_without_works: false,
             works_without_composer: false,
             owned_works: false,
             any_works: false,
-            decided: false,
+            decided: known.is_some(),
+            goes_on: known.is_some(),
             unknown: None,
             composers: HashSet::new(),
         }
     }
 
-    pub fn finish(self) -> Result<Search<'a, V>, Fault> {
+    pub fn finish(mut self) -> Result<Search<'a, V>, Fault> {
+        self.found.decided = Some(Decided::Within(self.found.source));
+        if self.goes_on {
+            return Ok((self.found, Records::all(self.records)));
+        }
         if let (false, Some(found)) = (self.decided, &self.unknown) {
             return Err(unknown("several documents without any record, the first of them ", found));
         }
@@ -63,7 +75,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
     }
 
     /// One of the documents.
-    pub fn document(&mut self, document: V, number: Option<u32>) -> Result<(), Fault> {
+    pub fn document(&mut self, document: V, number: Option<u64>) -> Result<(), Fault> {
         self.document = number;
         match document.kind()? {
             Kind::Array => {
@@ -81,12 +93,12 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
         }
     }
 
-    /// One element of the array that is the document.
-    pub fn element(&mut self, value: V, index: u32) -> Result<(), Fault> {
+    /// One element of the array that is the document; `gone` elements have come before the first of these.
+    pub fn element(&mut self, value: V, index: u32, gone: u64) -> Result<(), Fault> {
         if self.found.holders.is_empty() {
             self.holder("$".into())?;
         }
-        self.value(value, Step::Element(index), 0, || format!("$[{index}]"))
+        self.value(value, Step::Element(index), 0, || format!("$[{}]", gone + u64::from(index)))
     }
 
     fn holder(&mut self, base: String) -> Result<u32, Fault> {

@@ -1,0 +1,297 @@
+//! PURE, tests only: how a text is split, wherever it is cut and however much of it is held.
+
+use super::super::incoming::{Incoming, Spans};
+use super::super::text::Text;
+use super::super::{Value, Watch};
+use super::Splitter;
+use crate::error::{Fault, Malformed};
+
+/// What leaves: whole, a document with its number, or an element with the numbers of its array and its own.
+type Unit = (Option<(u64, Option<u64>)>, String);
+
+#[derive(Debug, PartialEq)]
+struct Wrong(Fault);
+
+impl From<Fault> for Wrong {
+    fn from(fault: Fault) -> Self {
+        Wrong(fault)
+    }
+}
+
+/// The units of a text that comes in these pieces, in parts of about so many bytes; and the most that was held.
+fn units<'p>(
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+    size: usize,
+    takes_elements: bool,
+) -> (Result<Vec<Unit>, Fault>, usize) {
+    let mut incoming = Incoming::new(size, takes_elements);
+    let (mut units, mut most) = (vec![], 0);
+    let mut place = 0u64;
+    let mut leave = |incoming: &mut Incoming| {
+        incoming.part::<Wrong>(|part| {
+            most = most.max(part.text.len());
+            assert_eq!(part.start.byte, place, "parts follow one another");
+            place += part.text.len() as u64;
+            let text =
+                |span: &super::Span| String::from_utf8_lossy(&part.text[span.clone()]).into_owned();
+            match part.spans {
+                None => units.push((None, String::from_utf8_lossy(part.text).into_owned())),
+                Some(Spans::Documents(spans)) => {
+                    let numbers = part.documents..;
+                    units.extend(numbers.zip(spans).map(|(n, it)| (Some((n, None)), text(it))));
+                }
+                Some(Spans::Elements(spans)) => {
+                    let numbers = part.elements..;
+                    let place = |n| Some((part.documents, Some(n)));
+                    units.extend(numbers.zip(spans).map(|(n, it)| (place(n), text(it))));
+                }
+            }
+            Ok(())
+        })
+    };
+    let run = || {
+        for piece in pieces {
+            incoming.push(piece)?;
+            while incoming.is_full() && leave(&mut incoming)? {}
+        }
+        incoming.end();
+        while leave(&mut incoming)? {}
+        Ok(())
+    };
+    let outcome: Result<(), Wrong> = run();
+    (outcome.map(|()| units).map_err(|wrong| wrong.0), most)
+}
+
+/// The units, with the elements of arrays that left whole, of a text in pieces of `step` bytes.
+fn split(text: &str, step: usize, size: usize) -> Result<Vec<Unit>, Fault> {
+    let (units, _) = units(text.as_bytes().chunks(step), size, true);
+    // What left whole, as if it had left in parts.
+    let documents = |whole: &str| {
+        let mut splitter = Splitter::new(true);
+        splitter.finish(whole.as_bytes())?;
+        if let Some(at) = splitter.mistake(whole.as_bytes(), true) {
+            let mistake = Malformed::new(String::new(), at);
+            return Err(Fault::Malformed(Box::new(mistake)));
+        }
+        let numbers = (0..).map(|number| Some((number, None)));
+        let texts = splitter.documents.into_iter().map(|span| whole[span].to_owned());
+        Ok(numbers.zip(texts).collect::<Vec<Unit>>())
+    };
+    let mut units = units?;
+    if let [(None, whole)] = &units[..] {
+        units = documents(whole)?;
+    }
+    let mut all = vec![];
+    for (place, text) in units {
+        match place {
+            Some((document, None)) if text.starts_with('[') => {
+                match Text::span(&text).elements().and_then(|elements| elements.collect()) {
+                    Ok(elements) => {
+                        let elements: Vec<Text> = elements;
+                        let element = |(n, it): (u64, Text)| {
+                            (Some((document, Some(n))), it.excerpt().unwrap_or_default())
+                        };
+                        all.extend((0..).zip(elements).map(element));
+                    }
+                    Err(_) => all.push((place, text)),
+                }
+            }
+            _ => all.push((place, text)),
+        }
+    }
+    Ok(all)
+}
+
+/// The units of a text, the same wherever it is cut, and whatever leaves before its end.
+fn same(text: &str) -> Result<Vec<Unit>, Fault> {
+    let padded = format!("{} {text}", " ".repeat(64));
+    // A text that is not longer than a part leaves whole; the blanks make it longer.
+    let expected = split(&padded, padded.len(), 1).map_err(without_place);
+    for size in [1, 2, 5, 17, 40] {
+        for step in (1..=text.len().min(60)).chain([padded.len()]) {
+            let found = split(&padded, step, size).map_err(without_place);
+            assert_eq!(found, expected, "parts of {size}, pieces of {step}: {text}");
+        }
+    }
+    expected
+}
+
+/// A mistake, wherever in memory it is.
+fn without_place(fault: Fault) -> Fault {
+    assert!(fault.is_malformed(), "{fault}");
+    Fault::Stopped
+}
+
+fn texts(text: &str) -> Vec<String> {
+    same(text).unwrap().into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn a_short_text_leaves_whole() {
+    let text = "[1, 2] x {\"a\": \"";
+    let (units, _) = units([text.as_bytes()], 100, true);
+    assert_eq!(units, Ok(vec![(None, text.to_owned())]));
+}
+
+#[test]
+fn elements_of_an_array_leave_one_by_one() {
+    let text = r#"[ {"a":"]},{\"\\"} , [1,[2]], "é\"" ,-1e5,{},"ab",null ] "#;
+    let elements = [r#"{"a":"]},{\"\\"}"#, "[1,[2]]", r#""é\"""#, "-1e5", "{}", "\"ab\"", "null"];
+    let place = |n| Some((0, Some(n)));
+    let expected: Vec<Unit> =
+        (0..).zip(elements).map(|(n, text)| (place(n), text.to_owned())).collect();
+    assert_eq!(same(text), Ok(expected));
+}
+
+#[test]
+fn empty_elements_and_empty_arrays() {
+    assert_eq!(texts("[]"), Vec::<String>::new());
+    assert_eq!(texts("[ ]\n[]"), Vec::<String>::new());
+    assert_eq!(texts("[1,,2,]"), ["1", "", "2", ""]);
+    assert_eq!(texts("[,]"), ["", ""]);
+}
+
+#[test]
+fn documents_one_behind_another() {
+    let text = "{\"a\":1}{\"b\":\n2}\n\n {\"c\":[\"}\"]} [3,\n4]{}";
+    let place = |n| Some((n, None));
+    let expected = vec![
+        (place(0), "{\"a\":1}".to_owned()),
+        (place(1), "{\"b\":\n2}".to_owned()),
+        (place(2), "{\"c\":[\"}\"]}".to_owned()),
+        (Some((3, Some(0))), "3".to_owned()),
+        (Some((3, Some(1))), "4".to_owned()),
+        (place(4), "{}".to_owned()),
+    ];
+    assert_eq!(same(text), Ok(expected));
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    for size in [1, 100] {
+        let text = format!("\u{FEFF}{{\"a\":1}}\n{{\"b\":2}}\n{}", " ".repeat(size));
+        for step in 1..text.len() {
+            let (units, _) = units(text.as_bytes().chunks(step), size, true);
+            let units: Vec<_> = units.unwrap().into_iter().map(|(_, text)| text).collect();
+            assert_eq!(units, ["{\"a\":1}", "{\"b\":2}"], "{size} {step}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_line_is_one_bad_document() {
+    let good = |before: &str, broken: &str, behind: &str| {
+        let text = format!("{{\"a\":1}}\n{before}{broken}\n{behind}{{\"z\":1}}\n{{\"z\":2}}\n");
+        let expected: Vec<String> = text.lines().map(str::to_owned).collect();
+        assert_eq!(texts(&text), expected, "{broken}");
+    };
+    for broken in [
+        "{\"b\":\"unfinished",
+        "{\"b\":\"unfinished\\",
+        "{\"b\":",
+        "{\"b\":1,",
+        "{\"b\":[1,{",
+        "{\"b\":1}}",
+        "{\"b\":1} x",
+        "nothing at all",
+        "]",
+        "[1}",
+        "{\"b\": {\"c\":1}",
+    ] {
+        good("", broken, "");
+        good("{\"y\":\"}\"}\n", broken, "{\"z\":0}\n");
+        good("", broken, "\"stray\"\n");
+    }
+    assert_eq!(texts("{\"a\":1}\n{\"b\":2}\n{\"c\":"), ["{\"a\":1}", "{\"b\":2}", "{\"c\":"]);
+}
+
+#[test]
+fn documents_of_several_lines_may_follow_a_line() {
+    let text =
+        "{\"a\":1}\n{\n \"b\": [\n{\"c\":1},\n{\"d\":2}\n]\n}\n{\"e\":\n{\"f\":1}}\n{\"g\":1}";
+    let expected = [
+        "{\"a\":1}",
+        "{\n \"b\": [\n{\"c\":1},\n{\"d\":2}\n]\n}",
+        "{\"e\":\n{\"f\":1}}",
+        "{\"g\":1}",
+    ];
+    assert_eq!(texts(text), expected);
+}
+
+#[test]
+fn a_document_without_lines_that_is_broken_takes_the_rest() {
+    assert_eq!(texts("{\n\"a\":1}\n{\"b\":"), ["{\n\"a\":1}", "{\"b\":"]);
+    assert_eq!(texts("{\n\"a\":1}\nx y\n{\"b\":1}"), ["{\n\"a\":1}", "x y", "{\"b\":1}"]);
+}
+
+#[test]
+fn brackets_that_do_not_match_are_told_where_they_are() {
+    let wrong = |text: &str| {
+        let padded = format!("{text}{}", " ".repeat(20));
+        let found = units(padded.as_bytes().chunks(3), 4, true).0.unwrap_err();
+        assert!(found.is_malformed());
+        found.detail().unwrap()
+    };
+    let place = |line, column, byte| {
+        format!(
+            "The brackets do not match at line {line}, column {column} (byte {byte}, counted from 0)."
+        )
+    };
+    assert_eq!(wrong("[1,\n 2}, 3]"), place(2, 3, 6));
+    assert_eq!(wrong("[\"é\", 2, 3"), place(1, 31, 31));
+}
+
+#[test]
+fn what_cannot_be_cut_is_held_and_no_more() {
+    let element = format!("{{\"a\":\"{}\"}}", "x".repeat(1000));
+    let array = format!("[{}]", [&*element; 200].join(","));
+    let (found, most) = units(array.as_bytes().chunks(100), 4000, true);
+    assert_eq!(found.unwrap().len(), 200);
+    assert!(most < 5200, "{most}");
+    let (found, most) = units(array.as_bytes().chunks(100), 4000, false);
+    assert_eq!((found.unwrap().len(), most), (1, array.len()));
+    let lines = format!("{element}\n").repeat(200);
+    let (found, most) = units(lines.as_bytes().chunks(100), 4000, true);
+    assert_eq!(found.unwrap().len(), 200);
+    assert!(most < 5200, "{most}");
+}
+
+#[test]
+fn units_of_a_text_made_at_random() {
+    // Brackets, quotes and what else a scan looks at, in any order.
+    let alphabet = b"{}[]\",:\\ \na1";
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..400 {
+        let length = random(40);
+        let begin = ["", "{\"a\":1}\n", "["][random(3)];
+        let rest: String =
+            (0..length).map(|_| char::from(alphabet[random(alphabet.len())])).collect();
+        let _ = same(&format!("{begin}{rest}"));
+    }
+}
+
+#[test]
+fn values_agree_with_those_of_the_whole_text() {
+    let watch = Watch::default();
+    for text in ["{\"a\":1}\n{\"a\":\"}{\"}{}\n", "{\n}\n{}", "{\"a\":[1,2]} {\"b\":{}}"] {
+        let whole = Text::documents(text, &watch).unwrap();
+        let whole: Vec<_> = whole.iter().map(|text| text.excerpt().unwrap()).collect();
+        assert_eq!(texts(text), whole);
+    }
+}
+
+/// Loading a part may fail in its own way.
+#[test]
+fn the_error_of_a_load_is_passed_on() {
+    let mut incoming = Incoming::new(10, true);
+    incoming.push(b"{}").unwrap();
+    incoming.end();
+    let failed = incoming.part::<Wrong>(|_| Err(Wrong(Fault::Stopped)));
+    assert_eq!(failed, Err(Wrong(Fault::Stopped)));
+}
