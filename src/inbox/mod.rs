@@ -62,7 +62,8 @@ pub fn take(call: &Call<'_>) -> Result<(), Failure> {
     match call.text_and_bytes() {
         (Some(_), Some(_)) => return Err(both()),
         (None, Some(piece)) => stream.piece(piece)?,
-        (line, None) => stream.line(&encoding::to_utf8(line.unwrap_or_default()))?,
+        (Some(line), None) => stream.line(&encoding::to_utf8(line))?,
+        (None, None) => stream.nothing()?,
     }
     OPEN.with_borrow_mut(|all| {
         if let Some(open) = all.get_mut(place) {

@@ -41,8 +41,9 @@ pub struct Stream {
     order: Order,
     incoming: Incoming,
     course: Course,
-    /// Something has come.
+    /// Something has come; and in pieces, not in lines.
     any: bool,
+    in_pieces: bool,
 }
 
 /// What the parts of a document have in common.
@@ -109,7 +110,7 @@ impl Stream {
             report: None,
         };
         let incoming = Incoming::new(settings::part_size(), takes_elements);
-        Ok(Stream { order, incoming, course, any: false })
+        Ok(Stream { order, incoming, course, any: false, in_pieces: false })
     }
 
     /// Takes the next line, without its newline, and loads what is there if it is enough.
@@ -123,8 +124,14 @@ impl Stream {
     /// The same for the next piece, wherever it is cut.
     pub fn piece(&mut self, piece: &[u8]) -> Result<(), Failure> {
         self.any |= !piece.is_empty();
+        self.in_pieces = true;
         self.incoming.push(piece)?;
         self.load_full()
+    }
+
+    /// A row without a value: an empty line, but between pieces nothing.
+    pub fn nothing(&mut self) -> Result<(), Failure> {
+        if self.in_pieces { Ok(()) } else { self.line(&[]) }
     }
 
     fn load_full(&mut self) -> Result<(), Failure> {

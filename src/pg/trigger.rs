@@ -148,8 +148,12 @@ unsafe fn run(
         error::raise(failure.into()).report(PgLogLevel::ERROR);
     }
     match call {
-        // The row counts as inserted.
-        Some(call) if moment == Moment::InsteadOfRow => pg_sys::Datum::from(call.0.tg_trigtuple),
+        // The row counts as inserted. ExecIRInsertTriggers() frees the tuple that it has formed if another one comes
+        // back, and only then: of the same one, all rows of a COPY would stay in memory to its end.
+        Some(call) if moment == Moment::InsteadOfRow => {
+            // SAFETY: the tuple is that of the call; the copy lives as long as the row's memory context.
+            pg_sys::Datum::from(unsafe { pg_sys::heap_copytuple(call.0.tg_trigtuple) })
+        }
         _ => pg_sys::Datum::null(),
     }
 }
