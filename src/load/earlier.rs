@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::options::OnConflict;
 use crate::record::Absent;
 use crate::report::Counts;
-use crate::rows::order::{Duplicate, Order};
+use crate::rows::order::Duplicate;
 use crate::rows::seen::Seen;
 use crate::rows::{RowRef, Rows};
 use crate::write::there::There;
@@ -54,16 +54,11 @@ pub struct Earlier {
     records: u64,
 }
 
-/// The rows of a part by what earlier parts have had.
-#[derive(Default)]
-pub struct Met {
-    /// Those with a key that is new.
-    pub write: Vec<RowRef>,
-    /// Under `update`: those that come again.
-    pub again: Vec<(Past, Vec<RowRef>)>,
-    /// Under the other policies: those that are too late, and the number of the first, less that of this part's first.
-    pub late: Vec<(RowRef, u32)>,
-}
+/// Rows by what an earlier record of their keys was.
+pub type Again = Vec<(Past, Vec<RowRef>)>;
+
+/// Rows that come too late, and the number of the first record of their key, less that of the part's first record.
+pub type Late = Vec<(RowRef, u32)>;
 
 impl Earlier {
     pub fn new(on_conflict: OnConflict) -> Self {
@@ -84,35 +79,58 @@ impl Earlier {
         self.records += records;
     }
 
-    /// Tells the rows that are to be written by their keys. Duplicates of those that are too late are too.
-    pub fn meet(&self, rows: &Rows, order: &Order, duplicates: &mut Vec<Duplicate>) -> Option<Met> {
-        if self.seen.is_empty() {
+    /// Under the policies that write no row twice: adds the rows that come too late to `late`, with the duplicates of these;
+    /// the others.
+    pub fn late(
+        &self,
+        rows: &Rows,
+        write: &[RowRef],
+        duplicates: &mut Vec<Duplicate>,
+        late: &mut Late,
+    ) -> Option<Vec<RowRef>> {
+        if self.on_conflict == OnConflict::Update || self.seen.is_empty() {
             return None;
         }
-        let mut met = Met::default();
-        let mut late: HashMap<u32, u32> = HashMap::new();
-        let mut again: HashMap<Past, Vec<RowRef>> = HashMap::new();
-        for row in &order.write {
-            let key = rows.key(*row);
-            let note = if key.is_empty() { None } else { self.seen.get(key) };
-            match (note, self.on_conflict) {
-                (None, _) => met.write.push(*row),
-                (Some(note), OnConflict::Update) => {
-                    again.entry(self.past(note, rows.absent(*row))).or_default().push(*row);
-                }
-                (Some(note), OnConflict::Skip | OnConflict::Error) => {
+        let mut in_time = vec![];
+        let mut firsts: HashMap<u32, u32> = HashMap::new();
+        for row in write {
+            match self.noted(rows, *row) {
+                None => in_time.push(*row),
+                Some(note) => {
                     let first = (note as u32).wrapping_sub(self.records as u32);
-                    late.insert(row.ordinal, first);
-                    met.late.push((*row, first));
+                    firsts.insert(row.ordinal, first);
+                    late.push((*row, first));
                 }
             }
         }
-        let too_late = duplicates.extract_if(.., |duplicate| late.contains_key(&duplicate.kept));
-        met.late.extend(too_late.map(|duplicate| (duplicate.row, late[&duplicate.kept])));
-        met.late.sort_unstable_by_key(|(row, _)| row.ordinal);
-        met.again = again.into_iter().collect();
-        met.again.sort_unstable_by_key(|(_, rows)| rows.first().map(|row| row.ordinal));
-        Some(met)
+        let theirs = duplicates.extract_if(.., |duplicate| firsts.contains_key(&duplicate.kept));
+        late.extend(theirs.map(|duplicate| (duplicate.row, firsts[&duplicate.kept])));
+        late.sort_unstable_by_key(|(row, _)| row.ordinal);
+        Some(in_time)
+    }
+
+    /// Under `update`: those of the rows with a key that is new, and the others.
+    pub fn again(&self, rows: &Rows, write: &[RowRef]) -> Option<(Vec<RowRef>, Again)> {
+        if self.on_conflict != OnConflict::Update || self.seen.is_empty() {
+            return None;
+        }
+        let (mut new, mut again): (Vec<RowRef>, HashMap<Past, Vec<RowRef>>) = Default::default();
+        for row in write {
+            match self.noted(rows, *row) {
+                None => new.push(*row),
+                Some(note) => {
+                    again.entry(self.past(note, rows.absent(*row))).or_default().push(*row)
+                }
+            }
+        }
+        let mut again: Again = again.into_iter().collect();
+        again.sort_unstable_by_key(|(_, rows)| rows.first().map(|row| row.ordinal));
+        Some((new, again))
+    }
+
+    fn noted(&self, rows: &Rows, row: RowRef) -> Option<u64> {
+        let key = rows.key(row);
+        if key.is_empty() { None } else { self.seen.get(key) }
     }
 
     fn past(&self, note: u64, absent: &Absent) -> Past {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use uuid::Uuid;
 
 use super::Job;
-use super::earlier::{Earlier, Fate, Met, Past};
+use super::earlier::{Again, Earlier, Fate, Late, Past};
 use super::outcome::{Outcome, describe, named_composers, rejects_of, set_duplicates_aside};
 use crate::document::find::Resource;
 use crate::error::Fault;
@@ -87,11 +87,11 @@ impl Writing<'_, '_> {
         let mut duplicates = prepared.order.duplicates.clone();
         let repeated = options.on_conflict.repeated();
         let mut write = Cow::Borrowed(&prepared.order.write);
-        let met = earlier.map(|earlier| earlier.borrow());
-        let met = met.and_then(|earlier| earlier.meet(rows, &prepared.order, &mut duplicates));
-        let Met { write: with_new_keys, again, late } = met.unwrap_or_default();
-        if !(again.is_empty() && late.is_empty()) {
-            (write, there) = (Cow::Owned(with_new_keys), None);
+        let mut late = vec![];
+        if let Some(earlier) = earlier
+            && let Some(in_time) = earlier.borrow().late(rows, &write, &mut duplicates, &mut late)
+        {
+            (write, there) = (Cow::Owned(in_time), None);
         }
         let another = Writer { spi, target, on_conflict, proved: &[] }.others(rows, &duplicates);
         for another in &another {
@@ -100,6 +100,12 @@ impl Writing<'_, '_> {
         let another = another.iter().map(|another| another.row.ordinal).collect();
         if let Some(others) = rows.without(&write, &mut duplicates, table, repeated, &another) {
             (write, there) = (Cow::Owned(others), None);
+        }
+        let mut again = vec![];
+        if let Some(earlier) = earlier
+            && let Some((new, others)) = earlier.borrow().again(rows, &write)
+        {
+            (write, again, there) = (Cow::Owned(new), others, None);
         }
         if options.on_error == OnError::Stop {
             set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
@@ -116,17 +122,19 @@ impl Writing<'_, '_> {
         let had = earlier.and(there.clone()).unwrap_or_default();
         let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
         let mut fates: Vec<(Vec<RowRef>, There, Option<Fate>)> = vec![];
-        for (past, rows_again) in again {
-            let matters = |row: &RowRef| stage.rejects.matters(row.ordinal);
-            let rows_again: Vec<RowRef> = rows_again.into_iter().filter(matters).collect();
-            let (there, counts) = stage.again(job.resource, target, past, &rows_again)?;
-            if let Some(earlier) = earlier {
-                let counts = earlier.borrow_mut().count(past, counts);
-                late += counts.duplicate;
-                outcome.counts = outcome.counts + counts;
+        let mut write_again = |stage: &mut Stage, again: Again| {
+            let mut counts = Counts::default();
+            for (past, mut again) in again {
+                again.retain(|row| stage.rejects.matters(row.ordinal));
+                let (there, more) = stage.again(job.resource, target, past, &again)?;
+                let more = earlier.map(|earlier| earlier.borrow_mut().count(past, more));
+                counts = counts + more.unwrap_or_default();
+                fates.push((again, there, Some(past.fate)));
             }
-            fates.push((rows_again, there, Some(past.fate)));
-        }
+            late += counts.duplicate;
+            Ok::<Counts, Failure>(counts)
+        };
+        outcome.counts = outcome.counts + write_again(&mut stage, again)?;
         loop {
             let rejects = &stage.rejects;
             let mut next = rows
@@ -136,8 +144,10 @@ impl Writing<'_, '_> {
                 break;
             }
             let next = rows.sorted(next);
+            let met = earlier.and_then(|earlier| earlier.borrow().again(rows, &next));
+            let (next, again) = met.unwrap_or((next, vec![]));
             let more = stage.write(job.resource, target, on_conflict, &next, None)?;
-            outcome.counts = outcome.counts + more.counts;
+            outcome.counts = outcome.counts + more.counts + write_again(&mut stage, again)?;
         }
         for rows_of_turn in &prepared.order.later {
             let matters = |row: &&RowRef| stage.rejects.matters(row.ordinal);
@@ -247,7 +257,7 @@ impl Stage<'_> {
         &mut self,
         target: &Target,
         on_conflict: OnConflict,
-        late: &[(RowRef, u32)],
+        late: &Late,
     ) -> Result<u64, Failure> {
         let (rows, table) = (self.rows, &target.table);
         if on_conflict == OnConflict::Error {

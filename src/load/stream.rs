@@ -23,7 +23,7 @@ use crate::document::find::Decided;
 use crate::document::incoming::{Incoming, Part};
 use crate::options::Options;
 use crate::pg::caller::Statement;
-use crate::pg::{error, spi};
+use crate::pg::{error, progress, spi};
 use crate::prepare::Document;
 use crate::report::{Failure, LoadReport, milliseconds};
 use crate::settings;
@@ -172,7 +172,8 @@ impl Stream {
                     records(spi, &statement, *target, document, mapping, options, Some(course))
                 })
             };
-            let report = error::catch(load).unwrap_or_else(|error| Err(error.into()))?;
+            let report = error::catch(|| progress::kept(load));
+            let report = report.unwrap_or_else(|error| Err(error.into()))?;
             course.add(report);
             Ok(())
         })

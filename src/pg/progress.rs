@@ -1,4 +1,5 @@
-//! A running load in `pg_stat_progress_copy`: bytes decoded, rows written, rows set aside.
+//! A running load in `pg_stat_progress_copy`: bytes decoded, rows written, rows set aside. And that of the COPY that a load
+//! is part of.
 
 use pgrx::pg_sys;
 
@@ -12,6 +13,50 @@ pub struct Progress {
     /// What the view shows of them: it does not go back when rows are undone, to be written in another way.
     shown: u64,
     excluded: u64,
+}
+
+/// Runs `work` within a command that has a row in a view of progress, such as COPY, and leaves the row as it was: what is
+/// undone in a subtransaction takes it away.
+pub fn kept<T>(work: impl FnOnce() -> T) -> T {
+    let before = Shown::now();
+    let value = work();
+    if let Some(before) = before {
+        before.restore();
+    }
+    value
+}
+
+/// What a view shows of the session.
+struct Shown {
+    command: pg_sys::ProgressCommandType::Type,
+    target: pg_sys::Oid,
+    counters: [i64; pg_sys::PGSTAT_NUM_PROGRESS_PARAM as usize],
+}
+
+impl Shown {
+    fn now() -> Option<Self> {
+        // SAFETY: the entry is the session's own, and only the session writes to it.
+        let entry = unsafe { pg_sys::MyBEEntry.as_ref() }?;
+        Some(Shown {
+            command: entry.st_progress_command,
+            target: entry.st_progress_command_target,
+            counters: entry.st_progress_param,
+        })
+    }
+
+    fn restore(&self) {
+        let none = pg_sys::ProgressCommandType::PROGRESS_COMMAND_INVALID;
+        if self.command == none || Shown::now().is_some_and(|now| now.command == self.command) {
+            return;
+        }
+        // SAFETY: sets counters in the session's own entry.
+        unsafe {
+            pg_sys::pgstat_progress_start_command(self.command, self.target);
+            for (counter, value) in (0..).zip(self.counters) {
+                pg_sys::pgstat_progress_update_param(counter, value);
+            }
+        }
+    }
 }
 
 impl Progress {

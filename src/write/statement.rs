@@ -106,7 +106,7 @@ impl Statements<'_> {
                         Null::Unknown => {
                             [&*column.name, b" = coalesce(", &new, b", ", &old, b")"].concat()
                         }
-                        Null::Value => [&*column.name, b" = ", &new].concat(),
+                        Null::Value => [&*column.name, b" = ", &column.kept(new)].concat(),
                     }
                 });
                 let set = join(set, ", ");
@@ -126,7 +126,8 @@ impl Statements<'_> {
     pub fn update(&self) -> Vec<u8> {
         let columns = self.columns();
         let rest = columns.iter().filter(|column| !column.is_key);
-        let set = rest.map(|column| [&*column.name, b" = ", &of("new", &column.batch)].concat());
+        let value = |column: &Named| column.kept(of("new", &column.batch));
+        let set = rest.map(|column| [&*column.name, b" = ", &value(column)].concat());
         let set = join(set, ", ");
         let differs = self.differs("new", |column| column.batch.clone());
         let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
@@ -166,7 +167,7 @@ impl Statements<'_> {
         }
         if self.table.null == Null::Value {
             // Two values may be equal and not the same: what is written is what the record says.
-            let new = join(rest.iter().map(|column| of(new, &value(column))), ", ");
+            let new = join(rest.iter().map(|column| column.kept(of(new, &value(column)))), ", ");
             let old = join(rest.iter().map(|column| of("old", &column.name)), ", ");
             let operator: &[u8] = b")::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(";
             return [b"ROW(", &*new, operator, &old, b")::pg_catalog.record"].concat();
@@ -260,6 +261,17 @@ impl Statements<'_> {
 
 /// Whether a row of an INSERT is new.
 const IS_NEW: &str = "(old.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid)";
+
+impl Named<'_> {
+    /// What a row that is there gets for a value that is null where the record says so: what tells things apart is not
+    /// taken from it.
+    fn kept(&self, new: Vec<u8>) -> Vec<u8> {
+        match self.column.identity {
+            true => [b"coalesce(", &*new, b", ", &of("old", &self.name), b")"].concat(),
+            false => new,
+        }
+    }
+}
 
 /// Whether a value is null: a row of nulls, of which `IS NULL` says so, is none.
 pub fn is_null(value: &[u8]) -> Vec<u8> {
