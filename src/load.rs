@@ -4,6 +4,7 @@
 //! caller's transaction ([`own_session`]), or in sessions of its own ([`parallel`]). Whoever writes, the table is locked
 //! from the first look at it to the end of the caller's transaction.
 
+mod complete;
 mod decode;
 mod outcome;
 mod own_session;
@@ -15,12 +16,12 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use self::decode::{Prepare, decode};
+use self::decode::decode;
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
 pub use self::own_session::written_of;
+use self::quick::Call;
 pub use self::records::load_records;
-use crate::document::Watch;
 use crate::document::find::{self, Resource};
 use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
@@ -29,12 +30,13 @@ use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, error, log, relation, spi};
-use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
+use crate::prepare::source::Source;
+use crate::prepare::{Document, Loadable, Recipe};
 use crate::record::Table;
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
-use crate::rows::keys::Keys;
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
+use crate::target::key::KeyColumn;
 use crate::target::{self, Target, create};
 use crate::write::convert::Unconverted;
 
@@ -82,7 +84,10 @@ fn source<'a, R: Loadable<'a>>(
     let start = Instant::now();
     let (kind, function) = function_of(R::RESOURCE);
     relation::refuse_read_only(function);
-    if let Some(report) = quick::load::<R>(spi, statement, document, options)? {
+    let call = Call::Source(R::RESOURCE);
+    if !options.create_composers
+        && let Some(report) = quick::load(spi, statement, &call, document, options)?
+    {
         return Ok(report);
     }
     let mut wish = eligible::wish(options, statement);
@@ -94,10 +99,10 @@ fn source<'a, R: Loadable<'a>>(
     let on_conflict = if schema.is_some() { OnConflict::Error } else { options.on_conflict };
     let target = target::find(&Table::of::<R>(), on_conflict)?;
     target.tell_left_out();
-    let table = target.table.clone();
-    let repeated = options.on_conflict.repeated();
-    let keys = Keys::of(&table);
-    let reader = Source::<R>::of(&table, repeated, encoding::of_decoders());
+    let (table, repeated) = (target.table.clone(), options.on_conflict.repeated());
+    let recipe = Recipe::Fields(Source::into::<R>(table, repeated, encoding::of_decoders()));
+    let made = schema.is_some();
+    let keeps = target.left_out.is_empty() && !options.create_composers && !made;
     let load = Load {
         spi,
         options,
@@ -105,17 +110,10 @@ fn source<'a, R: Loadable<'a>>(
         start,
         wish,
         on_conflict,
-        makes_tables: schema.is_some(),
-        keeps_statement: target.left_out.is_empty() && !options.create_composers,
+        makes_tables: made,
+        call: keeps.then_some(call),
     };
-    let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
-    let report = load.load(target, document, &prepare, |job, target, prepared| {
-        if prepared.source == find::Source::TableRows {
-            // Their composers are keys and no names, which the server looks up as those of any table.
-            job.resource = None;
-        }
-        records::complete(spi, options, &keys, None, (job, target, prepared))
-    })?;
+    let report = load.load(target, document, recipe, None)?;
     if let Some(schema) = schema {
         announce(&schema);
     }
@@ -132,18 +130,18 @@ struct Load<'l> {
     on_conflict: OnConflict,
     /// The tables are made by this load.
     makes_tables: bool,
-    /// The next few records may be written by a statement that is kept for them.
-    keeps_statement: bool,
+    /// The next few records of such a call may be written by a statement that is kept for them.
+    call: Option<Call<'l>>,
 }
 
 impl Load<'_> {
-    /// `complete` does what the server has to do for the rows before they are written.
-    fn load<'a>(
+    /// `ranked` are the columns of a key that only the server can compare.
+    fn load(
         mut self,
         mut target: Target,
-        document: Document<'a>,
-        prepare: &Prepare<'_, 'a>,
-        complete: impl FnOnce(&mut Job, &mut Target, &mut Prepared<'a>) -> Result<(), Failure>,
+        document: Document<'_>,
+        recipe: Recipe,
+        ranked: Option<&Vec<(KeyColumn, usize)>>,
     ) -> Result<LoadReport, Failure> {
         let Load { spi, options, start, .. } = self;
         let load_id = Uuid::new_v4();
@@ -151,8 +149,13 @@ impl Load<'_> {
         let mut progress = Progress::start(target.oid, document.size() as u64);
         let _reserve = Reserve::hold(document.size())?;
 
-        let (mut prepared, decode_threads) = decode(prepare, document, options, &mut progress)?;
-        complete(&mut self.job, &mut target, &mut prepared)?;
+        let (mut prepared, decode_threads) = decode(&recipe, document, options, &mut progress)?;
+        if prepared.source == find::Source::TableRows {
+            // Their composers are keys and no names, which the server looks up as those of any table.
+            self.job.resource = None;
+        }
+        let to_complete = (&mut self.job, &mut target, &mut prepared);
+        complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
         let job = &self.job;
         let decode_ms = milliseconds(start);
         progress.bytes(document.size() as u64);
@@ -165,7 +168,13 @@ impl Load<'_> {
         };
         let outcome = match parallel {
             Ok(outcome) => outcome,
-            Err(fell_back) => self.write_here(&writing, fell_back, &target, &mut progress)?,
+            Err(fell_back) => {
+                let outcome = self.write_here(&writing, fell_back, &target, &mut progress)?;
+                if let Some(call) = &self.call {
+                    quick::remember(spi, call, &target, recipe, (options, &prepared, &outcome));
+                }
+                outcome
+            }
         };
         let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } =
             outcome;
@@ -195,7 +204,7 @@ impl Load<'_> {
         target: &Target,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
-        let Load { spi, options, on_conflict, .. } = *self;
+        let Load { options, on_conflict, .. } = *self;
         let FellBack { reason, there } = fell_back;
         if options.workers.is_some_and(|workers| workers > 0) {
             log::notice(&format!("the load runs in this session: {reason}"));
@@ -208,10 +217,6 @@ impl Load<'_> {
             false => writing.write(target, on_conflict, there, progress)?,
         };
         outcome.sessions_reason = reason;
-        let few = writing.prepared.order.write.len() < quick::MOST_ROWS;
-        if self.keeps_statement && few {
-            quick::remember(spi, target, on_conflict, &outcome);
-        }
         Ok(outcome)
     }
 }

@@ -1,125 +1,82 @@
 //! A few records into a table that this session has loaded before: one statement, prepared once, and the server's own
 //! checks.
 //!
-//! What a load asks the catalog costs ten times as much as writing a row. So a session keeps, for each table and policy,
-//! the statement that writes rows which may be there, until the table changes. Where the statement fails, nothing is
-//! written, and the load goes the long way, which says what is wrong and with which record.
+//! What a load asks the catalog costs ten times as much as writing a row. So a session keeps, for each table, mapping and
+//! policy, what it has found out and the statement that writes rows which may be there, until the table changes
+//! ([`entry`]). Where the statement fails, nothing is written, and the load goes the long way, which says what is wrong and
+//! with which record.
 
-use std::cell::RefCell;
+mod entry;
+
 use std::time::Instant;
 
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+pub use self::entry::{Call, remember};
+use self::entry::{Entry, Lent};
 use super::decode::decode;
-use super::outcome::Outcome;
-use crate::document::Watch;
+use crate::document::find::Resource;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
-use crate::pg::encoding;
 use crate::pg::error::ServerError;
-use crate::pg::kept::{self, Kept};
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::relation::{self, Lock};
 use crate::pg::relcache;
 use crate::pg::spi::{self, Spi};
 use crate::pg::subtransaction;
-use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
-use crate::record::{Absent, Table, positional};
-use crate::report::{Counts, Failure, LoadReport, function_of, milliseconds};
+use crate::prepare::{Document, Prepared};
+use crate::record::{Row, Table, composer::Composer, positional, work::Work};
+use crate::report::{Counts, Failure, LoadReport, milliseconds};
 use crate::rows::RowRef;
 use crate::sessions::eligible;
-use crate::settings;
-use crate::target::{self, Target, rules};
+use crate::target;
 use crate::write::insert::is_about_rows;
-use crate::write::statement::{Statements, batch_name};
+use crate::write::statement::batch_name;
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
 const LARGEST: usize = 64 * 1024;
 
 /// So many rows and more are looked up and written in bulk sooner.
-pub const MOST_ROWS: usize = 500;
-
-/// Tables and policies that a session keeps statements for.
-const MOST_KEPT: usize = 8;
-
-/// A statement, and all that it depends on.
-struct Entry {
-    table: pg_sys::Oid,
-    names: (Vec<u8>, Vec<u8>),
-    changes: u64,
-    on_conflict: OnConflict,
-    settings: Settings,
-    statement: Kept,
-    /// Tells whether rows that it has left as they are, are about other things ([`Statements::others`]).
-    others: Kept,
-    /// As `last_load()` has it.
-    foreign_key_check: String,
-}
-
-/// What the description of the check depends on beside the table.
-#[derive(PartialEq)]
-struct Settings {
-    set_based_foreign_keys: bool,
-    reads_committed: bool,
-}
-
-impl Settings {
-    fn current() -> Self {
-        Settings {
-            set_based_foreign_keys: settings::set_based_foreign_keys(),
-            reads_committed: relation::reads_committed(),
-        }
-    }
-}
-
-thread_local! {
-    static KEPT: RefCell<Vec<Entry>> = const { RefCell::new(vec![]) };
-}
+const MOST_ROWS: usize = 500;
 
 /// Loads the document, or leaves that to the long way, with nothing written.
-pub fn load<'a, R: Loadable<'a>>(
+pub fn load(
     spi: &Spi,
     statement: &Statement,
-    document: Document<'a>,
+    call: &Call,
+    document: Document<'_>,
     options: &Options,
 ) -> Result<Option<LoadReport>, Failure> {
     let start = Instant::now();
     let Some(reason) = not_parallel(document, statement, options) else { return Ok(None) };
-    // Who has no entry for the table, or may not write to it, goes the long way, which says so.
-    let known = relation::find(R::NAME, Lock::No).filter(|table| is_known(*table));
-    let written = Table::of::<R>();
-    let permitted = |table| target::is_permitted(table, &written, options.on_conflict);
-    if !known.is_some_and(permitted) {
-        return Ok(None);
-    }
-    let table = relation::find(R::NAME, Lock::Insert);
-    let Some(entry) = table.and_then(|table| take(table, options.on_conflict)) else {
-        return Ok(None);
-    };
-    let table = entry.table;
-    let entry = Lent(Some(entry));
+    let Some(table) = lock(call, options.on_conflict) else { return Ok(None) };
+    let Some(lent) = entry::take(call, table, options.on_conflict) else { return Ok(None) };
     lock::catalogue(table, Share::Shared);
     let mut progress = Progress::start(table, document.size() as u64);
-    let report = match &entry.0 {
-        Some(entry) => {
-            let kept = (entry, &written);
-            load_with::<R>(spi, document, options, reason, kept, start, &mut progress)
-        }
-        None => Ok(None),
-    };
+    let report = load_with(spi, document, options, reason, &lent, start, &mut progress);
     progress.end();
     report
 }
 
-/// An entry that is in use. It goes back to the others whatever happens: an error of the server unwinds past it.
-struct Lent(Option<Entry>);
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        KEPT.with_borrow_mut(|all| all.extend(self.0.take()));
+/// The table, locked as an INSERT locks it. Who has no entry for it, or may not write to it, goes the long way, which says
+/// so.
+fn lock(call: &Call, on_conflict: OnConflict) -> Option<pg_sys::Oid> {
+    match call {
+        Call::Records { target, .. } => {
+            (entry::is_known(*target) && relation::lock_for_insert(*target)).then_some(*target)
+        }
+        Call::Source(resource) => {
+            let (name, written) = match resource {
+                Resource::Composers => (Composer::NAME, Table::of::<Composer>()),
+                Resource::Works => (Work::NAME, Table::of::<Work>()),
+            };
+            let known = relation::find(name, Lock::No).filter(|table| entry::is_known(*table))?;
+            let permitted = target::is_permitted(known, &written, on_conflict);
+            permitted.then(|| relation::find(name, Lock::Insert)).flatten()
+        }
     }
 }
 
@@ -130,7 +87,7 @@ fn not_parallel(
     options: &Options,
 ) -> Option<Option<String>> {
     let named = options.workers.is_some_and(|workers| workers > 0);
-    if document.size() > LARGEST || named || options.create_composers {
+    if document.size() > LARGEST || named {
         return None;
     }
     match eligible::wish(options, statement) {
@@ -140,29 +97,30 @@ fn not_parallel(
     }
 }
 
-fn load_with<'a, R: Loadable<'a>>(
+fn load_with(
     spi: &Spi,
-    document: Document<'a>,
+    document: Document<'_>,
     options: &Options,
     reason: Option<String>,
-    (entry, table): (&Entry, &Table),
+    entry: &Lent,
     start: Instant,
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
-    let repeated = options.on_conflict.repeated();
-    let reader = Source::<R>::of(table, repeated, encoding::of_decoders());
-    let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
-    let Ok((prepared, decode_threads)) = decode(&prepare, document, options, progress) else {
+    let Ok((mut prepared, decode_threads)) = decode(&entry.recipe, document, options, progress)
+    else {
         return Ok(None);
     };
+    if !entry.complete(spi, options, &mut prepared)? {
+        return Ok(None);
+    }
     let rows = prepared.order.write.len();
     let decode_ms = milliseconds(start);
     let write_start = Instant::now();
-    let Some(counts) = write(spi, options, (entry, table), &prepared)? else { return Ok(None) };
+    let Some(counts) = write(spi, options, entry, &prepared)? else { return Ok(None) };
     progress.tuples(rows as u64);
     Ok(Some(LoadReport {
         load_id: Uuid::new_v4(),
-        kind: function_of(R::RESOURCE).0.into(),
+        kind: entry.recipe.table().name.clone(),
         source: prepared.source.name(),
         received: prepared.received as u64,
         counts,
@@ -180,36 +138,34 @@ fn load_with<'a, R: Loadable<'a>>(
 fn write(
     spi: &Spi,
     options: &Options,
-    (entry, table): (&Entry, &Table),
+    entry: &Entry,
     prepared: &Prepared<'_>,
 ) -> Result<Option<Counts>, Failure> {
-    let write = &prepared.order.write;
-    let duplicate = prepared.order.duplicates.len() as u64;
-    let refused = duplicate > 0 && options.on_conflict == OnConflict::Error;
-    // Which of several records is about the thing of the row that is there, the long way finds out.
-    let has_id = |row: RowRef| prepared.rows.identity(row, table).iter().any(Option::is_some);
-    let unlike = prepared.order.duplicates.iter().any(|duplicate| has_id(duplicate.row));
-    let bad = !prepared.faults.is_empty() || !prepared.deferred.is_empty() || refused || unlike;
-    if bad || write.is_empty() || write.len() >= MOST_ROWS {
-        return Ok(None);
-    }
+    let (rows, table) = (&prepared.rows, entry.recipe.table());
+    let Some(write) = writable(prepared, table, options.on_conflict) else { return Ok(None) };
+    let Some(statement) = entry.statement(rows.absent(write[0])) else { return Ok(None) };
     let name = batch_name(table.batch());
     let mut batch = Batch::register(spi, &name, &positional(&table.columns), write.len());
-    batch.fill(write.iter().map(|row| prepared.rows.tuple(*row)));
+    batch.fill(write.iter().map(|row| rows.tuple(*row)));
     let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
     let updates = options.on_conflict == OnConflict::Update;
     let put = || {
-        let written = entry.statement.rows(spi, is_new);
+        let written = statement.write.rows(spi, is_new);
         let all = written.len() == write.len();
         // What a row is about that row security hides, no query here can tell.
         let hides = || updates && relcache::row_security(entry.table);
-        let alike = || !hides() && entry.others.rows(spi, |_| ()).is_empty();
-        (all || alike()).then_some(written)
+        let others =
+            || statement.others.as_ref().is_some_and(|it| !it.rows(spi, |_| ()).is_empty());
+        (all || !hides() && !others()).then_some(written)
     };
     let written = match subtransaction::within_unless(Option::is_none, put) {
         Ok(Some(written)) => written,
         Ok(None) => return Ok(None),
-        Err(error) if is_about_rows(&error) || is_about_rights(&error) => return Ok(None),
+        Err(error) if is_about_rows(&error) => return Ok(None),
+        Err(error) if is_about_statement(&error) => {
+            entry.expire();
+            return Ok(None);
+        }
         Err(error) => return Err(error.into()),
     };
     let inserted = written.iter().filter(|is_new| **is_new).count() as u64;
@@ -217,92 +173,38 @@ fn write(
         inserted,
         updated: written.len() as u64 - inserted,
         unchanged: (write.len() - written.len()) as u64,
-        duplicate,
+        duplicate: prepared.order.duplicates.len() as u64,
         rejected: 0,
     }))
 }
 
-/// Whether the long way has more to say of it: what the caller may not do, or a table that is not what it was.
-fn is_about_rights(error: &ServerError) -> bool {
-    error.sqlstate().starts_with("42")
-}
-
-/// Keeps a statement for the next few records, after a load of few; the transaction has locked the table.
-pub fn remember(spi: &Spi, target: &Target, on_conflict: OnConflict, outcome: &Outcome) {
-    // Triggers are to see the rows that are written, and no others.
-    let silent = !rules::has_user_triggers(&target.facts) && !target.facts.any_rules;
-    if !target.facts.is_ordinary() || !silent {
-        return;
-    }
-    kept::watch(target.oid);
-    if take(target.oid, on_conflict).map(put_back).is_some() {
-        return;
-    }
-    let Some(names) = kept::name(target.oid) else { return };
-    let (table, batch, absent) =
-        (&target.table, &*batch_name(target.table.batch()), &Absent::default());
-    let statements =
-        Statements { name: &target.name, table, batch, absent, quote: relation::quoted };
-    let shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
-    if !spi.prepare(&statements.insert()).only_inserts_into(target.oid) {
-        return;
-    }
-    let statement = Kept::prepare(spi, target.oid, &statements.listed_merge(on_conflict));
-    let others = Kept::prepare(spi, target.oid, &statements.others());
-    drop(shape);
-    put_back(Entry {
-        table: target.oid,
-        names,
-        changes: kept::changes(),
-        on_conflict,
-        settings: Settings::current(),
-        statement,
-        others,
-        foreign_key_check: outcome.foreign_key_check.clone(),
-    });
-}
-
-/// Whether there is an entry for the table, whatever has become of it.
-fn is_known(table: pg_sys::Oid) -> bool {
-    KEPT.with_borrow(|all| all.iter().any(|entry| entry.table == table))
-}
-
-/// Takes the entry out, if there is one that still holds: while it is used the list may change.
-fn take(table: pg_sys::Oid, on_conflict: OnConflict) -> Option<Entry> {
-    let changes = kept::changes();
-    let stale = KEPT.with_borrow_mut(|all| {
-        let (good, stale) = all.drain(..).partition(|entry| entry.changes == changes);
-        *all = good;
-        stale
-    });
-    stale.into_iter().for_each(Entry::free);
-    let settings = Settings::current();
-    let names = kept::name(table)?;
-    let wanted = |entry: &Entry| {
-        (entry.table, entry.on_conflict) == (table, on_conflict)
-            && entry.settings == settings
-            && entry.names == names
+/// The rows of a document that one statement can write: few, none of them wrong, all with values for the same columns, and
+/// no two of one key between which something else decides than their order.
+fn writable<'p>(
+    prepared: &'p Prepared<'_>,
+    table: &Table,
+    on_conflict: OnConflict,
+) -> Option<&'p [RowRef]> {
+    let (rows, order) = (&prepared.rows, &prepared.order);
+    let write = &*order.write;
+    let has_id = |row: RowRef| rows.identity(row, table).iter().any(Option::is_some);
+    let undecided = match on_conflict {
+        OnConflict::Error => !order.duplicates.is_empty(),
+        // Which of them is about the thing of the row that is there, the long way finds out.
+        _ => order.duplicates.iter().any(|duplicate| has_id(duplicate.row)),
     };
-    KEPT.with_borrow_mut(|all| {
-        let place = all.iter().position(wanted)?;
-        Some(all.remove(place))
-    })
+    let alike = |row: &RowRef| rows.absent(*row) == rows.absent(write[0]);
+    let good = prepared.faults.is_empty()
+        && !undecided
+        && order.later.is_empty()
+        && (1..MOST_ROWS).contains(&write.len())
+        && write.iter().all(alike);
+    good.then_some(write)
 }
 
-/// Puts an entry behind the others; the first one goes where they are too many.
-fn put_back(entry: Entry) {
-    let oldest = KEPT.with_borrow_mut(|all| {
-        all.push(entry);
-        (all.len() > MOST_KEPT).then(|| all.remove(0))
-    });
-    if let Some(entry) = oldest {
-        entry.free();
-    }
-}
-
-impl Entry {
-    fn free(self) {
-        self.statement.free();
-        self.others.free();
-    }
+/// Whether the long way may do without that which the server refuses: what the caller may not do, a table that is not what
+/// it was, an ON CONFLICT that such a table does not have.
+fn is_about_statement(error: &ServerError) -> bool {
+    let state = error.sqlstate();
+    state.starts_with("42") || state.starts_with("0A") || state == "55000"
 }

@@ -6,21 +6,31 @@ use std::ptr;
 
 use pgrx::pg_sys;
 
-use super::spi::{Row, Spi};
+use super::spi::{Plan, Row, Spi};
 
 /// A prepared statement of the session. The server plans it anew where that is needed.
 pub struct Kept {
     plan: pg_sys::SPIPlanPtr,
-    /// The table that it is about.
-    relation: pg_sys::Oid,
+    /// The table that it is about, if it reads or writes one.
+    relation: Option<pg_sys::Oid>,
 }
 
 impl Kept {
     pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8]) -> Self {
-        let plan = spi.prepare(sql).into_pointer();
+        Kept { relation: Some(relation), ..Kept::of(spi.prepare(sql)) }
+    }
+
+    /// A plan that is about no table.
+    pub fn of(plan: Plan) -> Self {
+        let plan = plan.into_pointer();
         // SAFETY: the plan has just been prepared, for this one owner.
         unsafe { pg_sys::SPI_keepplan(plan) };
-        Kept { plan, relation }
+        Kept { plan, relation: None }
+    }
+
+    /// The statement with its parameter: see [`Spi::prepare_with_empty_row`].
+    pub fn plan_with_empty_row<'s>(&self, spi: &'s Spi, row_type: pg_sys::Oid) -> Plan<'s> {
+        spi.of_kept(self.plan, self.relation).with_empty_row(row_type)
     }
 
     /// Executes the statement and hands each of its rows to `read`.

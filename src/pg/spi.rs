@@ -42,9 +42,7 @@ impl Spi {
 
     /// The same with one parameter, a row of this type that has null in all its columns.
     pub fn prepare_with_empty_row(&self, sql: &[u8], row_type: pg_sys::Oid) -> Plan<'_> {
-        let mut plan = self.prepare_of(sql, &mut [row_type]);
-        plan.parameter = Some(empty_row(row_type));
-        plan
+        self.prepare_of(sql, &mut [row_type]).with_empty_row(row_type)
     }
 
     fn prepare_of(&self, sql: &[u8], types: &mut [pg_sys::Oid]) -> Plan<'_> {
@@ -60,8 +58,8 @@ impl Spi {
     }
 
     /// A plan that is kept from call to call, for this connection.
-    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
-        Plan { plan, kept: true, relation: Some(relation), parameter: None, _spi: self }
+    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: Option<pg_sys::Oid>) -> Plan<'_> {
+        Plan { plan, kept: true, relation, parameter: None, _spi: self }
     }
 
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
@@ -90,6 +88,11 @@ impl Spi {
 }
 
 impl Plan<'_> {
+    pub fn with_empty_row(mut self, row_type: pg_sys::Oid) -> Self {
+        self.parameter = Some(empty_row(row_type));
+        self
+    }
+
     /// Whether the server plans the statement, an INSERT, as one that writes to this table and nothing else: no rule has
     /// rewritten it, and no extension has put a node of its own on top.
     pub fn only_inserts_into(&self, table: pg_sys::Oid) -> bool {

@@ -22,7 +22,7 @@
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
 use super::facts::*;
-use crate::record::{Column, Given};
+use crate::record::{Absent, Column, Given, Table};
 
 /// Why something is not done, for `last_load()`.
 pub type Reason = &'static str;
@@ -208,6 +208,16 @@ pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: &[u32]) -
 /// only those of constraints.
 pub fn has_user_triggers(table: &TableFacts) -> bool {
     table.triggers.iter().any(|trigger| !trigger.is_of_constraint())
+}
+
+/// Whether an INSERT … ON CONFLICT may be given rows of which some are there, by a statement that leaves out these columns
+/// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
+/// nobody may miss the numbers of a sequence, or what else a volatile function does.
+pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    table.columns.iter().filter(|column| !column.dropped && column.default_is_volatile).all(|it| {
+        let place = written.columns.iter().position(|column| *column.name == it.name);
+        place.is_some_and(|place| !absent.contains(place))
+    })
 }
 
 #[cfg(test)]

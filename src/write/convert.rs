@@ -3,18 +3,22 @@
 //! Columns that a record has no value for are null in the row, and no type is asked about that. A batch that the server
 //! refuses is halved until the bad records stand alone, and of those each value is tried by itself.
 
+use std::cell::OnceCell;
+
+use pgrx::pg_sys;
+
 use crate::error::Fault;
 use crate::pg::argument::print;
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
+use crate::pg::kept::Kept;
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::{encoding, interrupt, relation, subtransaction};
 use crate::prepare::{Places, Prepared, Values};
-use crate::record::{Column, ColumnType, ORDINAL, Sink};
+use crate::record::{Column, ColumnType, ORDINAL, Sink, Table};
 use crate::report::Failure;
 use crate::rows::Slice;
 use crate::rows::keys::Keys;
-use crate::target::Target;
 use crate::tuple::{self, Tuples};
 use crate::write::statement::batch_name;
 
@@ -36,27 +40,41 @@ struct Waiting {
     values: Values,
 }
 
+/// For which table rows are made.
+pub struct Conversion<'c> {
+    pub oid: pg_sys::Oid,
+    pub table: &'c Table,
+    pub keys: &'c Keys,
+    /// Where the statement is kept for the next loads.
+    pub kept: Option<&'c OnceCell<Kept>>,
+}
+
 /// Makes rows of the deferred records. Those that cannot be made are given back, by ordinal. With so many of them as
 /// `enough` the load ends, and nothing more is converted.
 pub fn convert(
     spi: &Spi,
-    target: &Target,
-    keys: &Keys,
+    conversion: &Conversion,
     prepared: &mut Prepared<'_>,
     enough: u64,
 ) -> Result<Vec<Unconverted>, Failure> {
+    let Conversion { oid, table, keys, kept } = *conversion;
     let name = batch_name("deferred");
     let batch = Batch::register(spi, &name, COLUMNS, BATCH);
-    let plan = spi.prepare_with_empty_row(&sql(target, &name), relation::row_type(target.oid));
+    let row_type = relation::row_type(oid);
+    let prepare = || spi.prepare_with_empty_row(&sql(table, &name), row_type);
+    let plan = match kept {
+        None => prepare(),
+        Some(kept) => kept.get_or_init(|| Kept::of(prepare())).plan_with_empty_row(spi, row_type),
+    };
     let deferred = std::mem::take(&mut prepared.deferred);
     let places = &*prepared.places;
     let mut made = Slice::default();
     let mut converter = Converter {
-        target,
+        table,
         keys,
         batch,
         plan,
-        names: names(target),
+        names: names(table),
         made: &mut made,
         refused: vec![],
     };
@@ -87,15 +105,15 @@ fn take(places: &dyn Places, rest: &mut &[u32]) -> Result<Vec<Waiting>, Failure>
 }
 
 /// The names of the columns as keys of JSON.
-fn names(target: &Target) -> Vec<String> {
+fn names(table: &Table) -> Vec<String> {
     let name = |column: &Column| serde_json::Value::from(encoding::of_message(&column.name));
-    target.table.columns.iter().map(|column| name(column).to_string()).collect()
+    table.columns.iter().map(|column| name(column).to_string()).collect()
 }
 
 /// The columns of the target, made of the batch's JSON on top of the row $1, and the ordinal.
-fn sql(target: &Target, batch: &str) -> Vec<u8> {
+fn sql(table: &Table, batch: &str) -> Vec<u8> {
     let mut sql = b"SELECT ".to_vec();
-    for column in &target.table.columns {
+    for column in &table.columns {
         sql.extend_from_slice(b"(r).");
         sql.extend_from_slice(&relation::quoted(&column.name));
         sql.extend_from_slice(b", ");
@@ -120,7 +138,7 @@ fn is_about_values(error: &ServerError) -> bool {
 }
 
 struct Converter<'c, 's> {
-    target: &'c Target,
+    table: &'c Table,
     keys: &'c Keys,
     batch: Batch<'s>,
     plan: Plan<'s>,
@@ -148,7 +166,7 @@ impl Converter<'_, '_> {
         };
         for ((tuple, ordinal), waiting) in rows.iter().zip(waiting) {
             assert_eq!(*ordinal, waiting.ordinal, "the server has changed the order of the batch");
-            let columns = &self.target.table.columns;
+            let columns = &self.table.columns;
             let absent = &waiting.values.absent;
             let keys =
                 |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, absent, columns, out);
@@ -195,7 +213,7 @@ impl Converter<'_, '_> {
             interrupt::out_of_memory();
         }
         self.batch.fill(tuples.formed().iter());
-        let number = self.target.table.columns.len() as i32 + 1;
+        let number = self.table.columns.len() as i32 + 1;
         Ok(subtransaction::within(|| {
             self.plan.rows(|row| {
                 let ordinal = row.get::<i32>(number).unwrap_or_default();

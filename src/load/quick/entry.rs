@@ -1,0 +1,308 @@
+//! What a session keeps of its last few loads: how records became rows, and the statements that wrote these.
+//!
+//! An entry holds as long as nothing that it was made of has changed. That is the table with its columns, indexes,
+//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); the names of the table and its
+//! schema; and a few settings. The statements themselves are planned anew by the server where that is needed, and look at
+//! privileges, row security and the search_path each time.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ops::Deref;
+
+use pgrx::pg_sys;
+
+use super::MOST_ROWS;
+use crate::document::find::Resource;
+use crate::load::outcome::Outcome;
+use crate::options::{OnConflict, Options};
+use crate::pg::batch::Batch;
+use crate::pg::kept::{self, Kept};
+use crate::pg::relation;
+use crate::pg::spi::Spi;
+use crate::prepare::{Prepared, Recipe};
+use crate::record::{Absent, Table, positional};
+use crate::report::Failure;
+use crate::settings;
+use crate::target::{Target, rules};
+use crate::write::convert::{Conversion, convert};
+use crate::write::statement::{Statements, batch_name};
+
+/// Entries that a session keeps.
+const MOST_KEPT: usize = 32;
+
+/// Statements that an entry has: one for each set of columns that records have no value for.
+const MOST_STATEMENTS: usize = 8;
+
+/// More changes than there ever are.
+const EXPIRED: u64 = u64::MAX;
+
+/// What is loaded, and by which function.
+#[derive(Clone, Copy)]
+pub enum Call<'c> {
+    Source(Resource),
+    Records { target: pg_sys::Oid, mapping: Option<&'c str> },
+}
+
+/// The same, to be kept.
+#[derive(PartialEq)]
+enum Calls {
+    Source(Resource),
+    Records(Option<Box<str>>),
+}
+
+pub struct Entry {
+    pub table: pg_sys::Oid,
+    calls: Calls,
+    on_conflict: OnConflict,
+    names: (Vec<u8>, Vec<u8>),
+    changes: Cell<u64>,
+    settings: Settings,
+    pub recipe: Recipe,
+    /// The newest at the end.
+    statements: Vec<Statement>,
+    /// Makes rows of records that are the server's.
+    conversion: OnceCell<Kept>,
+    /// As `last_load()` has it.
+    pub foreign_key_check: String,
+}
+
+/// A statement for rows that have no value for some columns.
+pub struct Statement {
+    absent: Absent,
+    /// Tells of each row that it has written whether it is new.
+    pub write: Kept,
+    /// Tells whether rows that it has left as they are, are about other things ([`Statements::others`]); none if they
+    /// have no ids that would tell.
+    pub others: Option<Kept>,
+}
+
+/// The settings that an entry depends on.
+#[derive(PartialEq)]
+struct Settings {
+    set_based_foreign_keys: bool,
+    reads_committed: bool,
+    replication_role: i32,
+}
+
+impl Settings {
+    fn current() -> Self {
+        Settings {
+            set_based_foreign_keys: settings::set_based_foreign_keys(),
+            reads_committed: relation::reads_committed(),
+            replication_role: relation::replication_role(),
+        }
+    }
+}
+
+impl Call<'_> {
+    fn is(&self, calls: &Calls) -> bool {
+        match (self, calls) {
+            (Call::Source(one), Calls::Source(other)) => one == other,
+            (Call::Records { mapping, .. }, Calls::Records(other)) => *mapping == other.as_deref(),
+            _ => false,
+        }
+    }
+
+    fn to_keep(self) -> Calls {
+        match self {
+            Call::Source(resource) => Calls::Source(resource),
+            Call::Records { mapping, .. } => Calls::Records(mapping.map(Into::into)),
+        }
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<Entry>> = const { RefCell::new(vec![]) };
+}
+
+/// An entry that is in use. It goes back to the others whatever happens: an error of the server unwinds past it.
+pub struct Lent(Option<Entry>);
+
+impl Deref for Lent {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        match &self.0 {
+            Some(entry) => entry,
+            None => unreachable!("it is there until it is dropped"),
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        KEPT.with_borrow_mut(|all| all.extend(self.0.take()));
+    }
+}
+
+/// Whether there is an entry for the table, whatever has become of it.
+pub fn is_known(table: pg_sys::Oid) -> bool {
+    KEPT.with_borrow(|all| all.iter().any(|entry| entry.table == table))
+}
+
+/// Takes the entry out, if there is one that still holds: while it is used the list may change. The transaction has locked
+/// the table.
+pub fn take(call: &Call, table: pg_sys::Oid, on_conflict: OnConflict) -> Option<Lent> {
+    let changes = kept::changes();
+    let stale = KEPT.with_borrow_mut(|all| {
+        let (good, stale) = all.drain(..).partition(|entry| entry.changes.get() == changes);
+        *all = good;
+        stale
+    });
+    stale.into_iter().for_each(Entry::free);
+    let settings = Settings::current();
+    let names = kept::name(table)?;
+    let wanted = |entry: &Entry| {
+        (entry.table, entry.on_conflict) == (table, on_conflict)
+            && call.is(&entry.calls)
+            && entry.settings == settings
+            && entry.names == names
+    };
+    KEPT.with_borrow_mut(|all| {
+        let place = all.iter().position(wanted)?;
+        Some(Lent(Some(all.remove(place))))
+    })
+}
+
+/// Keeps what a load of few rows has found out, for the next ones; the transaction has locked the table.
+pub fn remember(
+    spi: &Spi,
+    call: &Call,
+    target: &Target,
+    recipe: Recipe,
+    (options, prepared, outcome): (&Options, &Prepared<'_>, &Outcome),
+) {
+    let (rows, write, on_conflict) = (&prepared.rows, &prepared.order.write, options.on_conflict);
+    let Some(first) = write.first() else { return };
+    let absent = rows.absent(*first);
+    let alike = write.iter().all(|row| rows.absent(*row) == absent);
+    // Triggers are to see the rows that are written, and no others.
+    let silent = !rules::has_user_triggers(&target.facts) && !target.facts.any_rules;
+    let has_key = !recipe.table().key.is_empty() && !recipe.keys().is_unknown(absent);
+    let policy = if has_key { on_conflict } else { OnConflict::Error };
+    let fits = write.len() < MOST_ROWS && alike && target.facts.is_ordinary() && silent;
+    if !fits
+        || policy != OnConflict::Error && !rules::may_propose(&target.facts, recipe.table(), absent)
+    {
+        return;
+    }
+    kept::watch(target.oid);
+    let mut lent = take(call, target.oid, on_conflict);
+    if lent.as_ref().is_some_and(|entry| entry.statement(absent).is_some()) {
+        return;
+    }
+    let Some(statement) = Statement::prepare(spi, target, recipe.table(), absent, policy) else {
+        return;
+    };
+    let Some(mut entry) = lent.as_mut().and_then(|lent| lent.0.take()).or_else(|| {
+        Some(Entry {
+            table: target.oid,
+            calls: call.to_keep(),
+            on_conflict,
+            names: kept::name(target.oid)?,
+            changes: Cell::new(kept::changes()),
+            settings: Settings::current(),
+            recipe,
+            statements: vec![],
+            conversion: OnceCell::new(),
+            foreign_key_check: outcome.foreign_key_check.clone(),
+        })
+    }) else {
+        return;
+    };
+    entry.add(statement);
+    put_back(entry);
+}
+
+/// Puts an entry behind the others; the first one goes where they are too many.
+fn put_back(entry: Entry) {
+    let oldest = KEPT.with_borrow_mut(|all| {
+        all.push(entry);
+        (all.len() > MOST_KEPT).then(|| all.remove(0))
+    });
+    if let Some(entry) = oldest {
+        entry.free();
+    }
+}
+
+impl Entry {
+    /// The statement for rows that have no value for these columns.
+    pub fn statement(&self, absent: &Absent) -> Option<&Statement> {
+        self.statements.iter().find(|statement| statement.absent == *absent)
+    }
+
+    /// Does for the rows what only the server can do; `false` where that is left to the long way.
+    pub fn complete(
+        &self,
+        spi: &Spi,
+        options: &Options,
+        prepared: &mut Prepared<'_>,
+    ) -> Result<bool, Failure> {
+        let (table, keys) = (self.recipe.table(), &*self.recipe.keys());
+        let compared = options.on_conflict != OnConflict::Error && !table.key.is_empty();
+        // Keys that only the server can compare.
+        let ranked = compared && keys.key.is_empty();
+        let deferred = !prepared.deferred.is_empty();
+        if ranked && prepared.received > 1 {
+            return Ok(false);
+        }
+        if deferred {
+            let kept = Some(&self.conversion);
+            let conversion = Conversion { oid: self.table, table, keys, kept };
+            if !convert(spi, &conversion, prepared, 1)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        if deferred || ranked {
+            prepared.order = prepared.rows.order(table, options.on_conflict.repeated(), false)?;
+        }
+        Ok(true)
+    }
+
+    /// The statement does not fit the table any more: nobody takes the entry again.
+    pub fn expire(&self) {
+        self.changes.set(EXPIRED);
+    }
+
+    fn add(&mut self, statement: Statement) {
+        self.statements.push(statement);
+        if self.statements.len() > MOST_STATEMENTS {
+            self.statements.remove(0).free();
+        }
+    }
+
+    fn free(self) {
+        self.statements.into_iter().for_each(Statement::free);
+        self.conversion.into_inner().into_iter().for_each(Kept::free);
+    }
+}
+
+impl Statement {
+    /// None if the statement would do something else than write to the table.
+    fn prepare(
+        spi: &Spi,
+        target: &Target,
+        table: &Table,
+        absent: &Absent,
+        on_conflict: OnConflict,
+    ) -> Option<Self> {
+        let batch = &*batch_name(table.batch());
+        let (name, quote) = (&target.name, relation::quoted);
+        let statements = Statements { name, table, batch, absent, quote };
+        let _shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
+        if !spi.prepare(&statements.insert()).only_inserts_into(target.oid) {
+            return None;
+        }
+        let keep = |sql: Vec<u8>| Kept::prepare(spi, target.oid, &sql);
+        let has_ids = table.identity().next().is_some() && on_conflict != OnConflict::Error;
+        Some(Statement {
+            absent: absent.clone(),
+            write: keep(statements.listed_merge(on_conflict)),
+            others: has_ids.then(|| keep(statements.others())),
+        })
+    }
+
+    fn free(self) {
+        self.write.free();
+        self.others.into_iter().for_each(Kept::free);
+    }
+}
