@@ -247,7 +247,7 @@ fn last_load() -> TableIterator<
         let counts = load.counts;
         let count = |count: u64| Some(count as i64);
         (
-            Some(pgrx::Uuid::from_bytes(load.load_id.into_bytes())),
+            load.load_id.map(|id| pgrx::Uuid::from_bytes(id.into_bytes())),
             Some(load.kind),
             Some(load.source.to_owned()),
             count(load.received),

@@ -180,7 +180,7 @@ impl Load<'_> {
             outcome;
         progress.end();
         Ok(LoadReport {
-            load_id,
+            load_id: Some(load_id),
             kind: job.kind.clone(),
             source: prepared.source.name(),
             received: prepared.received as u64,

@@ -287,7 +287,8 @@ fn hint(error: &LoadError) -> Option<&'static str> {
 /// What `last_load()` tells.
 #[derive(Clone, Debug)]
 pub struct LoadReport {
-    pub load_id: Uuid,
+    /// None until somebody asks, if nothing else has it.
+    pub load_id: Option<Uuid>,
     /// The name of the table.
     pub kind: String,
     pub source: &'static str,
@@ -346,7 +347,11 @@ impl LoadReport {
 
     /// The last load of this session, if it came to its end.
     pub fn last() -> Option<Self> {
-        LAST.with(|last| last.borrow().clone())
+        LAST.with_borrow_mut(|last| {
+            let load = last.as_mut()?;
+            load.load_id.get_or_insert_with(Uuid::new_v4);
+            Some(load.clone())
+        })
     }
 }
 

@@ -7,34 +7,32 @@
 //! with which record.
 
 mod entry;
+mod statement;
 
 use std::time::Instant;
 
 use pgrx::pg_sys;
-use uuid::Uuid;
 
 pub use self::entry::{Call, remember};
 use self::entry::{Entry, Lent};
 use super::decode::decode;
 use crate::document::find::Resource;
 use crate::options::{OnConflict, Options};
-use crate::pg::batch::Batch;
 use crate::pg::caller::Statement;
 use crate::pg::error::ServerError;
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
 use crate::pg::relation::{self, Lock};
 use crate::pg::relcache;
-use crate::pg::spi::{self, Spi};
+use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Document, Prepared};
-use crate::record::{Row, Table, composer::Composer, positional, work::Work};
+use crate::record::{Row, Table, composer::Composer, work::Work};
 use crate::report::{Counts, Failure, LoadReport, milliseconds};
 use crate::rows::RowRef;
 use crate::sessions::eligible;
 use crate::target;
 use crate::write::insert::is_about_rows;
-use crate::write::statement::batch_name;
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
 const LARGEST: usize = 64 * 1024;
@@ -119,7 +117,7 @@ fn load_with(
     let Some(counts) = write(spi, options, entry, &prepared)? else { return Ok(None) };
     progress.tuples(rows as u64);
     Ok(Some(LoadReport {
-        load_id: Uuid::new_v4(),
+        load_id: None,
         kind: entry.recipe.table().name.clone(),
         source: prepared.source.name(),
         received: prepared.received as u64,
@@ -144,21 +142,16 @@ fn write(
     let (rows, table) = (&prepared.rows, entry.recipe.table());
     let Some(write) = writable(prepared, table, options.on_conflict) else { return Ok(None) };
     let Some(statement) = entry.statement(rows.absent(write[0])) else { return Ok(None) };
-    let name = batch_name(table.batch());
-    let mut batch = Batch::register(spi, &name, &positional(&table.columns), write.len());
-    batch.fill(write.iter().map(|row| rows.tuple(*row)));
-    let is_new = |row: &spi::Row| row.get::<bool>(1).unwrap_or_default();
+    let put = statement.put(spi, entry, rows, write);
     let updates = options.on_conflict == OnConflict::Update;
-    let put = || {
-        let written = statement.write.rows(spi, is_new);
+    let try_all = || {
+        let written = put.write();
         let all = written.len() == write.len();
         // What a row is about that row security hides, no query here can tell.
         let hides = || updates && relcache::row_security(entry.table);
-        let others =
-            || statement.others.as_ref().is_some_and(|it| !it.rows(spi, |_| ()).is_empty());
-        (all || !hides() && !others()).then_some(written)
+        (all || !hides() && !put.has_others()).then_some(written)
     };
-    let written = match subtransaction::within_unless(Option::is_none, put) {
+    let written = match subtransaction::within_unless(Option::is_none, try_all) {
         Ok(Some(written)) => written,
         Ok(None) => return Ok(None),
         Err(error) if is_about_rows(&error) => return Ok(None),

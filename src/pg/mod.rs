@@ -45,6 +45,7 @@ pub mod kept;
 pub mod lock;
 pub mod log;
 pub mod memory;
+pub mod parameters;
 pub mod progress;
 pub mod queue;
 pub mod relation;

@@ -8,6 +8,8 @@ use std::ptr;
 
 use pgrx::{FromDatum, PgList, PgSqlErrorCode, pg_sys};
 
+use super::parameters::Parameters;
+
 /// An open connection.
 pub struct Spi(());
 
@@ -29,37 +31,39 @@ pub struct Plan<'spi> {
     kept: bool,
     /// A table that the statement must be about.
     relation: Option<pg_sys::Oid>,
-    /// The value of $1, if the statement has one.
-    parameter: Option<pg_sys::Datum>,
+    parameters: Parameters,
     _spi: &'spi Spi,
 }
 
 impl Spi {
     /// `sql` is in the database's encoding: names in it may have any of its characters.
     pub fn prepare(&self, sql: &(impl AsRef<[u8]> + ?Sized)) -> Plan<'_> {
-        self.prepare_of(sql.as_ref(), &mut [])
+        self.prepare_of(sql.as_ref(), &[])
     }
 
     /// The same with one parameter, a row of this type that has null in all its columns.
     pub fn prepare_with_empty_row(&self, sql: &[u8], row_type: pg_sys::Oid) -> Plan<'_> {
-        self.prepare_of(sql, &mut [row_type]).with_empty_row(row_type)
+        self.prepare_of(sql, &[row_type]).with_empty_row(row_type)
     }
 
-    fn prepare_of(&self, sql: &[u8], types: &mut [pg_sys::Oid]) -> Plan<'_> {
+    /// The same with parameters of these types, planned once for all their values.
+    pub fn prepare_of(&self, sql: &[u8], types: &[pg_sys::Oid]) -> Plan<'_> {
         let source = c_string(sql);
-        let (count, types) = (types.len() as i32, types.as_mut_ptr());
+        let (count, types) = (types.len() as i32, types.as_ptr().cast_mut());
+        let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
         // SAFETY: source and types outlive the call, which copies them.
-        let plan = unsafe { pg_sys::SPI_prepare(source.as_ptr(), count, types) };
+        let plan = unsafe { pg_sys::SPI_prepare_cursor(source.as_ptr(), count, types, options) };
         if plan.is_null() {
             // SAFETY: reads a variable that SPI_prepare has set.
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
-        Plan { plan, kept: false, relation: None, parameter: None, _spi: self }
+        let parameters = Parameters::default();
+        Plan { plan, kept: false, relation: None, parameters, _spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
     pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: Option<pg_sys::Oid>) -> Plan<'_> {
-        Plan { plan, kept: true, relation, parameter: None, _spi: self }
+        Plan { plan, kept: true, relation, parameters: Parameters::default(), _spi: self }
     }
 
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
@@ -88,8 +92,13 @@ impl Spi {
 }
 
 impl Plan<'_> {
-    pub fn with_empty_row(mut self, row_type: pg_sys::Oid) -> Self {
-        self.parameter = Some(empty_row(row_type));
+    /// With a row of this type that has null in all its columns for its one parameter.
+    pub fn with_empty_row(self, row_type: pg_sys::Oid) -> Self {
+        self.with(Parameters::one(empty_row(row_type)))
+    }
+
+    pub fn with(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
         self
     }
 
@@ -163,12 +172,14 @@ impl Plan<'_> {
 
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
-        self.check_relation();
-        let mut values = self.parameter;
-        let values = values.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-        // SAFETY: the plan is alive as long as the connection; its parameter, if it has one, is there and not null.
+        // What a statement that is kept stands for, its owner has looked at.
+        if !self.kept {
+            self.check_relation();
+        }
+        let (values, nulls) = self.parameters.pointers();
+        // SAFETY: the plan is alive as long as the connection; it has these parameters.
         let processed = unsafe {
-            let code = pg_sys::SPI_execute_plan(self.plan, values, ptr::null(), false, 0);
+            let code = pg_sys::SPI_execute_plan(self.plan, values, nulls, false, 0);
             check(code, "SPI_execute_plan");
             pg_sys::SPI_processed
         };

@@ -65,6 +65,10 @@ impl Rows<'_> {
     pub fn order(&self, table: &Table, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
         let mut rows = with_room(self.len())?;
         self.add_all(&mut rows);
+        if rows.len() == 1 {
+            let families = Family::between(1, |_| true)?;
+            return Ok(Order { write: rows, families, ..Order::default() });
+        }
         let (mut duplicates, mut later) = (vec![], vec![]);
         if self.may_repeat(&rows, parallel)? {
             let several = self.take_repeated(&mut rows)?;

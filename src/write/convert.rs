@@ -64,7 +64,7 @@ pub fn convert(
     let prepare = || spi.prepare_with_empty_row(&sql(table, &name), row_type);
     let plan = match kept {
         None => prepare(),
-        Some(kept) => kept.get_or_init(|| Kept::of(prepare())).plan_with_empty_row(spi, row_type),
+        Some(kept) => kept.get_or_init(|| Kept::of(prepare())).plan(spi).with_empty_row(row_type),
     };
     let deferred = std::mem::take(&mut prepared.deferred);
     let places = &*prepared.places;

@@ -28,7 +28,7 @@ impl TableName {
 pub struct Statements<'t> {
     pub name: &'t TableName,
     pub table: &'t Table,
-    /// The batch that the rows are in.
+    /// The batch that the rows are in, or a query in parentheses with the same columns.
     pub batch: &'t str,
     pub absent: &'t Absent,
     /// Quotes a name where it must be.
@@ -78,14 +78,14 @@ impl Statements<'_> {
             .collect()
     }
 
-    /// The columns and where they come from, as in `(a, b) SELECT c1, c2 FROM batch`.
+    /// The columns and where they come from, as in `(a, b) SELECT c1, c2 FROM batch new`.
     fn source(&self) -> Vec<u8> {
         let columns = self.columns();
         let names = join(columns.iter().map(|column| column.name.clone()), ", ");
         let batch = join(columns.iter().map(|column| column.batch.clone()), ", ");
         // With no column at all the server wants no parentheses.
         let names = if columns.is_empty() { vec![] } else { [b" (", &*names, b")"].concat() };
-        [&*names, b" SELECT ", &batch, b" FROM ", self.batch.as_bytes()].concat()
+        [&*names, b" SELECT ", &batch, b" FROM ", self.batch.as_bytes(), b" new"].concat()
     }
 
     /// Rows known to be new.
@@ -370,12 +370,12 @@ mod tests {
     #[test]
     fn statements_name_the_columns_that_rows_have() {
         let insert = of_all(&table(), |s| s.insert());
-        let names = r#"("id", "a", "b", "n") SELECT c1, c2, c3, c4 FROM batch"#;
+        let names = r#"("id", "a", "b", "n") SELECT c1, c2, c3, c4 FROM batch new"#;
         assert_eq!(insert, format!("INSERT INTO s.t {names}"));
         let insert = of_some(&table(), &[1, 3], |s| s.insert());
-        assert_eq!(insert, r#"INSERT INTO s.t ("id", "b") SELECT c1, c3 FROM batch"#);
+        assert_eq!(insert, r#"INSERT INTO s.t ("id", "b") SELECT c1, c3 FROM batch new"#);
         let insert = of_some(&table(), &[0, 1, 2, 3], |s| s.insert());
-        assert_eq!(insert, "INSERT INTO s.t SELECT  FROM batch");
+        assert_eq!(insert, "INSERT INTO s.t SELECT  FROM batch new");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a session keeps of its last few loads: how records became rows, and the statements that wrote these.
 //!
-//! An entry holds as long as nothing that it was made of has changed. That is the table with its columns, indexes,
-//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); the names of the table and its
-//! schema; and a few settings. The statements themselves are planned anew by the server where that is needed, and look at
+//! An entry holds as long as nothing that it was made of has changed. That is the table with its name, columns, indexes,
+//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); the names of schemas; and a
+//! few settings. The statements themselves are planned anew by the server where that is needed, and look at
 //! privileges, row security and the search_path each time.
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -11,20 +11,22 @@ use std::ops::Deref;
 use pgrx::pg_sys;
 
 use super::MOST_ROWS;
+use super::statement::Statement;
 use crate::document::find::Resource;
 use crate::load::outcome::Outcome;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
 use crate::pg::kept::{self, Kept};
+use crate::pg::parameters::Shape;
 use crate::pg::relation;
 use crate::pg::spi::Spi;
 use crate::prepare::{Prepared, Recipe};
-use crate::record::{Absent, Table, positional};
+use crate::record::{Absent, Column, Table, positional};
 use crate::report::Failure;
 use crate::settings;
 use crate::target::{Target, rules};
 use crate::write::convert::{Conversion, convert};
-use crate::write::statement::{Statements, batch_name};
+use crate::write::statement::{Statements, TableName, batch_name};
 
 /// Entries that a session keeps.
 const MOST_KEPT: usize = 32;
@@ -53,26 +55,19 @@ pub struct Entry {
     pub table: pg_sys::Oid,
     calls: Calls,
     on_conflict: OnConflict,
-    names: (Vec<u8>, Vec<u8>),
     changes: Cell<u64>,
     settings: Settings,
     pub recipe: Recipe,
+    pub name: TableName,
+    /// Of the table's rows, as a batch has them.
+    pub columns: Vec<Column>,
+    pub shape: Shape,
     /// The newest at the end.
     statements: Vec<Statement>,
     /// Makes rows of records that are the server's.
     conversion: OnceCell<Kept>,
     /// As `last_load()` has it.
     pub foreign_key_check: String,
-}
-
-/// A statement for rows that have no value for some columns.
-pub struct Statement {
-    absent: Absent,
-    /// Tells of each row that it has written whether it is new.
-    pub write: Kept,
-    /// Tells whether rows that it has left as they are, are about other things ([`Statements::others`]); none if they
-    /// have no ids that would tell.
-    pub others: Option<Kept>,
 }
 
 /// The settings that an entry depends on.
@@ -150,12 +145,10 @@ pub fn take(call: &Call, table: pg_sys::Oid, on_conflict: OnConflict) -> Option<
     });
     stale.into_iter().for_each(Entry::free);
     let settings = Settings::current();
-    let names = kept::name(table)?;
     let wanted = |entry: &Entry| {
         (entry.table, entry.on_conflict) == (table, on_conflict)
             && call.is(&entry.calls)
             && entry.settings == settings
-            && entry.names == names
     };
     KEPT.with_borrow_mut(|all| {
         let place = all.iter().position(wanted)?;
@@ -190,27 +183,35 @@ pub fn remember(
     if lent.as_ref().is_some_and(|entry| entry.statement(absent).is_some()) {
         return;
     }
-    let Some(statement) = Statement::prepare(spi, target, recipe.table(), absent, policy) else {
+    if !inserts_only(spi, target, recipe.table(), absent) {
         return;
+    }
+    let new = || Entry {
+        table: target.oid,
+        calls: call.to_keep(),
+        on_conflict,
+        changes: Cell::new(kept::changes()),
+        settings: Settings::current(),
+        name: target.name.clone(),
+        columns: positional(&recipe.table().columns),
+        shape: Shape::of(&recipe.table().columns),
+        recipe,
+        statements: vec![],
+        conversion: OnceCell::new(),
+        foreign_key_check: outcome.foreign_key_check.clone(),
     };
-    let Some(mut entry) = lent.as_mut().and_then(|lent| lent.0.take()).or_else(|| {
-        Some(Entry {
-            table: target.oid,
-            calls: call.to_keep(),
-            on_conflict,
-            names: kept::name(target.oid)?,
-            changes: Cell::new(kept::changes()),
-            settings: Settings::current(),
-            recipe,
-            statements: vec![],
-            conversion: OnceCell::new(),
-            foreign_key_check: outcome.foreign_key_check.clone(),
-        })
-    }) else {
-        return;
-    };
-    entry.add(statement);
+    let mut entry = lent.as_mut().and_then(|lent| lent.0.take()).unwrap_or_else(new);
+    entry.add(Statement::new(absent.clone(), policy));
     put_back(entry);
+}
+
+/// Whether an INSERT into the table does nothing else: no rule rewrites it, no extension has put something in its place.
+fn inserts_only(spi: &Spi, target: &Target, table: &Table, absent: &Absent) -> bool {
+    let batch = &*batch_name(table.batch());
+    let (name, quote) = (&target.name, relation::quoted);
+    let statements = Statements { name, table, batch, absent, quote };
+    let _shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
+    spi.prepare(&statements.insert()).only_inserts_into(target.oid)
 }
 
 /// Puts an entry behind the others; the first one goes where they are too many.
@@ -227,7 +228,7 @@ fn put_back(entry: Entry) {
 impl Entry {
     /// The statement for rows that have no value for these columns.
     pub fn statement(&self, absent: &Absent) -> Option<&Statement> {
-        self.statements.iter().find(|statement| statement.absent == *absent)
+        self.statements.iter().find(|statement| statement.is_for(absent))
     }
 
     /// Does for the rows what only the server can do; `false` where that is left to the long way.
@@ -273,36 +274,6 @@ impl Entry {
     fn free(self) {
         self.statements.into_iter().for_each(Statement::free);
         self.conversion.into_inner().into_iter().for_each(Kept::free);
-    }
-}
-
-impl Statement {
-    /// None if the statement would do something else than write to the table.
-    fn prepare(
-        spi: &Spi,
-        target: &Target,
-        table: &Table,
-        absent: &Absent,
-        on_conflict: OnConflict,
-    ) -> Option<Self> {
-        let batch = &*batch_name(table.batch());
-        let (name, quote) = (&target.name, relation::quoted);
-        let statements = Statements { name, table, batch, absent, quote };
-        let _shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
-        if !spi.prepare(&statements.insert()).only_inserts_into(target.oid) {
-            return None;
-        }
-        let keep = |sql: Vec<u8>| Kept::prepare(spi, target.oid, &sql);
-        let has_ids = table.identity().next().is_some() && on_conflict != OnConflict::Error;
-        Some(Statement {
-            absent: absent.clone(),
-            write: keep(statements.listed_merge(on_conflict)),
-            others: has_ids.then(|| keep(statements.others())),
-        })
-    }
-
-    fn free(self) {
-        self.write.free();
-        self.others.into_iter().for_each(Kept::free);
+        self.shape.free();
     }
 }
