@@ -105,8 +105,8 @@ fn load_records_jsonb(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
-    with_jsonb(data, |document| load_records(target, document, mapping.as_deref(), &options))
+    let target = oid_of(target)?;
+    with_jsonb(data, |document| load_records(target, document, mapping, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -120,8 +120,8 @@ fn load_records_text(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
-    with_text(document, |document| load_records(target, document, mapping.as_deref(), &options))
+    let target = oid_of(target)?;
+    with_text(document, |document| load_records(target, document, mapping, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -135,21 +135,15 @@ fn load_records_json(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
+    let target = oid_of(target)?;
     with_text(document.map(JsonArgument::text), |document| {
-        load_records(target, document, mapping.as_deref(), &options)
+        load_records(target, document, mapping, &options)
     })
 }
 
-fn target_and_mapping(
-    target: Option<RelationArgument>,
-    mapping: Option<JsonbArgument>,
-) -> Result<(pg_sys::Oid, Option<String>), Failure> {
+fn oid_of(target: Option<RelationArgument>) -> Result<pg_sys::Oid, Failure> {
     let target = target.ok_or_else(|| Failure::argument("target", BadArgument::Null))?;
-    let text = |mapping: JsonbArgument| {
-        String::from_utf8_lossy(&encoding::to_utf8(&mapping.to_text())).into_owned()
-    };
-    Ok((target.oid(), mapping.map(text)))
+    Ok(target.oid())
 }
 
 /// NULL in, NULL out. Outside UTF-8 the server writes the document out, and the text is converted and read.

@@ -14,7 +14,7 @@ use crate::rows::keys::Keys;
 use crate::target::Target;
 use crate::target::key::{self, KeyColumn};
 use crate::tuple::{self, Tuples};
-use crate::write::convert::{Conversion, convert};
+use crate::write::convert::convert;
 use crate::write::insert::BATCH_ROWS;
 use crate::write::statement::batch_name;
 
@@ -33,8 +33,7 @@ pub fn complete(
             OnError::Stop => 1,
             OnError::Ignore => options.reject_limit.map_or(u64::MAX, |limit| limit + 1),
         };
-        let conversion = Conversion { oid: target.oid, table: &target.table, keys, kept: None };
-        job.unconverted = convert(spi, &conversion, prepared, enough)?;
+        job.unconverted = convert(spi, target, keys, prepared, enough)?;
     }
     if let Some(key) = ranked {
         rank(spi, key, keys, target, prepared)?;

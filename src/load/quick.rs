@@ -9,16 +9,19 @@
 mod entry;
 mod statement;
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use pgrx::pg_sys;
 
 pub use self::entry::{Call, remember};
 use self::entry::{Entry, Lent};
+use self::statement::{Put, Statement};
 use super::decode::decode;
 use crate::document::find::Resource;
 use crate::options::{OnConflict, Options};
-use crate::pg::caller::Statement;
+use crate::pg::caller;
+use crate::pg::encoding;
 use crate::pg::error::ServerError;
 use crate::pg::lock::{self, Share};
 use crate::pg::progress::Progress;
@@ -32,6 +35,7 @@ use crate::report::{Counts, Failure, LoadReport, milliseconds};
 use crate::rows::RowRef;
 use crate::sessions::eligible;
 use crate::target;
+use crate::write::convert;
 use crate::write::insert::is_about_rows;
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
@@ -43,7 +47,7 @@ const MOST_ROWS: usize = 500;
 /// Loads the document, or leaves that to the long way, with nothing written.
 pub fn load(
     spi: &Spi,
-    statement: &Statement,
+    statement: &caller::Statement,
     call: &Call,
     document: Document<'_>,
     options: &Options,
@@ -81,7 +85,7 @@ fn lock(call: &Call, on_conflict: OnConflict) -> Option<pg_sys::Oid> {
 /// Why the load does not go parallel, where it is known not to, and is small.
 fn not_parallel(
     document: Document<'_>,
-    statement: &Statement,
+    statement: &caller::Statement,
     options: &Options,
 ) -> Option<Option<String>> {
     let named = options.workers.is_some_and(|workers| workers > 0);
@@ -104,17 +108,18 @@ fn load_with(
     start: Instant,
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
-    let Ok((mut prepared, decode_threads)) = decode(&entry.recipe, document, options, progress)
-    else {
+    let Ok((prepared, decode_threads)) = decode(&entry.recipe, document, options, progress) else {
         return Ok(None);
     };
-    if !entry.complete(spi, options, &mut prepared)? {
-        return Ok(None);
-    }
-    let rows = prepared.order.write.len();
     let decode_ms = milliseconds(start);
     let write_start = Instant::now();
-    let Some(counts) = write(spi, options, entry, &prepared)? else { return Ok(None) };
+    let written = match ready(spi, entry, &prepared, options.on_conflict) {
+        Some(ready) => write(spi, options, entry, ready)?,
+        None => None,
+    };
+    let Some(written) = written else { return Ok(None) };
+    let duplicate = prepared.order.duplicates.len() as u64;
+    let (rows, counts) = (written.rows, Counts { duplicate, ..written.counts });
     progress.tuples(rows as u64);
     Ok(Some(LoadReport {
         load_id: None,
@@ -133,23 +138,72 @@ fn load_with(
     }))
 }
 
+/// Rows, how many they are, and the statement for them.
+struct Ready<'r> {
+    put: Put<'r>,
+    rows: usize,
+    statement: &'r Statement,
+}
+
+/// Makes ready what one statement can write; none if the document has something else.
+fn ready<'r>(
+    spi: &'r Spi,
+    entry: &'r Entry,
+    prepared: &'r Prepared<'_>,
+    on_conflict: OnConflict,
+) -> Option<Ready<'r>> {
+    let Prepared { rows, order, deferred, .. } = prepared;
+    if !prepared.faults.is_empty() || entry.is_ranked() && prepared.received > 1 {
+        return None;
+    }
+    if let [ordinal] = **deferred
+        && prepared.received == 1
+    {
+        let values = prepared.places.values(ordinal, &convert::json).ok()?;
+        let json = convert::object(&entry.keys, values.members.iter());
+        let json = Cow::Owned(encoding::encode()(&json)?.into_owned());
+        let statement = entry.statement(&values.absent)?;
+        return Some(Ready { put: Put::Record(json), rows: 1, statement });
+    }
+    let all = rows.all();
+    let write = if entry.is_ranked() { &all } else { &order.write };
+    let first = *write.first()?;
+    let has_id = |row: RowRef| rows.identity(row, entry.recipe.table()).iter().any(Option::is_some);
+    let undecided = match on_conflict {
+        OnConflict::Error => !order.duplicates.is_empty(),
+        // Which of them is about the thing of the row that is there, the long way finds out.
+        _ => order.duplicates.iter().any(|duplicate| has_id(duplicate.row)),
+    };
+    let alike = |row: &RowRef| rows.absent(*row) == rows.absent(first);
+    let good = deferred.is_empty()
+        && !undecided
+        && order.later.is_empty()
+        && write.len() < MOST_ROWS
+        && write.iter().all(alike);
+    let statement = entry.statement(rows.absent(first)).filter(|_| good)?;
+    Some(Ready { put: Put::rows(spi, entry, rows, write), rows: write.len(), statement })
+}
+
+/// What was written; none if the long way has to do it.
+struct Written {
+    rows: usize,
+    counts: Counts,
+}
+
 fn write(
     spi: &Spi,
     options: &Options,
     entry: &Entry,
-    prepared: &Prepared<'_>,
-) -> Result<Option<Counts>, Failure> {
-    let (rows, table) = (&prepared.rows, entry.recipe.table());
-    let Some(write) = writable(prepared, table, options.on_conflict) else { return Ok(None) };
-    let Some(statement) = entry.statement(rows.absent(write[0])) else { return Ok(None) };
-    let put = statement.put(spi, entry, rows, write);
+    ready: Ready,
+) -> Result<Option<Written>, Failure> {
+    let Ready { put, rows, statement } = ready;
     let updates = options.on_conflict == OnConflict::Update;
     let try_all = || {
-        let written = put.write();
-        let all = written.len() == write.len();
+        let written = statement.write(spi, entry, &put);
+        let all = written.len() == rows;
         // What a row is about that row security hides, no query here can tell.
         let hides = || updates && relcache::row_security(entry.table);
-        (all || !hides() && !put.has_others()).then_some(written)
+        (all || !hides() && !statement.finds_others(spi, entry, &put)).then_some(written)
     };
     let written = match subtransaction::within_unless(Option::is_none, try_all) {
         Ok(Some(written)) => written,
@@ -161,43 +215,19 @@ fn write(
         }
         Err(error) => return Err(error.into()),
     };
-    let inserted = written.iter().filter(|is_new| **is_new).count() as u64;
-    Ok(Some(Counts {
-        inserted,
-        updated: written.len() as u64 - inserted,
-        unchanged: (write.len() - written.len()) as u64,
-        duplicate: prepared.order.duplicates.len() as u64,
-        rejected: 0,
-    }))
-}
-
-/// The rows of a document that one statement can write: few, none of them wrong, all with values for the same columns, and
-/// no two of one key between which something else decides than their order.
-fn writable<'p>(
-    prepared: &'p Prepared<'_>,
-    table: &Table,
-    on_conflict: OnConflict,
-) -> Option<&'p [RowRef]> {
-    let (rows, order) = (&prepared.rows, &prepared.order);
-    let write = &*order.write;
-    let has_id = |row: RowRef| rows.identity(row, table).iter().any(Option::is_some);
-    let undecided = match on_conflict {
-        OnConflict::Error => !order.duplicates.is_empty(),
-        // Which of them is about the thing of the row that is there, the long way finds out.
-        _ => order.duplicates.iter().any(|duplicate| has_id(duplicate.row)),
+    let inserted = written.iter().filter(|is_new| **is_new).count();
+    let counts = Counts {
+        inserted: inserted as u64,
+        updated: (written.len() - inserted) as u64,
+        unchanged: (rows - written.len()) as u64,
+        ..Counts::default()
     };
-    let alike = |row: &RowRef| rows.absent(*row) == rows.absent(write[0]);
-    let good = prepared.faults.is_empty()
-        && !undecided
-        && order.later.is_empty()
-        && (1..MOST_ROWS).contains(&write.len())
-        && write.iter().all(alike);
-    good.then_some(write)
+    Ok(Some(Written { rows, counts }))
 }
 
 /// Whether the long way may do without that which the server refuses: what the caller may not do, a table that is not what
-/// it was, an ON CONFLICT that such a table does not have.
+/// it was, an ON CONFLICT that such a table does not have; a value that a type refuses without a code.
 fn is_about_statement(error: &ServerError) -> bool {
     let state = error.sqlstate();
-    state.starts_with("42") || state.starts_with("0A") || state == "55000"
+    ["42", "0A"].contains(&&state[..2]) || ["55000", "XX000"].contains(&&*state)
 }

@@ -16,6 +16,7 @@ use crate::mapping::path::Path;
 use crate::mapping::program::Program;
 use crate::mapping::resolve::{Resolved, Source};
 use crate::options::{OnConflict, Options};
+use crate::pg::argument::JsonbArgument;
 use crate::pg::caller::Statement;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, relation};
@@ -39,7 +40,7 @@ const FUNCTION: &str = "load_records";
 pub fn load_records(
     target: pg_sys::Oid,
     document: Document<'_>,
-    mapping: Option<&str>,
+    mapping: Option<JsonbArgument>,
     options: &Options,
 ) -> Result<i64, Failure> {
     run(|spi, statement| records(spi, statement, target, document, mapping, options))
@@ -50,16 +51,19 @@ fn records<'a>(
     statement: &Statement,
     target: pg_sys::Oid,
     document: Document<'a>,
-    mapping: Option<&str>,
+    mapping: Option<JsonbArgument>,
     options: &Options,
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
     relation::refuse_read_only(FUNCTION);
-    let call = quick::Call::Records { target, mapping };
+    let call = quick::Call::Records { target, mapping: mapping.map(JsonbArgument::bytes) };
     if let Some(report) = quick::load(spi, statement, &call, document, options)? {
         return Ok(report);
     }
-    let parsed = mapping.map(Mapping::parse).transpose()?.unwrap_or_default();
+    let parsed = match mapping {
+        Some(mapping) => Mapping::parse(&encoding::of_message(&mapping.to_text()))?,
+        None => Mapping::default(),
+    };
     let mut target = Target::any(target)?;
     let mut resolved = resolve_for(&parsed, &target.facts)?;
     let fields = parsed.fields_of.map(columns_of);

@@ -17,9 +17,19 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// One parameter, which is not null.
-    pub fn one(value: pg_sys::Datum) -> Self {
-        Parameters { values: vec![value], nulls: vec![b' ' as c_char] }
+    /// A row of this type that has null in all its columns.
+    pub fn empty_row(row_type: pg_sys::Oid) -> Self {
+        Parameters { values: vec![empty_row(row_type)], nulls: vec![b' ' as c_char] }
+    }
+
+    /// A text behind the others, in the database's encoding.
+    pub fn and_text(mut self, text: &[u8]) -> Self {
+        // SAFETY: the text is copied.
+        let text =
+            unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32) };
+        self.values.push(pg_sys::Datum::from(text));
+        self.nulls.push(b' ' as c_char);
+        self
     }
 
     /// As `SPI_execute_plan` takes them, which changes neither.
@@ -77,5 +87,19 @@ impl Shape {
     pub fn free(self) {
         // SAFETY: nobody else has the descriptor.
         unsafe { pg_sys::FreeTupleDesc(self.descriptor) };
+    }
+}
+
+/// A row of a composite type that has null in all its columns, in the current memory context. No domain has looked at
+/// the nulls.
+fn empty_row(row_type: pg_sys::Oid) -> pg_sys::Datum {
+    // SAFETY: the descriptor is released behind its use; the arrays have as many items as it has columns.
+    unsafe {
+        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(row_type, -1);
+        let count = (*descriptor).natts as usize;
+        let mut values = vec![pg_sys::Datum::null(); count];
+        let mut nulls = vec![true; count];
+        let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+        pg_sys::heap_copy_tuple_as_datum(tuple, descriptor)
     }
 }

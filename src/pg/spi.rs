@@ -43,7 +43,7 @@ impl Spi {
 
     /// The same with one parameter, a row of this type that has null in all its columns.
     pub fn prepare_with_empty_row(&self, sql: &[u8], row_type: pg_sys::Oid) -> Plan<'_> {
-        self.prepare_of(sql, &[row_type]).with_empty_row(row_type)
+        self.prepare_of(sql, &[row_type]).with(Parameters::empty_row(row_type))
     }
 
     /// The same with parameters of these types, planned once for all their values.
@@ -92,11 +92,6 @@ impl Spi {
 }
 
 impl Plan<'_> {
-    /// With a row of this type that has null in all its columns for its one parameter.
-    pub fn with_empty_row(self, row_type: pg_sys::Oid) -> Self {
-        self.with(Parameters::one(empty_row(row_type)))
-    }
-
     pub fn with(mut self, parameters: Parameters) -> Self {
         self.parameters = parameters;
         self
@@ -230,20 +225,6 @@ unsafe fn is_insert_into(statement: *mut pg_sys::PlannedStmt, table: pg_sys::Oid
         let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*statement).rtable);
         let entry = number.and_then(|number| tables.get_ptr(number as usize - 1));
         entry.is_some_and(|entry| (*entry).relid == table)
-    }
-}
-
-/// A row of a composite type that has null in all its columns, in the current memory context. No domain has looked at
-/// the nulls.
-fn empty_row(row_type: pg_sys::Oid) -> pg_sys::Datum {
-    // SAFETY: the descriptor is released behind its use; the arrays have as many items as it has columns.
-    unsafe {
-        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(row_type, -1);
-        let count = (*descriptor).natts as usize;
-        let mut values = vec![pg_sys::Datum::null(); count];
-        let mut nulls = vec![true; count];
-        let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-        pg_sys::heap_copy_tuple_as_datum(tuple, descriptor)
     }
 }
 

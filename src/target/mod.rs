@@ -62,22 +62,20 @@ pub fn open(table: Table, oid: pg_sys::Oid, on_conflict: OnConflict) -> Result<T
 /// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict, and
 /// may read the ids that tell one thing from another.
 pub fn is_permitted(oid: pg_sys::Oid, table: &Table, on_conflict: OnConflict) -> bool {
-    let columns = |wanted: &dyn Fn(usize, &Column) -> bool| {
+    let columns = |wanted: fn(&Table, usize, &Column) -> bool| {
         let given = table.columns.iter().enumerate().filter(|(_, c)| c.given != Given::Never);
-        let wanted = given.filter(|(place, column)| wanted(*place, column));
-        wanted.map(|(_, column)| &*column.name).collect::<Vec<&[u8]>>()
+        let wanted = given.filter(move |(place, column)| wanted(table, *place, column));
+        wanted.map(|(_, column)| &*column.name)
     };
-    let all = columns(&|_, _| true);
-    let rest = columns(&|place, _| !table.is_key(place));
-    may(oid, Privilege::Insert, all.iter().copied())
+    let all = || columns(|_, _, _| true);
+    let rest = columns(|table, place, _| !table.is_key(place));
+    let told_by = columns(|table, place, column| table.is_key(place) || column.identity);
+    may(oid, Privilege::Insert, all())
         && match on_conflict {
             OnConflict::Update => {
-                may(oid, Privilege::Select, all) && may(oid, Privilege::Update, rest)
+                may(oid, Privilege::Select, all()) && may(oid, Privilege::Update, rest)
             }
-            OnConflict::Skip => {
-                let told_by = columns(&|place, column| table.is_key(place) || column.identity);
-                may(oid, Privilege::Select, told_by)
-            }
+            OnConflict::Skip => may(oid, Privilege::Select, told_by),
             OnConflict::Error => true,
         }
 }

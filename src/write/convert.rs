@@ -3,22 +3,18 @@
 //! Columns that a record has no value for are null in the row, and no type is asked about that. A batch that the server
 //! refuses is halved until the bad records stand alone, and of those each value is tried by itself.
 
-use std::cell::OnceCell;
-
-use pgrx::pg_sys;
-
 use crate::error::Fault;
 use crate::pg::argument::print;
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
-use crate::pg::kept::Kept;
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::{encoding, interrupt, relation, subtransaction};
-use crate::prepare::{Places, Prepared, Values};
+use crate::prepare::{Member, Places, Prepared, Values};
 use crate::record::{Column, ColumnType, ORDINAL, Sink, Table};
 use crate::report::Failure;
 use crate::rows::Slice;
 use crate::rows::keys::Keys;
+use crate::target::Target;
 use crate::tuple::{self, Tuples};
 use crate::write::statement::batch_name;
 
@@ -40,41 +36,27 @@ struct Waiting {
     values: Values,
 }
 
-/// For which table rows are made.
-pub struct Conversion<'c> {
-    pub oid: pg_sys::Oid,
-    pub table: &'c Table,
-    pub keys: &'c Keys,
-    /// Where the statement is kept for the next loads.
-    pub kept: Option<&'c OnceCell<Kept>>,
-}
-
 /// Makes rows of the deferred records. Those that cannot be made are given back, by ordinal. With so many of them as
 /// `enough` the load ends, and nothing more is converted.
 pub fn convert(
     spi: &Spi,
-    conversion: &Conversion,
+    target: &Target,
+    keys: &Keys,
     prepared: &mut Prepared<'_>,
     enough: u64,
 ) -> Result<Vec<Unconverted>, Failure> {
-    let Conversion { oid, table, keys, kept } = *conversion;
     let name = batch_name("deferred");
     let batch = Batch::register(spi, &name, COLUMNS, BATCH);
-    let row_type = relation::row_type(oid);
-    let prepare = || spi.prepare_with_empty_row(&sql(table, &name), row_type);
-    let plan = match kept {
-        None => prepare(),
-        Some(kept) => kept.get_or_init(|| Kept::of(prepare())).plan(spi).with_empty_row(row_type),
-    };
+    let plan = spi.prepare_with_empty_row(&sql(target, &name), relation::row_type(target.oid));
     let deferred = std::mem::take(&mut prepared.deferred);
     let places = &*prepared.places;
     let mut made = Slice::default();
     let mut converter = Converter {
-        table,
+        target,
         keys,
         batch,
         plan,
-        names: names(table),
+        names: names(&target.table),
         made: &mut made,
         refused: vec![],
     };
@@ -90,7 +72,6 @@ pub fn convert(
 
 /// The next records.
 fn take(places: &dyn Places, rest: &mut &[u32]) -> Result<Vec<Waiting>, Failure> {
-    let json = |container: &[u8]| String::from_utf8_lossy(&print(container)).into_owned();
     let (mut waiting, mut bytes) = (vec![], 0);
     while let Some((&ordinal, behind)) = rest.split_first()
         && waiting.len() < BATCH
@@ -105,15 +86,26 @@ fn take(places: &dyn Places, rest: &mut &[u32]) -> Result<Vec<Waiting>, Failure>
 }
 
 /// The names of the columns as keys of JSON.
-fn names(table: &Table) -> Vec<String> {
+pub fn names(table: &Table) -> Vec<String> {
     let name = |column: &Column| serde_json::Value::from(encoding::of_message(&column.name));
     table.columns.iter().map(|column| name(column).to_string()).collect()
 }
 
+/// The members of a record under the names of their columns.
+pub fn object<'m>(names: &[String], members: impl Iterator<Item = &'m Member>) -> String {
+    let members = members.map(|member| format!("{}: {}", names[member.place], member.json));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+}
+
+/// A container of a jsonb as text.
+pub fn json(container: &[u8]) -> String {
+    String::from_utf8_lossy(&print(container)).into_owned()
+}
+
 /// The columns of the target, made of the batch's JSON on top of the row $1, and the ordinal.
-fn sql(table: &Table, batch: &str) -> Vec<u8> {
+fn sql(target: &Target, batch: &str) -> Vec<u8> {
     let mut sql = b"SELECT ".to_vec();
-    for column in &table.columns {
+    for column in &target.table.columns {
         sql.extend_from_slice(b"(r).");
         sql.extend_from_slice(&relation::quoted(&column.name));
         sql.extend_from_slice(b", ");
@@ -138,7 +130,7 @@ fn is_about_values(error: &ServerError) -> bool {
 }
 
 struct Converter<'c, 's> {
-    table: &'c Table,
+    target: &'c Target,
     keys: &'c Keys,
     batch: Batch<'s>,
     plan: Plan<'s>,
@@ -166,7 +158,7 @@ impl Converter<'_, '_> {
         };
         for ((tuple, ordinal), waiting) in rows.iter().zip(waiting) {
             assert_eq!(*ordinal, waiting.ordinal, "the server has changed the order of the batch");
-            let columns = &self.table.columns;
+            let columns = &self.target.table.columns;
             let absent = &waiting.values.absent;
             let keys =
                 |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, absent, columns, out);
@@ -199,8 +191,7 @@ impl Converter<'_, '_> {
         for Waiting { ordinal, values } in waiting {
             let members = values.members.iter().enumerate();
             let members = members.filter(|(place, _)| only.is_none_or(|only| only == *place));
-            let members = members.map(|(_, m)| format!("{}: {}", self.names[m.place], m.json));
-            let json = format!("{{{}}}", members.collect::<Vec<_>>().join(", "));
+            let json = object(&self.names, members.map(|(_, member)| member));
             let encodable = tuples.add(|row| {
                 row.text(Some(&json));
                 row.int4(Some(*ordinal as i32));
@@ -213,7 +204,7 @@ impl Converter<'_, '_> {
             interrupt::out_of_memory();
         }
         self.batch.fill(tuples.formed().iter());
-        let number = self.table.columns.len() as i32 + 1;
+        let number = self.target.table.columns.len() as i32 + 1;
         Ok(subtransaction::within(|| {
             self.plan.rows(|row| {
                 let ordinal = row.get::<i32>(number).unwrap_or_default();

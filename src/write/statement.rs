@@ -29,7 +29,7 @@ pub struct Statements<'t> {
     pub name: &'t TableName,
     pub table: &'t Table,
     /// The batch that the rows are in, or a query in parentheses with the same columns.
-    pub batch: &'t str,
+    pub batch: &'t [u8],
     pub absent: &'t Absent,
     /// Quotes a name where it must be.
     pub quote: fn(&[u8]) -> Vec<u8>,
@@ -78,14 +78,16 @@ impl Statements<'_> {
             .collect()
     }
 
-    /// The columns and where they come from, as in `(a, b) SELECT c1, c2 FROM batch new`.
+    /// The columns and where they come from, as in `(a, b) SELECT c1, c2 FROM batch`.
     fn source(&self) -> Vec<u8> {
         let columns = self.columns();
         let names = join(columns.iter().map(|column| column.name.clone()), ", ");
         let batch = join(columns.iter().map(|column| column.batch.clone()), ", ");
         // With no column at all the server wants no parentheses.
         let names = if columns.is_empty() { vec![] } else { [b" (", &*names, b")"].concat() };
-        [&*names, b" SELECT ", &batch, b" FROM ", self.batch.as_bytes(), b" new"].concat()
+        // PostgreSQL 15 wants a name for a query.
+        let name: &[u8] = if self.batch.starts_with(b"(") { b" new" } else { b"" };
+        [&*names, b" SELECT ", &batch, b" FROM ", self.batch, name].concat()
     }
 
     /// Rows known to be new.
@@ -130,8 +132,7 @@ impl Statements<'_> {
         let set = join(set, ", ");
         let differs = self.differs("new", |column| column.batch.clone());
         let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
-        let from =
-            [b" FROM ", self.batch.as_bytes(), b" new WHERE ", &self.has_key("old")].concat();
+        let from = [b" FROM ", self.batch, b" new WHERE ", &self.has_key("old")].concat();
         [&*update, &from, b" AND (", &differs, b")"].concat()
     }
 
@@ -227,7 +228,7 @@ impl Statements<'_> {
     /// A row for each one of a few that is about another thing than the row that is there. They are looked up one by
     /// one.
     pub fn others(&self) -> Vec<u8> {
-        let batch = self.batch.as_bytes();
+        let batch = self.batch;
         let number = self.unlike(|number, _| number.to_string().into_bytes());
         let from = [b"SELECT true FROM ", batch, b" new, LATERAL (SELECT * FROM "].concat();
         let key = self.has_key("parent");
@@ -252,7 +253,7 @@ impl Statements<'_> {
              pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL) \
              FROM (SELECT new.o, ";
         let values = [&*differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
-        let from = [b")::pg_catalog.int8 AS id FROM ", self.batch.as_bytes(), b" new JOIN "];
+        let from = [b")::pg_catalog.int8 AS id FROM ", self.batch, b" new JOIN "];
         let on = [&*self.name.from(), b" old ON ", &self.has_key("old"), b") there"].concat();
         [select, &*values, &from.concat(), &on].concat()
     }
@@ -363,19 +364,19 @@ mod tests {
     fn of_some(table: &Table, absent: &[u16], sql: impl Fn(Statements) -> Vec<u8>) -> String {
         let absent = Absent(absent.to_vec());
         let sql =
-            sql(Statements { name: &name(true), table, batch: "batch", absent: &absent, quote });
+            sql(Statements { name: &name(true), table, batch: b"batch", absent: &absent, quote });
         String::from_utf8(sql).unwrap()
     }
 
     #[test]
     fn statements_name_the_columns_that_rows_have() {
         let insert = of_all(&table(), |s| s.insert());
-        let names = r#"("id", "a", "b", "n") SELECT c1, c2, c3, c4 FROM batch new"#;
+        let names = r#"("id", "a", "b", "n") SELECT c1, c2, c3, c4 FROM batch"#;
         assert_eq!(insert, format!("INSERT INTO s.t {names}"));
         let insert = of_some(&table(), &[1, 3], |s| s.insert());
-        assert_eq!(insert, r#"INSERT INTO s.t ("id", "b") SELECT c1, c3 FROM batch new"#);
+        assert_eq!(insert, r#"INSERT INTO s.t ("id", "b") SELECT c1, c3 FROM batch"#);
         let insert = of_some(&table(), &[0, 1, 2, 3], |s| s.insert());
-        assert_eq!(insert, "INSERT INTO s.t SELECT  FROM batch new");
+        assert_eq!(insert, "INSERT INTO s.t SELECT  FROM batch");
     }
 
     #[test]
@@ -425,7 +426,8 @@ mod tests {
     fn children_are_read_only_where_they_are_written() {
         let of = |ordinary| {
             let (name, table, absent) = (name(ordinary), table(), Absent::default());
-            let all = Statements { name: &name, table: &table, batch: "b", absent: &absent, quote };
+            let all =
+                Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote };
             String::from_utf8(all.compare(OnConflict::Skip)).unwrap()
         };
         assert!(of(true).contains("JOIN ONLY s.t old"));
@@ -437,7 +439,7 @@ mod tests {
         let name = TableName { name: b"\"caf\xe9\".t".to_vec(), ordinary: true };
         let (table, absent) = (table(), Absent::default());
         let sql =
-            Statements { name: &name, table: &table, batch: "b", absent: &absent, quote }.insert();
+            Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote }.insert();
         assert!(sql.windows(6).any(|bytes| bytes == b"\"caf\xe9\""));
     }
 }

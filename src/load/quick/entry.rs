@@ -5,7 +5,7 @@
 //! few settings. The statements themselves are planned anew by the server where that is needed, and look at
 //! privileges, row security and the search_path each time.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 use pgrx::pg_sys;
@@ -16,16 +16,15 @@ use crate::document::find::Resource;
 use crate::load::outcome::Outcome;
 use crate::options::{OnConflict, Options};
 use crate::pg::batch::Batch;
-use crate::pg::kept::{self, Kept};
+use crate::pg::kept;
 use crate::pg::parameters::Shape;
 use crate::pg::relation;
 use crate::pg::spi::Spi;
 use crate::prepare::{Prepared, Recipe};
 use crate::record::{Absent, Column, Table, positional};
-use crate::report::Failure;
 use crate::settings;
 use crate::target::{Target, rules};
-use crate::write::convert::{Conversion, convert};
+use crate::write::convert::names;
 use crate::write::statement::{Statements, TableName, batch_name};
 
 /// Entries that a session keeps.
@@ -41,14 +40,18 @@ const EXPIRED: u64 = u64::MAX;
 #[derive(Clone, Copy)]
 pub enum Call<'c> {
     Source(Resource),
-    Records { target: pg_sys::Oid, mapping: Option<&'c str> },
+    /// The mapping is a jsonb as it is stored.
+    Records {
+        target: pg_sys::Oid,
+        mapping: Option<&'c [u8]>,
+    },
 }
 
 /// The same, to be kept.
 #[derive(PartialEq)]
 enum Calls {
     Source(Resource),
-    Records(Option<Box<str>>),
+    Records(Option<Box<[u8]>>),
 }
 
 pub struct Entry {
@@ -64,8 +67,9 @@ pub struct Entry {
     pub shape: Shape,
     /// The newest at the end.
     statements: Vec<Statement>,
-    /// Makes rows of records that are the server's.
-    conversion: OnceCell<Kept>,
+    /// The names of the columns as keys of JSON, and the type of the table's rows: for records that are the server's.
+    pub keys: Vec<String>,
+    pub row_type: pg_sys::Oid,
     /// As `last_load()` has it.
     pub foreign_key_check: String,
 }
@@ -195,9 +199,10 @@ pub fn remember(
         name: target.name.clone(),
         columns: positional(&recipe.table().columns),
         shape: Shape::of(&recipe.table().columns),
+        keys: names(recipe.table()),
         recipe,
         statements: vec![],
-        conversion: OnceCell::new(),
+        row_type: relation::row_type(target.oid),
         foreign_key_check: outcome.foreign_key_check.clone(),
     };
     let mut entry = lent.as_mut().and_then(|lent| lent.0.take()).unwrap_or_else(new);
@@ -207,10 +212,11 @@ pub fn remember(
 
 /// Whether an INSERT into the table does nothing else: no rule rewrites it, no extension has put something in its place.
 fn inserts_only(spi: &Spi, target: &Target, table: &Table, absent: &Absent) -> bool {
-    let batch = &*batch_name(table.batch());
+    let name = batch_name(table.batch());
+    let _shape = Batch::register(spi, &name, &positional(&table.columns), MOST_ROWS);
+    let batch = name.as_bytes();
     let (name, quote) = (&target.name, relation::quoted);
     let statements = Statements { name, table, batch, absent, quote };
-    let _shape = Batch::register(spi, batch, &positional(&table.columns), MOST_ROWS);
     spi.prepare(&statements.insert()).only_inserts_into(target.oid)
 }
 
@@ -231,32 +237,10 @@ impl Entry {
         self.statements.iter().find(|statement| statement.is_for(absent))
     }
 
-    /// Does for the rows what only the server can do; `false` where that is left to the long way.
-    pub fn complete(
-        &self,
-        spi: &Spi,
-        options: &Options,
-        prepared: &mut Prepared<'_>,
-    ) -> Result<bool, Failure> {
-        let (table, keys) = (self.recipe.table(), &*self.recipe.keys());
-        let compared = options.on_conflict != OnConflict::Error && !table.key.is_empty();
-        // Keys that only the server can compare.
-        let ranked = compared && keys.key.is_empty();
-        let deferred = !prepared.deferred.is_empty();
-        if ranked && prepared.received > 1 {
-            return Ok(false);
-        }
-        if deferred {
-            let kept = Some(&self.conversion);
-            let conversion = Conversion { oid: self.table, table, keys, kept };
-            if !convert(spi, &conversion, prepared, 1)?.is_empty() {
-                return Ok(false);
-            }
-        }
-        if deferred || ranked {
-            prepared.order = prepared.rows.order(table, options.on_conflict.repeated(), false)?;
-        }
-        Ok(true)
+    /// Whether only the server can compare the keys of rows.
+    pub fn is_ranked(&self) -> bool {
+        let has_key = self.on_conflict != OnConflict::Error && !self.recipe.table().key.is_empty();
+        has_key && self.recipe.keys().key.is_empty()
     }
 
     /// The statement does not fit the table any more: nobody takes the entry again.
@@ -273,7 +257,6 @@ impl Entry {
 
     fn free(self) {
         self.statements.into_iter().for_each(Statement::free);
-        self.conversion.into_inner().into_iter().for_each(Kept::free);
         self.shape.free();
     }
 }

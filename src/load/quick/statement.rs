@@ -1,7 +1,10 @@
 //! The statement that writes a few rows, whether they are there or not: prepared once for a single row, whose values are
-//! parameters, and once for several, which are a batch.
+//! parameters; once for a single record of which the server makes a row; and once for several rows, which are a batch.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+
+use pgrx::pg_sys;
 
 use super::MOST_ROWS;
 use super::entry::Entry;
@@ -11,7 +14,7 @@ use crate::pg::kept::Kept;
 use crate::pg::parameters::Parameters;
 use crate::pg::relation;
 use crate::pg::spi::{Row, Spi};
-use crate::record::Absent;
+use crate::record::{Absent, Column};
 use crate::rows::{RowRef, Rows};
 use crate::write::statement::{Statements, batch_name};
 
@@ -19,8 +22,9 @@ use crate::write::statement::{Statements, batch_name};
 pub struct Statement {
     absent: Absent,
     on_conflict: OnConflict,
-    of_one: OnceCell<Pair>,
-    of_several: OnceCell<Pair>,
+    of_row: OnceCell<Pair>,
+    of_record: OnceCell<Pair>,
+    of_batch: OnceCell<Pair>,
 }
 
 /// What is written, and what is asked afterwards.
@@ -32,50 +36,73 @@ struct Pair {
     others: Option<Kept>,
 }
 
-/// Rows on their way to the statement.
-pub struct Put<'s> {
-    spi: &'s Spi,
-    entry: &'s Entry,
-    statement: &'s Statement,
-    /// Several rows are in the connection's batch.
-    batch: Option<Batch<'s>>,
-    /// The tuple of a single one.
-    one: &'s [u8],
+/// What is to be written.
+pub enum Put<'s> {
+    /// A row's tuple.
+    Row(&'s [u8]),
+    /// The members of a record, as a JSON object, in the database's encoding.
+    Record(Cow<'s, [u8]>),
+    /// Rows in the connection's batch, which is there as long as this.
+    Batch { _rows: Batch<'s> },
+}
+
+impl<'s> Put<'s> {
+    pub fn rows(spi: &'s Spi, entry: &Entry, rows: &'s Rows, write: &[RowRef]) -> Self {
+        if let [row] = write {
+            return Put::Row(rows.tuple(*row));
+        }
+        let name = batch_name(entry.recipe.table().batch());
+        let mut batch = Batch::register(spi, &name, &entry.columns, MOST_ROWS);
+        batch.fill(write.iter().map(|row| rows.tuple(*row)));
+        Put::Batch { _rows: batch }
+    }
 }
 
 impl Statement {
     pub fn new(absent: Absent, on_conflict: OnConflict) -> Self {
-        let (of_one, of_several) = (OnceCell::new(), OnceCell::new());
-        Statement { absent, on_conflict, of_one, of_several }
+        let [of_row, of_record, of_batch] = [const { OnceCell::new() }; 3];
+        Statement { absent, on_conflict, of_row, of_record, of_batch }
     }
 
     pub fn is_for(&self, absent: &Absent) -> bool {
         self.absent == *absent
     }
 
-    /// Makes the rows ready.
-    pub fn put<'s>(
-        &'s self,
-        spi: &'s Spi,
-        entry: &'s Entry,
-        rows: &'s Rows,
-        write: &[RowRef],
-    ) -> Put<'s> {
-        let (mut batch, mut one) = (None, &[][..]);
-        match write {
-            [row] => one = rows.tuple(*row),
-            write => {
-                let name = batch_name(entry.recipe.table().batch());
-                let mut filled = Batch::register(spi, &name, &entry.columns, MOST_ROWS);
-                filled.fill(write.iter().map(|row| rows.tuple(*row)));
-                batch = Some(filled);
-            }
+    /// Writes the rows; of each that it has written, whether it is new.
+    pub fn write(&self, spi: &Spi, entry: &Entry, put: &Put) -> Vec<bool> {
+        let is_new = |row: &Row| row.get::<bool>(1).unwrap_or_default();
+        self.pair(spi, entry, put).write.plan(spi).with(entry.parameters(put)).rows(is_new)
+    }
+
+    /// Whether a row that was left as it is, is about another thing than the one that is there.
+    pub fn finds_others(&self, spi: &Spi, entry: &Entry, put: &Put) -> bool {
+        let others = self.pair(spi, entry, put).others.as_ref();
+        others.is_some_and(|others| others.plan(spi).with(entry.parameters(put)).execute() > 0)
+    }
+
+    fn pair(&self, spi: &Spi, entry: &Entry, put: &Put) -> &Pair {
+        match put {
+            Put::Row(_) => self.of_row.get_or_init(|| self.prepare(spi, entry, put)),
+            Put::Record(_) => self.of_record.get_or_init(|| self.prepare(spi, entry, put)),
+            Put::Batch { .. } => self.of_batch.get_or_init(|| self.prepare(spi, entry, put)),
         }
-        Put { spi, entry, statement: self, batch, one }
+    }
+
+    fn prepare(&self, spi: &Spi, entry: &Entry, put: &Put) -> Pair {
+        let (table, absent) = (entry.recipe.table(), &self.absent);
+        let (batch, types) = entry.source(put);
+        let (name, batch, quote) = (&entry.name, &*batch, relation::quoted);
+        let statements = Statements { name, table, batch, absent, quote };
+        let keep = |sql: Vec<u8>| Kept::prepare(spi, entry.table, &sql, &types);
+        let tells = table.identity().next().is_some() && self.on_conflict != OnConflict::Error;
+        Pair {
+            write: keep(statements.listed_merge(self.on_conflict)),
+            others: tells.then(|| keep(statements.others())),
+        }
     }
 
     pub fn free(self) {
-        let pairs = [self.of_one.into_inner(), self.of_several.into_inner()];
+        let pairs = [self.of_row, self.of_record, self.of_batch].map(OnceCell::into_inner);
         for Pair { write, others } in pairs.into_iter().flatten() {
             write.free();
             others.into_iter().for_each(Kept::free);
@@ -83,50 +110,35 @@ impl Statement {
     }
 }
 
-impl Put<'_> {
-    /// Writes the rows; of each that it has written, whether it is new.
-    pub fn write(&self) -> Vec<bool> {
-        let is_new = |row: &Row| row.get::<bool>(1).unwrap_or_default();
-        self.pair().write.plan(self.spi).with(self.parameters()).rows(is_new)
-    }
-
-    /// Whether a row that was left as it is, is about another thing than the one that is there.
-    pub fn has_others(&self) -> bool {
-        let found = |others: &Kept| others.plan(self.spi).with(self.parameters()).execute() > 0;
-        self.pair().others.as_ref().is_some_and(found)
-    }
-
-    fn parameters(&self) -> Parameters {
-        match self.batch {
-            Some(_) => Parameters::default(),
-            None => self.entry.shape.values(self.one),
+impl Entry {
+    /// Where a statement finds the rows, as c1, c2 and so on, and the types of its parameters.
+    fn source(&self, put: &Put) -> (Vec<u8>, Vec<pg_sys::Oid>) {
+        let columns = &self.recipe.table().columns;
+        match put {
+            Put::Row(_) => {
+                let value = |place: usize| format!("${place} AS c{place}");
+                let values: Vec<String> = (1..=columns.len()).map(value).collect();
+                (format!("(SELECT {})", values.join(", ")).into_bytes(), self.shape.types.clone())
+            }
+            Put::Record(_) => {
+                let value = |(place, column): (usize, &Column)| {
+                    let name = relation::quoted(&column.name);
+                    [b"(r).", &*name, format!(" AS c{place}").as_bytes()].concat()
+                };
+                let values: Vec<Vec<u8>> = (1..).zip(columns).map(value).collect();
+                let made = b" FROM (SELECT pg_catalog.jsonb_populate_record($1, $2::pg_catalog.jsonb) AS r OFFSET 0) made)";
+                let query = [b"(SELECT ", &*values.join(&b", "[..]), made].concat();
+                (query, vec![self.row_type, pg_sys::TEXTOID])
+            }
+            Put::Batch { .. } => (batch_name(self.recipe.table().batch()).into_bytes(), vec![]),
         }
     }
 
-    fn pair(&self) -> &Pair {
-        let Put { spi, entry, statement, ref batch, .. } = *self;
-        let (table, types) = (entry.recipe.table(), &entry.shape.types);
-        let prepare = |batch: &str, types| {
-            let (name, absent, quote) = (&entry.name, &statement.absent, relation::quoted);
-            let statements = Statements { name, table, batch, absent, quote };
-            let keep = |sql: Vec<u8>| Kept::prepare(spi, entry.table, &sql, types);
-            let on_conflict = statement.on_conflict;
-            let tells = table.identity().next().is_some() && on_conflict != OnConflict::Error;
-            Pair {
-                write: keep(statements.listed_merge(on_conflict)),
-                others: tells.then(|| keep(statements.others())),
-            }
-        };
-        let of_one = || {
-            let values: Vec<String> =
-                (1..=types.len()).map(|number| format!("${number} AS c{number}")).collect();
-            prepare(&format!("(SELECT {})", values.join(", ")), types)
-        };
-        match batch {
-            Some(_) => {
-                statement.of_several.get_or_init(|| prepare(&batch_name(table.batch()), &[]))
-            }
-            None => statement.of_one.get_or_init(of_one),
+    fn parameters(&self, put: &Put) -> Parameters {
+        match put {
+            Put::Row(tuple) => self.shape.values(tuple),
+            Put::Record(json) => Parameters::empty_row(self.row_type).and_text(json),
+            Put::Batch { .. } => Parameters::default(),
         }
     }
 }
