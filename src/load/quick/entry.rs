@@ -110,11 +110,13 @@ impl Call<'_> {
 }
 
 thread_local! {
-    static KEPT: RefCell<Vec<Entry>> = const { RefCell::new(vec![]) };
+    /// The newest at the end. What is taken out and put back is moved as a pointer.
+    #[expect(clippy::vec_box, reason = "an entry is large")]
+    static KEPT: RefCell<Vec<Box<Entry>>> = const { RefCell::new(vec![]) };
 }
 
 /// An entry that is in use. It goes back to the others whatever happens: an error of the server unwinds past it.
-pub struct Lent(Option<Entry>);
+pub struct Lent(Option<Box<Entry>>);
 
 impl Deref for Lent {
     type Target = Entry;
@@ -142,12 +144,9 @@ pub fn is_known(table: pg_sys::Oid) -> bool {
 /// the table.
 pub fn take(call: &Call, table: pg_sys::Oid, on_conflict: OnConflict) -> Option<Lent> {
     let changes = kept::changes();
-    let stale = KEPT.with_borrow_mut(|all| {
-        let (good, stale) = all.drain(..).partition(|entry| entry.changes.get() == changes);
-        *all = good;
-        stale
-    });
-    stale.into_iter().for_each(Entry::free);
+    let is_stale = |entry: &mut Box<Entry>| entry.changes.get() != changes;
+    let stale: Vec<_> = KEPT.with_borrow_mut(|all| all.extract_if(.., is_stale).collect());
+    stale.into_iter().for_each(|entry| entry.free());
     let settings = Settings::current();
     let wanted = |entry: &Entry| {
         (entry.table, entry.on_conflict) == (table, on_conflict)
@@ -155,7 +154,7 @@ pub fn take(call: &Call, table: pg_sys::Oid, on_conflict: OnConflict) -> Option<
             && entry.settings == settings
     };
     KEPT.with_borrow_mut(|all| {
-        let place = all.iter().position(wanted)?;
+        let place = all.iter().position(|entry| wanted(entry))?;
         Some(Lent(Some(all.remove(place))))
     })
 }
@@ -190,20 +189,22 @@ pub fn remember(
     if !inserts_only(spi, target, recipe.table(), absent) {
         return;
     }
-    let new = || Entry {
-        table: target.oid,
-        calls: call.to_keep(),
-        on_conflict,
-        changes: Cell::new(kept::changes()),
-        settings: Settings::current(),
-        name: target.name.clone(),
-        columns: positional(&recipe.table().columns),
-        shape: Shape::of(&recipe.table().columns),
-        keys: names(recipe.table()),
-        recipe,
-        statements: vec![],
-        row_type: relation::row_type(target.oid),
-        foreign_key_check: outcome.foreign_key_check.clone(),
+    let new = || {
+        Box::new(Entry {
+            table: target.oid,
+            calls: call.to_keep(),
+            on_conflict,
+            changes: Cell::new(kept::changes()),
+            settings: Settings::current(),
+            name: target.name.clone(),
+            columns: positional(&recipe.table().columns),
+            shape: Shape::of(&recipe.table().columns),
+            keys: names(recipe.table()),
+            recipe,
+            statements: vec![],
+            row_type: relation::row_type(target.oid),
+            foreign_key_check: outcome.foreign_key_check.clone(),
+        })
     };
     let mut entry = lent.as_mut().and_then(|lent| lent.0.take()).unwrap_or_else(new);
     entry.add(Statement::new(absent.clone(), policy));
@@ -221,7 +222,7 @@ fn inserts_only(spi: &Spi, target: &Target, table: &Table, absent: &Absent) -> b
 }
 
 /// Puts an entry behind the others; the first one goes where they are too many.
-fn put_back(entry: Entry) {
+fn put_back(entry: Box<Entry>) {
     let oldest = KEPT.with_borrow_mut(|all| {
         all.push(entry);
         (all.len() > MOST_KEPT).then(|| all.remove(0))
