@@ -23,6 +23,7 @@ pub use self::own_session::written_of;
 use self::quick::Call;
 pub use self::records::load_records;
 use crate::document::find::{self, Resource};
+use crate::error::RecordFault;
 use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
@@ -31,13 +32,14 @@ use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, error, log, relation, spi};
 use crate::prepare::source::Source;
-use crate::prepare::{Document, Loadable, Recipe};
+use crate::prepare::{Document, Loadable, Prepared, Recipe};
 use crate::record::Table;
 use crate::report::{Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
 use crate::target::key::KeyColumn;
 use crate::target::{self, Target, create};
+use crate::write::composers::{Stranger, strangers};
 use crate::write::convert::Unconverted;
 
 /// What a load is of.
@@ -156,6 +158,11 @@ impl Load<'_> {
         }
         let to_complete = (&mut self.job, &mut target, &mut prepared);
         complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
+        if let Recipe::Fields(source) = &recipe
+            && source.resource == Resource::Works
+        {
+            self.set_strangers_aside(&target, source, &mut prepared)?;
+        }
         let job = &self.job;
         let decode_ms = milliseconds(start);
         progress.bytes(document.size() as u64);
@@ -194,6 +201,30 @@ impl Load<'_> {
             write_ms: milliseconds(write_start),
             total_ms: milliseconds(start),
         })
+    }
+
+    /// Works of another composer than the one who has the name are set aside before anything is written.
+    fn set_strangers_aside(
+        &self,
+        target: &Target,
+        source: &Source,
+        prepared: &mut Prepared<'_>,
+    ) -> Result<(), Failure> {
+        let Load { spi, options, .. } = *self;
+        let (all, places) = (prepared.rows.all(), &*prepared.places);
+        let (works, create) = ((&prepared.rows, &*all), options.create_composers);
+        let strangers = strangers(spi, target, places, works, &source.fields, create);
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let ordinals = strangers.iter().map(|stranger| stranger.ordinal).collect();
+        prepared.faults.extend(strangers.into_iter().map(|Stranger { ordinal, fault }| {
+            RecordFault { ordinal, place: places.composer_id_place(ordinal), fault }
+        }));
+        prepared.faults.sort_by_key(|fault| fault.ordinal);
+        let (rows, repeated) = (&prepared.rows, source.repeated);
+        prepared.order = rows.order_without(&ordinals, &target.table, repeated, false)?;
+        Ok(())
     }
 
     /// Writes the rows in the caller's session.

@@ -13,6 +13,7 @@ use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Places, Prepared};
 use crate::record::composer::Composer;
+use crate::record::work::Work;
 use crate::record::{Row, Table};
 use crate::report::{Counts, Failure};
 use crate::rows::order::Repeated;
@@ -21,6 +22,7 @@ use crate::sessions::fault;
 use crate::target::{self, Target, create};
 use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
+use crate::write::composers::strangers;
 use crate::write::insert::{Method, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects::{self, Rejects};
@@ -178,6 +180,10 @@ impl Stage<'_> {
             changed = self.with_parents(&check, changed)?;
         }
         new = self.with_parents(&check, new)?;
+        if create && resource == Some(Resource::Works) {
+            changed = self.of_their_composers(target, changed)?;
+            new = self.of_their_composers(target, new)?;
+        }
         let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
         proved.extend(check.proves);
         writer.proved = &proved;
@@ -210,6 +216,23 @@ impl Stage<'_> {
             present = check.families(self.spi, self.rows, &write, &families);
         }
         check.known(self.rows, write, &families, &present, &mut self.rejects)
+    }
+
+    /// Those of the works whose composer is theirs, after composers were made: another session may have made one of them
+    /// meanwhile, with another id.
+    fn of_their_composers(
+        &mut self,
+        target: &Target,
+        mut write: Vec<RowRef>,
+    ) -> Result<Vec<RowRef>, Failure> {
+        let fields = target.table.fields::<Work>();
+        let works = (self.rows, &*write);
+        let strangers = strangers(self.spi, target, self.places, works, &fields, true);
+        for stranger in &strangers {
+            self.rejects.fault(stranger.ordinal, stranger.fault.clone())?;
+        }
+        write.retain(|row| strangers.iter().all(|stranger| stranger.ordinal != row.ordinal));
+        Ok(write)
     }
 
     /// Makes the composers that works name, each told by the ordinal of the first of its works.

@@ -29,7 +29,7 @@ use crate::pg::relation::{self, Lock};
 use crate::pg::relcache;
 use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
-use crate::prepare::{Document, Prepared};
+use crate::prepare::{Document, Prepared, Recipe};
 use crate::record::{Row, Table, composer::Composer, work::Work};
 use crate::report::{Counts, Failure, LoadReport, milliseconds};
 use crate::rows::RowRef;
@@ -152,7 +152,12 @@ fn ready<'r>(
     prepared: &'r Prepared<'_>,
     on_conflict: OnConflict,
 ) -> Option<Ready<'r>> {
-    let Prepared { rows, order, deferred, .. } = prepared;
+    let Prepared { rows, order, deferred, places, .. } = prepared;
+    // Who the composer is that a work names by an id, the long way finds out.
+    let names = matches!(&entry.recipe, Recipe::Fields(it) if it.resource == Resource::Works);
+    if names && !places.composer_ids().is_empty() {
+        return None;
+    }
     if !prepared.faults.is_empty() || entry.is_ranked() && prepared.received > 1 {
         return None;
     }

@@ -96,6 +96,10 @@ pub trait Places: Send {
     fn excerpt(&self, ordinal: u32) -> Option<String>;
     /// The composer that a work names.
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
+    /// The ids of the composers that works name, with the works' ordinals, where the document tells them.
+    fn composer_ids(&self) -> Vec<(u32, i32)>;
+    /// Where such an id is.
+    fn composer_id_place(&self, ordinal: u32) -> Place;
     /// The values of a record of a mapping, as JSON; `print` writes a container of a jsonb.
     fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault>;
 }
@@ -154,6 +158,19 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>> {
         let record = self.records.get(ordinal)?;
         decode::composer_of(&self.found, record)
+    }
+
+    fn composer_ids(&self) -> Vec<(u32, i32)> {
+        decode::composer_ids(&self.found, &self.records)
+    }
+
+    fn composer_id_place(&self, ordinal: u32) -> Place {
+        let holder = self.records.get(ordinal).map(|record| record.holder as usize);
+        let holder = holder.and_then(|holder| self.found.holders.get(holder));
+        match holder.is_some_and(|holder| holder.composer.is_some()) {
+            true => Place::Composer("id"),
+            false => Place::Field("composer.id"),
+        }
     }
 
     fn values(&self, _: u32, _: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault> {

@@ -14,6 +14,7 @@ use crate::pg::error::ServerError;
 use crate::report::Failure;
 
 pub mod bulk;
+pub mod composers;
 pub mod convert;
 pub mod insert;
 pub mod parents;

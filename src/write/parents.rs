@@ -76,13 +76,13 @@ enum Refers {
 }
 
 /// A table that rows refer to.
-struct Parents {
-    oid: pg_sys::Oid,
-    name: TableName,
+pub struct Parents {
+    pub oid: pg_sys::Oid,
+    pub name: TableName,
     /// The columns that they refer to, quoted, and the operators that compare them with the rows'.
-    columns: Vec<(Vec<u8>, Vec<u8>)>,
+    pub columns: Vec<(Vec<u8>, Vec<u8>)>,
     /// The look-up stands for the check of a foreign key, and runs as the owner of the table, as the check does.
-    owner: Option<pg_sys::Oid>,
+    pub owner: Option<pg_sys::Oid>,
 }
 
 impl Check {
@@ -409,7 +409,7 @@ impl Parents {
     }
 
     /// Those of a foreign key. Their table is locked.
-    fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
+    pub fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
         let oid = pg_sys::Oid::from(key.references);
         let (ordinary, owner) = relcache::ordinary_and_owner(oid);
         let columns =
@@ -426,7 +426,7 @@ impl Parents {
     }
 
     /// The table `composers` of the search_path, for works that no foreign key binds to it: the caller reads it.
-    fn by_name() -> Option<Self> {
+    pub fn by_name() -> Option<Self> {
         let oid = relation::find(Composer::NAME, relation::Lock::Read)?;
         let (ordinary, _) = relcache::ordinary_and_owner(oid);
         let name = TableName { name: relation::qualified_name(oid)?, ordinary };

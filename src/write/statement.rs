@@ -287,11 +287,7 @@ impl Referenced<'_> {
     pub fn present(&self, batch: &str, lock: bool, one_by_one: bool) -> Vec<u8> {
         let lock: &[u8] = if lock { b" FOR KEY SHARE OF parent" } else { b"" };
         let table = self.name.from();
-        let equal = self.columns.iter().enumerate().map(|(place, (name, operator))| {
-            let child = format!("child.c{}", place + 1);
-            [&*of("parent", name), b" ", operator, b" ", child.as_bytes()].concat()
-        });
-        let equal = join(equal, " AND ");
+        let equal = self.equal();
         let batch = batch.as_bytes();
         let parts: &[&[u8]] = match one_by_one {
             true => &[
@@ -317,6 +313,29 @@ impl Referenced<'_> {
             ],
         };
         parts.concat()
+    }
+}
+
+impl Referenced<'_> {
+    /// What the parents of the batch have in a column of integers, which is quoted: arrays of their places, as in
+    /// [`Referenced::present`], and of the values, without nulls. They are looked up one by one.
+    pub fn values(&self, batch: &str, column: &[u8]) -> Vec<u8> {
+        let value = of("there", column);
+        let aggregate = b"SELECT pg_catalog.array_agg(child.o), pg_catalog.array_agg(";
+        let from = [b"::pg_catalog.int8) FROM ", batch.as_bytes(), b" child, LATERAL (SELECT "];
+        let parents = [&*of("parent", column), b" FROM ", &self.name.from(), b" parent WHERE "];
+        let equal = self.equal();
+        let end = [b" OFFSET 0) there WHERE ", &*value, b" IS NOT NULL"].concat();
+        [&aggregate[..], &value, &from.concat(), &parents.concat(), &equal, &end].concat()
+    }
+
+    /// That a parent is the one of a row of the batch.
+    fn equal(&self) -> Vec<u8> {
+        let equal = self.columns.iter().enumerate().map(|(place, (name, operator))| {
+            let child = format!("child.c{}", place + 1);
+            [&*of("parent", name), b" ", operator, b" ", child.as_bytes()].concat()
+        });
+        join(equal, " AND ")
     }
 }
 
