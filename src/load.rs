@@ -12,6 +12,7 @@ mod parallel;
 mod quick;
 mod records;
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -33,8 +34,8 @@ use crate::pg::spi::Spi;
 use crate::pg::{encoding, error, log, relation, spi};
 use crate::prepare::source::Source;
 use crate::prepare::{Document, Loadable, Prepared, Recipe};
-use crate::record::Table;
-use crate::report::{Failure, LoadReport, function_of, milliseconds};
+use crate::record::{Given, Table};
+use crate::report::{Advice, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
 use crate::target::key::KeyColumn;
@@ -58,28 +59,35 @@ pub fn load_source<'a, R: Loadable<'a>>(
     document: Document<'a>,
     options: &Options,
 ) -> Result<i64, Failure> {
-    run(|spi, statement| source::<R>(spi, statement, document, options))
+    run(|call| source::<R>(call, document, options))
 }
 
 /// Runs a load; where it does not come to its end, no load is the last one.
-fn run(load: impl FnOnce(&Spi, &Statement) -> Result<LoadReport, Failure>) -> Result<i64, Failure> {
-    let statement = Statement::current();
+fn run(load: impl FnOnce(Running) -> Result<LoadReport, Failure>) -> Result<i64, Failure> {
+    let (statement, advice) = (&Statement::current(), &Cell::new(None));
     // Errors of the server keep all their fields on the way out.
     let load = || {
         LoadReport::forget();
-        spi::connect(|spi| load(spi, &statement))
+        spi::connect(|spi| load(Running { spi, statement, advice }))
     };
     let loaded = error::catch(load).unwrap_or_else(|error| Err(error.into()));
     if loaded.is_err() {
         // A load of a trigger's within this one may have come to its end.
         LoadReport::forget();
     }
-    loaded.map(LoadReport::keep)
+    loaded.map(LoadReport::keep).map_err(|failure| failure.advised(advice.get()))
+}
+
+/// A call of a load that is running.
+struct Running<'l> {
+    spi: &'l Spi,
+    statement: &'l Statement,
+    /// For an error of the server: kept here, since nothing can be asked of the catalog any more when it is raised.
+    advice: &'l Cell<Option<Advice>>,
 }
 
 fn source<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    statement: &Statement,
+    Running { spi, statement, advice }: Running,
     document: Document<'a>,
     options: &Options,
 ) -> Result<LoadReport, Failure> {
@@ -107,6 +115,7 @@ fn source<'a, R: Loadable<'a>>(
     let keeps = target.left_out.is_empty() && !options.create_composers && !made;
     let load = Load {
         spi,
+        advice,
         options,
         job: Job { resource: Some(R::RESOURCE), kind: kind.into(), function, unconverted: vec![] },
         start,
@@ -122,9 +131,20 @@ fn source<'a, R: Loadable<'a>>(
     Ok(report)
 }
 
+/// What may be behind an error of the server from here on.
+fn advice(target: &Target, on_conflict: OnConflict, prepared: &Prepared<'_>) -> Option<Advice> {
+    let table = &target.table;
+    if prepared.rows.len() > 0 && table.columns.iter().all(|it| it.given == Given::Never) {
+        return Some(Advice::NoValues);
+    }
+    let permitted = target::is_permitted(target.oid, table, on_conflict);
+    (!permitted).then_some(Advice::Privileges(on_conflict))
+}
+
 /// A load into a table that has been found.
 struct Load<'l> {
     spi: &'l Spi,
+    advice: &'l Cell<Option<Advice>>,
     options: &'l Options,
     job: Job,
     start: Instant,
@@ -163,6 +183,7 @@ impl Load<'_> {
         {
             self.set_strangers_aside(&target, source, &mut prepared)?;
         }
+        self.advice.set(advice(&target, self.on_conflict, &prepared));
         let job = &self.job;
         let decode_ms = milliseconds(start);
         progress.bytes(document.size() as u64);

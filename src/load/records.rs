@@ -8,7 +8,7 @@ use std::time::Instant;
 use pgrx::pg_sys;
 
 use self::fit::{add_key, field, find_key, resolve_for, table};
-use super::{Job, Load, quick, run};
+use super::{Job, Load, Running, quick, run};
 use crate::decode::mapped::Form;
 use crate::document::find::Resource;
 use crate::mapping::Mapping;
@@ -17,8 +17,6 @@ use crate::mapping::program::Program;
 use crate::mapping::resolve::{Resolved, Source};
 use crate::options::{OnConflict, Options};
 use crate::pg::argument::JsonbArgument;
-use crate::pg::caller::Statement;
-use crate::pg::spi::Spi;
 use crate::pg::{encoding, relation};
 use crate::prepare::mapped::Mapped;
 use crate::prepare::{self, Document, Recipe};
@@ -43,12 +41,11 @@ pub fn load_records(
     mapping: Option<JsonbArgument>,
     options: &Options,
 ) -> Result<i64, Failure> {
-    run(|spi, statement| records(spi, statement, target, document, mapping, options))
+    run(|call| records(call, target, document, mapping, options))
 }
 
 fn records<'a>(
-    spi: &Spi,
-    statement: &Statement,
+    Running { spi, statement, advice }: Running,
     target: pg_sys::Oid,
     document: Document<'a>,
     mapping: Option<JsonbArgument>,
@@ -64,7 +61,7 @@ fn records<'a>(
         Some(mapping) => Mapping::parse(&encoding::of_message(&mapping.to_text()))?,
         None => Mapping::default(),
     };
-    let mut target = Target::any(target)?;
+    let mut target = Target::any(target, options.on_conflict)?;
     let mut resolved = resolve_for(&parsed, &target.facts)?;
     let fields = parsed.fields_of.map(columns_of);
     if let Some(fields) = fields {
@@ -96,6 +93,7 @@ fn records<'a>(
     };
     let load = Load {
         spi,
+        advice,
         options,
         job: Job {
             resource: None,

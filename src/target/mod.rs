@@ -18,7 +18,7 @@ use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
 use crate::pg::{encoding, log, relcache};
 use crate::record::{Column, Given, Null, Table};
-use crate::report::Failure;
+use crate::report::{Failure, needed_privileges};
 use crate::write::statement::TableName;
 
 /// A table, found and locked for writing until the end of the transaction.
@@ -93,21 +93,16 @@ pub fn missing(name: &str) -> Failure {
 }
 
 fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {
-    let hint = match on_conflict {
-        OnConflict::Update => "on_conflict => 'update' needs INSERT, SELECT and UPDATE.",
-        OnConflict::Skip => "on_conflict => 'skip' needs INSERT and SELECT.",
-        OnConflict::Error => "on_conflict => 'error' needs INSERT.",
-    };
     Failure::Refused {
         code: ERRCODE_INSUFFICIENT_PRIVILEGE,
         message: format!("permission denied for table {}", table.name),
-        hint: Some(hint.into()),
+        hint: Some(needed_privileges(on_conflict).into()),
     }
 }
 
 impl Target {
     /// A table of the caller's, given by its OID, and locked for writing; what is written of it is not yet known.
-    pub fn any(oid: pg_sys::Oid) -> Result<Self, Failure> {
+    pub fn any(oid: pg_sys::Oid, on_conflict: OnConflict) -> Result<Self, Failure> {
         let name = relation::display_name(oid).ok_or_else(|| Failure::Refused {
             code: ERRCODE_UNDEFINED_TABLE,
             message: format!("relation with OID {} does not exist", oid.to_u32()),
@@ -116,7 +111,7 @@ impl Target {
         let no_permission = || Failure::Refused {
             code: ERRCODE_INSUFFICIENT_PRIVILEGE,
             message: format!("permission denied for table {name}"),
-            hint: None,
+            hint: Some(needed_privileges(on_conflict).into()),
         };
         if !relation::lock_for_insert(oid) {
             return Err(no_permission());

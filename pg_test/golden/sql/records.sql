@@ -184,3 +184,41 @@ SELECT count(*), count(DISTINCT text), min(id) FILTER (WHERE text = 'old') FROM 
 RESET work_mem;
 
 DROP SCHEMA records CASCADE;
+
+-- No member is the name of a column. Only an error tells so: a row of defaults is what {} asks for.
+CREATE TABLE named (id int PRIMARY KEY, name text);
+SELECT load_records('named', '[{"ID": 1, "Name": "x"}, {"ID": 2}]');
+SELECT load_records('named', '[{"ID": 1}]', '{"columns": {"id": "$.number", "name": "$.name"}}');
+SELECT load_records('named', '[{"ID": 1}, {"id": null}]');
+CREATE TABLE defaults (id serial PRIMARY KEY, name text);
+SELECT load_records('defaults', '[{"ID": 1}, {}]');
+
+-- Who may not do what the policy needs is told what that is.
+CREATE ROLE records_user;
+GRANT USAGE ON SCHEMA records TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1}]');
+RESET ROLE;
+GRANT INSERT ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1}]');
+SELECT load_records('named', '[{"id": 1}]', on_conflict => 'skip');
+SELECT load_records('named', '[{"id": 1}]', on_conflict => 'error');
+RESET ROLE;
+GRANT SELECT ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1, "name": "x"}]');
+SELECT load_records('named', '[{"id": 1, "name": "x"}]', on_conflict => 'skip');
+RESET ROLE;
+GRANT UPDATE ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1, "name": "x"}]');
+RESET ROLE;
+-- Row security is another matter.
+ALTER TABLE named ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON named USING (id < 5);
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 7}]');
+RESET ROLE;
+DROP OWNED BY records_user;
+DROP ROLE records_user;
