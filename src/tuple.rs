@@ -6,6 +6,7 @@
 //! alignment. Arrays: `array.h`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -205,6 +206,15 @@ pub fn values<'t>(
     columns: &'t [Column],
 ) -> impl Iterator<Item = Option<&'t [u8]>> {
     let data = self::columns(tuple);
+    ranges(tuple, columns).map(|range| Some(&data[range?]))
+}
+
+/// Where the values of a tuple stand behind its header.
+fn ranges<'t>(
+    tuple: &'t [u8],
+    columns: &'t [Column],
+) -> impl Iterator<Item = Option<Range<usize>>> + 't {
+    let data = self::columns(tuple);
     let infomask = u16::from_ne_bytes([tuple[INFOMASK_AT], tuple[INFOMASK_AT + 1]]);
     let is_null =
         move |n: usize| infomask & HAS_NULL != 0 && tuple[HEADER + n / 8] & (1 << (n % 8)) == 0;
@@ -222,7 +232,7 @@ pub fn values<'t>(
             Err(_) => varlena(data, at, alignment),
         };
         at = end;
-        Some(&data[start..end])
+        Some(start..end)
     })
 }
 
@@ -258,8 +268,8 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Appends a tuple that has one column more behind those of `tuple`, an integer.
-fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
+/// Appends a tuple that has one column more behind those of `tuple`, of a fixed length and with this alignment.
+fn with_value(tuple: &[u8], value: &[u8], alignment: usize, tuples: &mut Vec<u8>) {
     let word = |at: usize| u16::from_ne_bytes([tuple[at], tuple[at + 1]]);
     let columns = usize::from(word(INFOMASK2_AT));
     let start = tuples.len();
@@ -277,13 +287,15 @@ fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
     tuples.resize(start + new_data_at, 0);
     tuples.extend_from_slice(self::columns(tuple));
     let length = tuples.len() - start - new_data_at;
-    tuples.resize(start + new_data_at + length.next_multiple_of(4), 0);
-    tuples.extend_from_slice(&value.to_ne_bytes());
+    tuples.resize(start + new_data_at + length.next_multiple_of(alignment), 0);
+    tuples.extend_from_slice(value);
 }
 
-/// The tuple without its last column, an integer that [`with_int4`] or the server has put there.
-pub fn without_int4(tuple: &[u8]) -> Vec<u8> {
-    let mut bytes = tuple[..tuple.len() - size_of::<i32>()].to_vec();
+/// The tuple of these columns without the last one that it has, an integer that [`with_value`] or the server has put
+/// there, and without the padding before that.
+pub fn without_int4(tuple: &[u8], columns: &[Column]) -> Vec<u8> {
+    let end = ranges(tuple, columns).flatten().last().map_or(0, |range| range.end);
+    let mut bytes = tuple[..usize::from(tuple[HOFF_AT]) + end].to_vec();
     let word = u16::from_ne_bytes([tuple[INFOMASK2_AT], tuple[INFOMASK2_AT + 1]]);
     bytes[INFOMASK2_AT..INFOMASK_AT].copy_from_slice(&(word - 1).to_ne_bytes());
     bytes
@@ -339,7 +351,12 @@ impl Tuples {
 impl Formed {
     /// Adds a tuple that has one column more behind those of `tuple`, an integer.
     pub fn add_with_int4(&mut self, tuple: &[u8], value: i32) {
-        with_int4(tuple, value, &mut self.bytes);
+        self.add_with(ColumnType::INTEGER, tuple, &value.to_ne_bytes());
+    }
+
+    /// Adds a tuple with a value behind its columns, of a type of a fixed length.
+    pub fn add_with(&mut self, kind: ColumnType, tuple: &[u8], value: &[u8]) {
+        with_value(tuple, value, usize::from(kind.alignment), &mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 
@@ -485,8 +502,12 @@ mod tests {
                     row.int4(Some(-7));
                 });
                 let mut found = vec![1, 2, 3];
-                with_int4(&formed(put), -7, &mut found);
+                with_value(&formed(put), &(-7i32).to_ne_bytes(), 4, &mut found);
                 assert_eq!(found[3..], expected, "{columns} {null:?}");
+                // Taken out again, it leaves nothing that would move a value put in its place.
+                let kinds = vec![Column::new("c", ColumnType::TEXT); columns];
+                let without = without_int4(&expected, &kinds);
+                assert_eq!(super::columns(&without), super::columns(&formed(put)));
             }
         }
     }

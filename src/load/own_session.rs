@@ -166,9 +166,9 @@ impl Stage<'_> {
     ) -> Result<Outcome, Failure> {
         let (spi, rows) = (self.spi, self.rows);
         let mut writer = Writer { spi, target, on_conflict, proved: &[] };
-        let there = there.unwrap_or_else(|| writer.look(rows, write));
+        let there = there.map_or_else(|| writer.look(rows, write), Ok)?;
         fault::point("compared", fault::LEADER);
-        let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
+        let Sorted { mut new, mut changed, places, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
         self.rejects.parent_key(check.constraint.clone());
@@ -181,7 +181,7 @@ impl Stage<'_> {
         let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
         proved.extend(check.proves);
         writer.proved = &proved;
-        let sorted = Sorted { new, doubtful, changed, unchanged, another };
+        let sorted = Sorted { new, doubtful, changed, places, unchanged, another };
         let (counts, method) = writer.write(rows, sorted, &mut self.rejects, self.progress)?;
         let (write_method, foreign_key_check) =
             describe(&method, !proved.is_empty(), check.description);
@@ -220,7 +220,7 @@ impl Stage<'_> {
         let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: &[] };
-        let sorted = writer.look(&rows, &order.write).sort(&order.write);
+        let sorted = writer.look(&rows, &order.write)?.sort(&order.write);
         let written: Result<(Counts, Method), Failure> =
             writer.write(&rows, sorted, &mut self.rejects, self.progress);
         written.map(|_| ())

@@ -57,11 +57,10 @@ pub fn facts(oid: pg_sys::Oid) -> TableFacts {
             row_security: row_security(oid),
             insert_rules: has_insert_rules(relation),
             any_rules: !(*relation).rd_rules.is_null(),
-            empty: stored
-                && pg_sys::RelationGetNumberOfBlocksInFork(
-                    relation,
-                    pg_sys::ForkNumber::MAIN_FORKNUM,
-                ) == 0,
+            blocks: stored.then(|| {
+                let main = pg_sys::ForkNumber::MAIN_FORKNUM;
+                pg_sys::RelationGetNumberOfBlocksInFork(relation, main)
+            }),
             columns: columns(relation),
             checks: checks(relation),
             triggers: triggers(relation),
@@ -201,7 +200,7 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
 /// `TupleDescAttr()` of `tupdesc.h`.
 ///
 /// SAFETY: the descriptor has such an attribute, counted from 0.
-unsafe fn attribute_of(
+pub(super) unsafe fn attribute_of(
     descriptor: pg_sys::TupleDesc,
     place: i32,
 ) -> *mut pg_sys::FormData_pg_attribute {
@@ -336,6 +335,10 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
                     let attribute = attribute_of((*relation).rd_att, key);
                     (*attribute).atttypid.to_u32() < FIRST_NORMAL_OID
                 }),
+            deterministic: collations(relation, keys).iter().all(|collation| {
+                *collation == pg_sys::InvalidOid
+                    || pg_sys::get_collation_isdeterministic(*collation)
+            }),
             key,
             expressions: of(pg_sys::RelationGetIndexExpressions(relation))
                 .and(of(pg_sys::RelationGetIndexPredicate(relation))),
@@ -354,6 +357,20 @@ unsafe fn classes(relation: pg_sys::Relation, keys: usize) -> Vec<u32> {
             return vec![];
         }
         std::slice::from_raw_parts(families, keys).iter().map(|oid| oid.to_u32()).collect()
+    }
+}
+
+/// The collations of an index's keys.
+///
+/// SAFETY: the index is open.
+unsafe fn collations(relation: pg_sys::Relation, keys: usize) -> Vec<pg_sys::Oid> {
+    // SAFETY: as in `classes`.
+    unsafe {
+        let collations = (*relation).rd_indcollation;
+        if collations.is_null() {
+            return vec![];
+        }
+        std::slice::from_raw_parts(collations, keys).to_vec()
     }
 }
 

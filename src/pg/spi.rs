@@ -160,15 +160,20 @@ impl Plan<'_> {
 
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
-        self.check_relation();
         let mut values = self.parameter;
         let values = values.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // SAFETY: the plan is alive as long as the connection; its parameter, if it has one, is there and not null.
-        let processed = unsafe {
-            let code = pg_sys::SPI_execute_plan(self.plan, values, ptr::null(), false, 0);
-            check(code, "SPI_execute_plan");
-            pg_sys::SPI_processed
-        };
+        self.executed(|plan| unsafe {
+            pg_sys::SPI_execute_plan(plan, values, ptr::null(), false, 0)
+        })
+    }
+
+    /// What `execute` does with the plan: the number of rows.
+    pub(super) fn executed(&self, execute: impl FnOnce(pg_sys::SPIPlanPtr) -> i32) -> u64 {
+        self.check_relation();
+        check(execute(self.plan), "SPI_execute_plan");
+        // SAFETY: reads a variable that the execution has set.
+        let processed = unsafe { pg_sys::SPI_processed };
         // The execution may have planned it anew.
         self.check_relation();
         processed

@@ -22,7 +22,8 @@
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
 use super::facts::*;
-use crate::record::{Column, Given};
+use crate::record::{Column, Given, Table};
+use crate::value::key::KeyPart;
 
 /// Why something is not done, for `last_load()`.
 pub type Reason = &'static str;
@@ -202,6 +203,25 @@ pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: &[u32]) -
         || table.is_partition
         || table.indexes.iter().any(other_key)
         || table.triggers.iter().any(fires)
+}
+
+/// Whether the rows of a table can be told by the bytes of their keys, and compared by their own: all indexes of the key
+/// hold the same values for equal that the bytes do.
+pub fn bytes_tell(table: &TableFacts, written: &Table) -> bool {
+    let numbers: Option<Vec<i16>> = written.key_names().map(|name| table.column(name)).collect();
+    let Some(key) = numbers.filter(|key| !key.is_empty()) else { return false };
+    let mut indexes = table.indexes.iter().filter(|index| index.is_key_of(&key)).peekable();
+    let as_it_is = |column: &Column| {
+        column.cast.is_none()
+            && column.kind.length >= -1
+            && table.column_facts(&column.name).is_some_and(|it| it.type_oid == column.kind.oid)
+    };
+    table.is_ordinary()
+        && !written.nulls_equal
+        && indexes.peek().is_some()
+        && indexes.all(|index| index.built_in && index.deterministic)
+        && written.columns.iter().all(as_it_is)
+        && written.key.iter().all(|key| KeyPart::of(written.columns[key.place].kind.oid).is_some())
 }
 
 /// Whether triggers may see a few rows in a statement that is tried first, and tried again in another way if it fails:

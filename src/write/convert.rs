@@ -199,7 +199,7 @@ impl Converter<'_, '_> {
         Ok(subtransaction::within(|| {
             self.plan.rows(|row| {
                 let ordinal = row.get::<i32>(number).unwrap_or_default();
-                (tuple::without_int4(row.bytes()), ordinal as u32)
+                (tuple::without_int4(row.bytes(), &self.target.table.columns), ordinal as u32)
             })
         }))
     }

@@ -10,6 +10,7 @@
 
 use super::Refusals;
 use super::bulk;
+use super::placed::Placed;
 use super::plans::{Plans, Use};
 use super::statement::batch_name;
 use super::there::Sorted;
@@ -88,11 +89,14 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<(Counts, Method), Failure> {
-        let Sorted { mut new, doubtful, changed, unchanged, another } = sorted;
+        let Sorted { mut new, doubtful, changed, places, unchanged, another } = sorted;
         for another in another {
             another.refuse(rows, &self.target.table, refusals)?;
         }
         let mut run = self.start(new.len().max(changed.len()).max(doubtful.len()));
+        if run.updates() {
+            run.placed = Placed::register(self, places);
+        }
         let mut method = Method::None;
         if !new.is_empty() {
             method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
@@ -138,6 +142,7 @@ impl<'w> Writer<'w> {
             counts: Counts::default(),
             bulk: Bulk::Undecided,
             method: Method::None,
+            placed: None,
         }
     }
 
@@ -168,6 +173,7 @@ pub struct Run<'w> {
     pub counts: Counts,
     bulk: Bulk,
     pub method: Method,
+    placed: Option<Placed<'w>>,
 }
 
 /// Whether a worker of a parallel load writes its new rows in bulk.
@@ -389,6 +395,12 @@ impl<'w> Run<'w> {
             let alike = |a: &RowRef, b: &RowRef| rows.absent(*a) == rows.absent(*b);
             let runs = ordered.chunk_by(alike);
             groups = runs.flat_map(|run| self.plans.groups(rows, run, known)).collect();
+        }
+        if known == Known::Changed
+            && let Some(placed) = &mut self.placed
+            && let Some(written) = placed.update(&self.plans, rows, &groups)?
+        {
+            return Ok(Written { written, inserted: 0 });
         }
         // Tables with partitions do not show which row is new.
         let Writer { target, on_conflict, .. } = *self.writer;

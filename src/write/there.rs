@@ -2,10 +2,12 @@
 
 use super::Refusals;
 use super::insert::{BATCH_ROWS, Writer};
+use super::scan::Found;
 use super::statement::{Statements, batch_name};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::relation;
+use crate::pg::scan::Place;
 use crate::pg::spi::Row;
 use crate::record::{Absent, ORDINAL, Table, positional};
 use crate::report::Failure;
@@ -31,6 +33,8 @@ pub struct There {
     states: Vec<State>,
     changed: usize,
     unchanged: usize,
+    /// By ordinal: where rows lie that would change, as far as that is known.
+    places: Vec<(u32, Place)>,
     /// By ordinal: of the column that tells, its number among those with ids, and the id that is there.
     another: Vec<(u32, usize, i64)>,
 }
@@ -67,7 +71,31 @@ impl There {
         });
         let another: Vec<Another> = another.collect();
         let unchanged = (write.len() - new.len() - changed.len() - another.len()) as u64;
-        Sorted { new, changed, unchanged, another, ..Sorted::default() }
+        let places = self.places.clone();
+        Sorted { new, changed, places, unchanged, another, ..Sorted::default() }
+    }
+
+    /// Notes what a row that is there is to one of the document, and where it lies.
+    pub fn note_found(&mut self, ordinal: u32, found: Found, place: Option<Place>) {
+        let state = match found {
+            Found::Same => State::Unchanged,
+            Found::Changed => State::Changed,
+            Found::Another(column, id) => {
+                self.another.push((ordinal, column, id));
+                State::Another
+            }
+        };
+        if let (State::Changed, Some(place)) = (state, place) {
+            self.places.push((ordinal, place));
+        }
+        self.note(ordinal as i32, state);
+    }
+
+    /// What has been noted, to be looked up.
+    pub fn noted(mut self) -> Self {
+        self.another.sort_unstable();
+        self.places.sort_unstable();
+        self
     }
 
     fn note(&mut self, ordinal: i32, state: State) {
@@ -100,6 +128,8 @@ pub struct Sorted {
     /// New ones whose parents have not been found: the server says what becomes of them.
     pub doubtful: Vec<RowRef>,
     pub changed: Vec<RowRef>,
+    /// Where these lie, by ordinal, as far as that is known.
+    pub places: Vec<(u32, Place)>,
     pub unchanged: u64,
     /// They are refused.
     pub another: Vec<Another>,
@@ -121,24 +151,35 @@ impl Another {
 impl Writer<'_> {
     /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
     /// written in the slower way.
-    pub fn look(&self, rows: &Rows, write: &[RowRef]) -> There {
-        if self.target.is_empty() { There::default() } else { self.compare(rows, write) }
+    pub fn look(&self, rows: &Rows, write: &[RowRef]) -> Result<There, Failure> {
+        if self.target.is_empty() {
+            return Ok(There::default());
+        }
+        match self.compares() && self.may_scan(write.len()) {
+            true => self.scan(rows, write),
+            false => Ok(self.compare(rows, write)),
+        }
+    }
+
+    /// Whether rows that are there make a difference.
+    fn compares(&self) -> bool {
+        self.on_conflict != OnConflict::Error && !self.target.table.key.is_empty()
     }
 
     /// Those of the duplicates that are about another thing than the row that is there. They take no part in deciding
     /// which of the records with their key is written.
     pub fn others(&self, rows: &Rows, duplicates: &[Duplicate]) -> Vec<Another> {
-        if self.target.table.identity().next().is_none() {
+        if self.target.table.identity().next().is_none() || self.target.is_empty() {
             return vec![];
         }
         let duplicates: Vec<RowRef> = duplicates.iter().map(|duplicate| duplicate.row).collect();
-        self.look(rows, &duplicates).sort(&duplicates).another
+        self.compare(rows, &duplicates).sort(&duplicates).another
     }
 
     /// The same of a table that may not be empty any more.
     pub fn compare(&self, rows: &Rows, write: &[RowRef]) -> There {
         let Writer { spi, target, on_conflict, .. } = *self;
-        if on_conflict == OnConflict::Error || target.table.key.is_empty() || write.is_empty() {
+        if !self.compares() || write.is_empty() {
             return There::default();
         }
         let name = batch_name("compared");
@@ -172,8 +213,7 @@ impl Writer<'_> {
             let compare = spi.prepare_for(target.oid, &statements.compare(on_conflict));
             compare.row(|row| there.add(row));
         }
-        there.another.sort_unstable();
-        there
+        there.noted()
     }
 }
 

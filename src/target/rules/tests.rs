@@ -1,7 +1,8 @@
 //! Each rule says yes to the table of a catalogue, and no to the same table with one thing more.
 
 use super::*;
-use crate::record::ColumnType;
+use crate::record::work::Work;
+use crate::record::{ColumnType, EQUAL, Key};
 
 const TEXT: u32 = 25;
 const UUID: u32 = 2950;
@@ -69,7 +70,7 @@ fn works() -> TableFacts {
         row_security: false,
         insert_rules: false,
         any_rules: false,
-        empty: false,
+        blocks: Some(10),
         columns: vec![
             column("work_id", UUID, true),
             column("composer_id", TEXT, true),
@@ -89,6 +90,7 @@ fn works() -> TableFacts {
             partial: false,
             key: vec![1],
             built_in: true,
+            deterministic: true,
             expressions: Expression::default(),
         }],
         foreign_keys: vec![key()],
@@ -302,4 +304,36 @@ fn a_key_is_an_index_that_on_conflict_finds() {
     assert!(!with(|it| it.indexes[0].valid = false).has_key(&[1]));
     assert!(!with(|it| it.indexes[0].partial = true).has_key(&[1]));
     assert!(!with(|it| it.indexes[0].exclusion = true).has_key(&[1]));
+}
+
+#[test]
+fn bytes_tell_rows_apart_where_all_indexes_of_the_key_say_so() {
+    let table = || Table {
+        columns: COLUMNS.to_vec(),
+        key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
+        ..Table::of::<Work>()
+    };
+    let tell = |change: fn(&mut TableFacts)| bytes_tell(&with(change), &table());
+    assert!(tell(|_| ()));
+    assert!(!tell(|it| it.indexes[0].deterministic = false));
+    assert!(!tell(|it| it.indexes[0].built_in = false));
+    assert!(!tell(|it| it.kind = RelationKind::View));
+    assert!(!tell(|it| it.columns[2].type_oid = 1043));
+    assert!(!tell(|it| {
+        let mut other = it.indexes[0].clone();
+        other.deterministic = false;
+        it.indexes.push(other);
+    }));
+    let of = |change: fn(&mut Table)| {
+        let mut table = table();
+        change(&mut table);
+        bytes_tell(&works(), &table)
+    };
+    assert!(!of(|it| it.key.clear()));
+    assert!(!of(|it| it.nulls_equal = true));
+    assert!(!of(|it| it.columns[1].cast = Some(b"pg_catalog.varchar".to_vec())));
+    let numeric = |it: &mut TableFacts| it.columns[0].type_oid = 1700;
+    let mut written = table();
+    written.columns[0].kind.oid = 1700;
+    assert!(!bytes_tell(&with(numeric), &written));
 }

@@ -1,0 +1,233 @@
+//! What a table has of a document's rows, found out by reading the table: for many rows that is less work than a join,
+//! which copies both sides, and files them where they exceed `work_mem`.
+//!
+//! The rows of a table that a load has filled lie as the next load would write them: most are found where the one before
+//! them leads to, and only the others by a map of all keys. Values are compared as bytes ([`rules::bytes_tell`]). A row
+//! that differs in its bytes alone counts as changed; the statement that is to change it looks again.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasher;
+use std::ops::Deref;
+
+use foldhash::fast::RandomState;
+
+use super::insert::Writer;
+use super::statement::Statements;
+use super::there::There;
+use crate::document::push;
+use crate::error::Fault;
+use crate::options::OnConflict;
+use crate::pg::batch::prefetch;
+use crate::pg::relation;
+use crate::pg::scan::Seen;
+use crate::record::{Absent, Null, Table};
+use crate::report::Failure;
+use crate::rows::{RowRef, Rows};
+use crate::target::rules;
+use crate::tuple::{integer, values};
+use crate::value::key::KeyPart;
+
+/// The table is read where the document has so many rows for each of its blocks: a look into the key's index takes
+/// about as long as to read a quarter of a block.
+const ROWS_PER_BLOCK: usize = 4;
+
+/// So many of the rows that may come next are looked at before the map: some of the document's are new.
+const NEAR: usize = 3;
+
+/// How many rows before its turn one is fetched into the processor's caches, as in `pg/batch.rs`.
+const AHEAD: usize = 8;
+
+impl Writer<'_> {
+    /// Whether what the table has of so many rows is better found out by reading it.
+    pub fn may_scan(&self, rows: usize) -> bool {
+        let facts = &self.target.facts;
+        let blocks = facts.blocks.unwrap_or(u32::MAX) as usize;
+        rows / ROWS_PER_BLOCK >= blocks && rules::bytes_tell(facts, &self.target.table)
+    }
+
+    /// What the table has of the rows, of which no two have the same key.
+    pub fn scan(&self, rows: &Rows, write: &[RowRef]) -> Result<There, Failure> {
+        let table = &self.target.table;
+        let is_read = |place: &usize| match self.on_conflict {
+            OnConflict::Update => true,
+            OnConflict::Skip | OnConflict::Error => {
+                table.is_key(*place) || table.columns[*place].identity
+            }
+        };
+        let read: Vec<usize> = (0..table.columns.len()).filter(is_read).collect();
+        let with_place = relation::may_read_all(self.target.oid);
+        let compared = Compared { rows, table, read: &read, on_conflict: self.on_conflict };
+        let mut search = Search::new(&compared, write);
+        let statements = Statements {
+            name: &self.target.name,
+            table,
+            batch: "",
+            absent: &Absent::default(),
+            quote: relation::quoted,
+        };
+        let mut there = There::default();
+        let mut failed = None;
+        let plan = self.spi.prepare_for(self.target.oid, &statements.read(&read, with_place));
+        plan.see_each(|seen| match search.find(seen) {
+            Ok(Some(row)) => {
+                let place = if with_place { seen.place(read.len()) } else { None };
+                there.note_found(row.ordinal, compared.found(row, seen), place);
+            }
+            Ok(None) => (),
+            Err(fault) => failed = Some(fault),
+        });
+        failed.map_or(Ok(()), Err)?;
+        Ok(there.noted())
+    }
+}
+
+/// What is compared, and how.
+struct Compared<'t> {
+    rows: &'t Rows<'t>,
+    table: &'t Table,
+    /// The columns that are read, by their places.
+    read: &'t [usize],
+    on_conflict: OnConflict,
+}
+
+/// What a row that is seen is to one of the document.
+pub enum Found {
+    Same,
+    Changed,
+    /// It is about another thing: the number of the column that tells, among those with ids, and the id that is there.
+    Another(usize, i64),
+}
+
+impl Compared<'_> {
+    /// Writes the key that `value` gives the columns of; `false` if one is null.
+    fn put_key<V: Deref<Target = [u8]>>(
+        &self,
+        value: impl Fn(usize) -> Option<V>,
+        key: &mut Vec<u8>,
+    ) -> bool {
+        key.clear();
+        self.table.key.iter().all(|of_key| {
+            let part = KeyPart::of(self.table.columns[of_key.place].kind.oid);
+            let Some((part, value)) = part.zip(value(of_key.place)) else { return false };
+            part.append(&value, key);
+            true
+        })
+    }
+
+    fn key_of_row(&self, row: RowRef, key: &mut Vec<u8>) -> bool {
+        let tuple = self.rows.tuple(row);
+        self.put_key(|place| values(tuple, &self.table.columns).nth(place).flatten(), key)
+    }
+
+    fn key_of_seen(&self, seen: &Seen, key: &mut Vec<u8>) -> bool {
+        let column = |place| self.read.iter().position(|read| *read == place);
+        self.put_key(|place| seen.value(column(place)?), key)
+    }
+
+    fn found(&self, row: RowRef, seen: &Seen) -> Found {
+        let absent = self.rows.absent(row);
+        let mut new = values(self.rows.tuple(row), &self.table.columns).enumerate();
+        let (mut ids, mut changed) = (0, false);
+        for (number, &place) in self.read.iter().enumerate() {
+            let new = new.find(|(of_new, _)| *of_new == place).and_then(|(_, value)| value);
+            let column = &self.table.columns[place];
+            if absent.contains(place) {
+                continue;
+            }
+            let differs = match (new, self.table.null) {
+                (None, Null::Unknown) => false,
+                (new, _) => {
+                    let old = seen.value(number);
+                    let differs = old.as_deref() != new;
+                    if let (true, true, Some(old), Some(_)) = (column.identity, differs, &old, new)
+                    {
+                        return Found::Another(ids, integer(old).unwrap_or_default());
+                    }
+                    differs
+                }
+            };
+            ids += usize::from(column.identity);
+            changed |= differs && !self.table.is_key(place);
+        }
+        if changed && self.on_conflict == OnConflict::Update { Found::Changed } else { Found::Same }
+    }
+}
+
+/// The document's rows, looked for by their keys.
+struct Search<'c> {
+    compared: &'c Compared<'c>,
+    write: &'c [RowRef],
+    /// Where the next one is expected.
+    next: usize,
+    places: Option<Places>,
+    /// The keys of the row that is seen and of the one that it may be.
+    seen: Vec<u8>,
+    of_row: Vec<u8>,
+}
+
+/// The places of rows by the hashes of their keys.
+struct Places {
+    state: RandomState,
+    first: HashMap<u64, u32>,
+    /// Those whose hash another key has.
+    others: Vec<(u64, u32)>,
+}
+
+impl<'c> Search<'c> {
+    fn new(compared: &'c Compared<'c>, write: &'c [RowRef]) -> Self {
+        Search { compared, write, next: 0, places: None, seen: vec![], of_row: vec![] }
+    }
+
+    /// The row that has the key of this one.
+    fn find(&mut self, seen: &Seen) -> Result<Option<RowRef>, Fault> {
+        if !self.compared.key_of_seen(seen, &mut self.seen) {
+            return Ok(None);
+        }
+        if let Some(ahead) = self.write.get(self.next + AHEAD) {
+            prefetch(self.compared.rows.tuple(*ahead));
+        }
+        let mut near = self.next..self.next + NEAR;
+        let place = match near.find(|place| self.is_at(*place)) {
+            Some(place) => Some(place),
+            None => self.place()?,
+        };
+        let Some(place) = place else { return Ok(None) };
+        self.next = place + 1;
+        Ok(Some(self.write[place]))
+    }
+
+    /// Whether the row at a place has the key that is seen.
+    fn is_at(&mut self, place: usize) -> bool {
+        let Some(row) = self.write.get(place) else { return false };
+        self.compared.key_of_row(*row, &mut self.of_row) && self.of_row == self.seen
+    }
+
+    fn place(&mut self) -> Result<Option<usize>, Fault> {
+        if self.places.is_none() {
+            self.places = Some(self.all_places()?);
+        }
+        let Some(Places { state, first, others }) = &self.places else { return Ok(None) };
+        let hash = state.hash_one(&*self.seen);
+        let Some(first) = first.get(&hash).map(|place| *place as usize) else { return Ok(None) };
+        let others = others.iter().filter(|(other, _)| *other == hash);
+        let others: Vec<usize> = others.map(|(_, place)| *place as usize).collect();
+        Ok([first].into_iter().chain(others).find(|place| self.is_at(*place)))
+    }
+
+    fn all_places(&mut self) -> Result<Places, Fault> {
+        let (state, mut first, mut others) = (RandomState::default(), HashMap::new(), vec![]);
+        first.try_reserve(self.write.len()).map_err(|_| Fault::OutOfMemory)?;
+        for (place, row) in (0..).zip(self.write) {
+            if !self.compared.key_of_row(*row, &mut self.of_row) {
+                continue;
+            }
+            let hash = state.hash_one(&*self.of_row);
+            match first.entry(hash) {
+                Entry::Vacant(vacant) => _ = vacant.insert(place),
+                Entry::Occupied(_) => push(&mut others, (hash, place))?,
+            }
+        }
+        Ok(Places { state, first, others })
+    }
+}
