@@ -50,6 +50,8 @@ pub struct Former {
     data: Vec<u8>,
     /// By column.
     present: Vec<bool>,
+    /// By column: it has been null.
+    nulls: Vec<bool>,
     encodable: bool,
     /// An allocation failed.
     out_of_memory: bool,
@@ -57,7 +59,13 @@ pub struct Former {
 
 impl Former {
     pub fn new(encode: Encode) -> Self {
-        Former { encode, data: vec![], present: vec![], encodable: true, out_of_memory: false }
+        let (data, present, nulls) = (vec![], vec![], vec![]);
+        Former { encode, data, present, nulls, encodable: true, out_of_memory: false }
+    }
+
+    /// Which columns have been null in one of the tuples; those behind the last one have not.
+    pub fn nulls(&self) -> &[bool] {
+        &self.nulls
     }
 
     /// Makes room for the tuple of the columns put since the last one.
@@ -76,6 +84,9 @@ impl Former {
         let encodable = self.encodable;
         if encodable {
             self.append(tuples);
+            if self.present.contains(&false) {
+                note_nulls(&mut self.nulls, self.present.iter().map(|present| !present));
+            }
         }
         self.clear();
         encodable
@@ -192,6 +203,12 @@ impl Former {
     pub fn varlena_bytes(&mut self, bytes: &[u8], alignment: usize) {
         self.aligned_varlena(Some(bytes), alignment);
     }
+}
+
+/// Adds to the columns that have been null those of another tuple, or of several.
+pub fn note_nulls(nulls: &mut Vec<bool>, more: impl ExactSizeIterator<Item = bool>) {
+    nulls.resize(nulls.len().max(more.len()), false);
+    nulls.iter_mut().zip(more).for_each(|(known, null)| *known |= null);
 }
 
 /// The columns of a tuple, behind its header.

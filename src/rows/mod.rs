@@ -159,6 +159,13 @@ impl<'m> Rows<'m> {
         absent.into_iter().map(given).collect()
     }
 
+    /// For each of so many columns, whether all rows have a value for it that is not null.
+    pub fn always(&self, columns: usize) -> Vec<bool> {
+        let has_null = |slice: &Slice, place: usize| slice.nulls().get(place) == Some(&true);
+        let always = |place: usize| !self.slices.iter().any(|slice| has_null(slice, place));
+        (0..columns).map(always).collect()
+    }
+
     /// The ids that sources give to what the row is about, one for each of the table's columns with ids.
     pub fn identity(&self, row: RowRef, table: &Table) -> Vec<Option<i64>> {
         tuple::identity(self.tuple(row), &table.columns)

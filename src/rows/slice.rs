@@ -26,6 +26,9 @@ pub struct Slice<'m> {
     rows: Vec<SliceRow>,
     /// The different sets of columns that rows have no value for; of a row that has all values there is none.
     absents: Vec<Absent>,
+    /// By column: some row has null, or no value for it. Not told in a message; columns behind the last one have values.
+    #[serde(skip)]
+    nulls: Vec<bool>,
     /// Ordinals of rows with a text that the database's encoding does not have.
     pub unencodable: Vec<u32>,
 }
@@ -101,6 +104,7 @@ impl Forming {
 
     pub fn into_slice(self) -> Slice<'static> {
         let mut slice = self.slice;
+        slice.nulls = self.former.nulls().to_vec();
         // Slices of few rows are many where most records are faulty.
         if slice.rows.len() < self.most / 2 {
             slice.tuples.to_mut().shrink_to_fit();
@@ -164,10 +168,11 @@ impl Slice<'static> {
         Ok(Slice { unencodable, ..forming.into_slice() })
     }
 
-    /// Adds a row that was formed elsewhere.
+    /// Adds a row of these columns that was formed elsewhere.
     pub fn push(
         &mut self,
         tuple: &[u8],
+        columns: &[Column],
         ordinal: u32,
         absent: &Absent,
         keys: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<usize, Fault>,
@@ -175,6 +180,8 @@ impl Slice<'static> {
         let (tuples, all_keys) = (self.tuples.to_mut(), self.keys.to_mut());
         tuples.try_reserve(tuple.len()).map_err(|_| Fault::OutOfMemory)?;
         tuples.extend_from_slice(tuple);
+        let is_null: Vec<bool> = tuple::values(tuple, columns).map(|it| it.is_none()).collect();
+        tuple::note_nulls(&mut self.nulls, is_null.into_iter());
         let keys_start = all_keys.len();
         let parent = keys(tuple, all_keys)?;
         let (tuple_end, key_end) = (end(tuples.len())?, end(all_keys.len())?);
@@ -195,6 +202,7 @@ impl Slice<'static> {
         self.keys.to_mut().clear();
         self.rows.clear();
         self.absents.clear();
+        self.nulls.clear();
         self.unencodable.clear();
         self
     }
@@ -232,9 +240,14 @@ impl Slice<'static> {
 impl Slice<'_> {
     /// The same rows in room of their own.
     pub fn into_owned(self) -> Slice<'static> {
-        let Slice { tuples, keys, rows, absents, unencodable } = self;
+        let Slice { tuples, keys, rows, absents, nulls, unencodable } = self;
         let (tuples, keys) = (tuples.into_owned().into(), keys.into_owned().into());
-        Slice { tuples, keys, rows, absents, unencodable }
+        Slice { tuples, keys, rows, absents, nulls, unencodable }
+    }
+
+    /// Which columns are null in some row, as far as the last of those.
+    pub fn nulls(&self) -> &[bool] {
+        &self.nulls
     }
 
     /// See [`super::Rows::set_keys`].

@@ -194,22 +194,31 @@ pub fn set_based_key(
 
 /// Whether the server could refuse one of these rows and take the others: by more than its key and what has been proved.
 /// A worker of a parallel load then writes by INSERT, which finds it; the caller's session can write all of them anew.
-pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: &[u32]) -> bool {
-    let other_key = |index: &IndexFacts| (index.unique || !index.immediate) && index.key != [1];
+pub fn may_refuse_rows(table: &TableFacts, written: &Table, proved: &[u32]) -> bool {
+    let key = key_numbers(table, written);
+    let is_key = |index: &IndexFacts| key.as_ref().is_some_and(|key| index.is_key_of(key));
+    let other_key = |index: &IndexFacts| {
+        (index.unique || index.exclusion || !index.immediate) && !is_key(index)
+    };
     let fires = |trigger: &TriggerFacts| {
         trigger.on_insert && trigger.fires && !proved.contains(&trigger.constraint)
     };
-    has_constraints(table, columns)
+    has_constraints(table, &written.columns)
         || table.is_partition
         || table.indexes.iter().any(other_key)
         || table.triggers.iter().any(fires)
 }
 
+/// The columns of the key by their numbers; none if every row is a new one.
+fn key_numbers(table: &TableFacts, written: &Table) -> Option<Vec<i16>> {
+    let numbers: Option<Vec<i16>> = written.key_names().map(|name| table.column(name)).collect();
+    numbers.filter(|key| !key.is_empty())
+}
+
 /// Whether the rows of a table can be told by the bytes of their keys, and compared by their own: all indexes of the key
 /// hold the same values for equal that the bytes do.
 pub fn bytes_tell(table: &TableFacts, written: &Table) -> bool {
-    let numbers: Option<Vec<i16>> = written.key_names().map(|name| table.column(name)).collect();
-    let Some(key) = numbers.filter(|key| !key.is_empty()) else { return false };
+    let Some(key) = key_numbers(table, written) else { return false };
     let mut indexes = table.indexes.iter().filter(|index| index.is_key_of(&key)).peekable();
     let as_it_is = |column: &Column| {
         column.cast.is_none()

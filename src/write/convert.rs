@@ -152,7 +152,7 @@ impl Converter<'_, '_> {
             let absent = &waiting.values.absent;
             let keys =
                 |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, absent, columns, out);
-            self.made.push(tuple, *ordinal, absent, keys)?;
+            self.made.push(tuple, columns, *ordinal, absent, keys)?;
         }
         Ok(())
     }

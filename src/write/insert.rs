@@ -234,8 +234,7 @@ impl<'w> Run<'w> {
     pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], all: usize, session: usize) -> bool {
         if matches!(self.bulk, Bulk::Undecided) {
             let Writer { target, proved, .. } = self.writer;
-            let columns = &target.table.columns;
-            let refuses = rules::may_refuse_rows(&target.facts, columns, proved);
+            let refuses = rules::may_refuse_rows(&target.facts, &target.table, proved);
             let insert = || self.plans.get(&Absent::default(), Use::Insert);
             let opened = match refuses {
                 true => Err("the database may refuse single rows"),

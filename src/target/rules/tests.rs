@@ -122,6 +122,15 @@ fn composers() -> TableFacts {
     }
 }
 
+/// What is written of `works`.
+fn written() -> Table {
+    Table {
+        columns: COLUMNS.to_vec(),
+        key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
+        ..Table::of::<Work>()
+    }
+}
+
 fn late(table: &TableFacts) -> Option<u32> {
     late_key(table, COLUMNS, UUID)
 }
@@ -252,9 +261,9 @@ fn a_key_that_may_have_its_default_is_checked_by_the_server() {
 
 #[test]
 fn a_worker_inserts_what_could_be_refused() {
-    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), COLUMNS, &[7]);
+    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), &written(), &[7]);
     assert!(!refuses(|_| ()));
-    assert!(may_refuse_rows(&works(), COLUMNS, &[]));
+    assert!(may_refuse_rows(&works(), &written(), &[]));
     assert!(refuses(|it| it.checks.push(HARMLESS)));
     assert!(refuses(|it| it.columns[2].not_null = true));
     assert!(refuses(|it| it.triggers.push(trigger(Timing::After, true))));
@@ -263,6 +272,18 @@ fn a_worker_inserts_what_could_be_refused() {
         other.key = vec![3];
         it.indexes.push(other);
     }));
+    assert!(refuses(|it| {
+        let excludes = IndexFacts { unique: false, exclusion: true, ..it.indexes[0].clone() };
+        it.indexes.push(excludes);
+    }));
+    // The key is the table's, wherever it stands.
+    let moved = with(|it| {
+        it.columns.swap(0, 1);
+        it.indexes[0].key = vec![2];
+    });
+    assert!(!may_refuse_rows(&moved, &written(), &[7]), "no other key");
+    let no_key = Table { key: vec![], ..written() };
+    assert!(may_refuse_rows(&works(), &no_key, &[7]));
 }
 
 #[test]
@@ -308,12 +329,7 @@ fn a_key_is_an_index_that_on_conflict_finds() {
 
 #[test]
 fn bytes_tell_rows_apart_where_all_indexes_of_the_key_say_so() {
-    let table = || Table {
-        columns: COLUMNS.to_vec(),
-        key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
-        ..Table::of::<Work>()
-    };
-    let tell = |change: fn(&mut TableFacts)| bytes_tell(&with(change), &table());
+    let tell = |change: fn(&mut TableFacts)| bytes_tell(&with(change), &written());
     assert!(tell(|_| ()));
     assert!(!tell(|it| it.indexes[0].deterministic = false));
     assert!(!tell(|it| it.indexes[0].built_in = false));
@@ -325,7 +341,7 @@ fn bytes_tell_rows_apart_where_all_indexes_of_the_key_say_so() {
         it.indexes.push(other);
     }));
     let of = |change: fn(&mut Table)| {
-        let mut table = table();
+        let mut table = written();
         change(&mut table);
         bytes_tell(&works(), &table)
     };
@@ -333,7 +349,7 @@ fn bytes_tell_rows_apart_where_all_indexes_of_the_key_say_so() {
     assert!(!of(|it| it.nulls_equal = true));
     assert!(!of(|it| it.columns[1].cast = Some(b"pg_catalog.varchar".to_vec())));
     let numeric = |it: &mut TableFacts| it.columns[0].type_oid = 1700;
-    let mut written = table();
+    let mut written = written();
     written.columns[0].kind.oid = 1700;
     assert!(!bytes_tell(&with(numeric), &written));
 }
