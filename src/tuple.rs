@@ -285,8 +285,8 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Appends a tuple that has one column more behind those of `tuple`, of a fixed length and with this alignment.
-fn with_value(tuple: &[u8], value: &[u8], alignment: usize, tuples: &mut Vec<u8>) {
+/// Appends a tuple that has one column more behind those of `tuple`, an integer.
+fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
     let word = |at: usize| u16::from_ne_bytes([tuple[at], tuple[at + 1]]);
     let columns = usize::from(word(INFOMASK2_AT));
     let start = tuples.len();
@@ -304,11 +304,11 @@ fn with_value(tuple: &[u8], value: &[u8], alignment: usize, tuples: &mut Vec<u8>
     tuples.resize(start + new_data_at, 0);
     tuples.extend_from_slice(self::columns(tuple));
     let length = tuples.len() - start - new_data_at;
-    tuples.resize(start + new_data_at + length.next_multiple_of(alignment), 0);
-    tuples.extend_from_slice(value);
+    tuples.resize(start + new_data_at + length.next_multiple_of(4), 0);
+    tuples.extend_from_slice(&value.to_ne_bytes());
 }
 
-/// The tuple of these columns without the last one that it has, an integer that [`with_value`] or the server has put
+/// The tuple of these columns without the last one that it has, an integer that [`with_int4`] or the server has put
 /// there, and without the padding before that.
 pub fn without_int4(tuple: &[u8], columns: &[Column]) -> Vec<u8> {
     let end = ranges(tuple, columns).flatten().last().map_or(0, |range| range.end);
@@ -368,12 +368,7 @@ impl Tuples {
 impl Formed {
     /// Adds a tuple that has one column more behind those of `tuple`, an integer.
     pub fn add_with_int4(&mut self, tuple: &[u8], value: i32) {
-        self.add_with(ColumnType::INTEGER, tuple, &value.to_ne_bytes());
-    }
-
-    /// Adds a tuple with a value behind its columns, of a type of a fixed length.
-    pub fn add_with(&mut self, kind: ColumnType, tuple: &[u8], value: &[u8]) {
-        with_value(tuple, value, usize::from(kind.alignment), &mut self.bytes);
+        with_int4(tuple, value, &mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 
@@ -519,9 +514,9 @@ mod tests {
                     row.int4(Some(-7));
                 });
                 let mut found = vec![1, 2, 3];
-                with_value(&formed(put), &(-7i32).to_ne_bytes(), 4, &mut found);
+                with_int4(&formed(put), -7, &mut found);
                 assert_eq!(found[3..], expected, "{columns} {null:?}");
-                // Taken out again, it leaves nothing that would move a value put in its place.
+                // Taken out again, it leaves no padding.
                 let kinds = vec![Column::new("c", ColumnType::TEXT); columns];
                 let without = without_int4(&expected, &kinds);
                 assert_eq!(super::columns(&without), super::columns(&formed(put)));

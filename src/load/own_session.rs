@@ -168,7 +168,7 @@ impl Stage<'_> {
         let mut writer = Writer { spi, target, on_conflict, proved: &[] };
         let there = there.map_or_else(|| writer.look(rows, write), Ok)?;
         fault::point("compared", fault::LEADER);
-        let Sorted { mut new, mut changed, places, unchanged, another, .. } = there.sort(write);
+        let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
         self.rejects.parent_key(check.constraint.clone());
@@ -181,7 +181,7 @@ impl Stage<'_> {
         let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
         proved.extend(check.proves);
         writer.proved = &proved;
-        let sorted = Sorted { new, doubtful, changed, places, unchanged, another };
+        let sorted = Sorted { new, doubtful, changed, unchanged, another };
         let (counts, method) = writer.write(rows, sorted, &mut self.rejects, self.progress)?;
         let (write_method, foreign_key_check) =
             describe(&method, !proved.is_empty(), check.description);

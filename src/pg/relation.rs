@@ -112,11 +112,6 @@ pub fn may<'c>(
     }
 }
 
-/// Whether the current user may read the whole of a table, the places of its rows too.
-pub fn may_read_all(table: pg_sys::Oid) -> bool {
-    may(table, Privilege::Select, [c"ctid".to_bytes()])
-}
-
 /// The table's name, qualified and quoted, in the database's encoding; none where it is gone.
 pub fn qualified_name(table: pg_sys::Oid) -> Option<Vec<u8>> {
     // SAFETY: the look-ups give copies, or null pointers where there is nothing of that OID.

@@ -42,9 +42,6 @@ impl Deref for Value<'_> {
     }
 }
 
-/// Where a row lies in its table: the bytes of its `ctid`.
-pub type Place = [u8; size_of::<pg_sys::ItemPointerData>()];
-
 const VARLENA: i16 = -1;
 
 impl<'r> Seen<'r> {
@@ -64,11 +61,6 @@ impl<'r> Seen<'r> {
                 _ => Value::There(slice::from_raw_parts(datum.cast_mut_ptr(), length as usize)),
             })
         }
-    }
-
-    /// The same of a column of type `tid`.
-    pub fn place(&self, column: usize) -> Option<Place> {
-        (*self.value(column)?).try_into().ok()
     }
 }
 

@@ -35,7 +35,6 @@ impl ColumnType {
     pub const INTEGER: Self = Self::of(23, 4, 4);
     pub const TEXT: Self = Self::of(25, -1, 4);
     pub const TEXT_ARRAY: Self = Self::of(1009, -1, 4);
-    pub const TID: Self = Self::of(27, 6, 2);
     pub const DATE: Self = Self::of(1082, 4, 4);
     pub const UUID: Self = Self::of(2950, 16, 1);
     pub const JSONB: Self = Self::of(3802, -1, 4);

@@ -3,7 +3,6 @@
 //! - [`statement`]: the SQL, all of it;
 //! - [`plans`]: that SQL prepared, as rows need it;
 //! - [`there`]: the rows that are there already; [`scan`]: the same by reading the table;
-//! - [`placed`]: rows that are changed where they were seen;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
 //! - [`convert`]: values that the server converts;
@@ -18,7 +17,6 @@ pub mod bulk;
 pub mod convert;
 pub mod insert;
 pub mod parents;
-mod placed;
 mod plans;
 pub mod rejects;
 mod scan;

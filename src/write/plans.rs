@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::insert::Known;
-use super::statement::{Statements, batch_name};
+use super::statement::Statements;
 use crate::options::OnConflict;
 use crate::pg::relation;
 use crate::pg::spi::{Plan, Spi};
@@ -21,14 +21,9 @@ use crate::target::Target;
 pub enum Use {
     Insert,
     Update,
-    /// Of rows whose places are known: the batch is [`PLACED`].
-    UpdateAt,
     Merge,
     CountedMerge,
 }
-
-/// The purpose of the batch whose rows have their places in the table behind their columns.
-pub const PLACED: &str = "placed";
 
 /// So many statements are kept at a time. A document whose records have all kinds of members needs more, one by one.
 const MOST: usize = 32;
@@ -60,13 +55,11 @@ impl<'w> Plans<'w> {
         let never = table.columns.iter().enumerate().filter(|(_, c)| c.given == Given::Never);
         let mut all = absent.clone();
         all.0.extend(never.map(|(place, _)| place as u16));
-        let placed = batch_name(PLACED);
-        let batch = if purpose == Use::UpdateAt { &placed } else { &self.name };
-        let statements = Statements { name, table, batch, absent: &all, quote: relation::quoted };
+        let statements =
+            Statements { name, table, batch: &self.name, absent: &all, quote: relation::quoted };
         let sql = match purpose {
             Use::Insert => statements.insert(),
             Use::Update => statements.update(),
-            Use::UpdateAt => statements.update_at(),
             Use::Merge => statements.merge(self.on_conflict),
             Use::CountedMerge => statements.counted_merge(),
         };

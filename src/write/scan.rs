@@ -56,7 +56,6 @@ impl Writer<'_> {
             }
         };
         let read: Vec<usize> = (0..table.columns.len()).filter(is_read).collect();
-        let with_place = relation::may_read_all(self.target.oid);
         let compared = Compared { rows, table, read: &read, on_conflict: self.on_conflict };
         let mut search = Search::new(&compared, write);
         let statements = Statements {
@@ -68,12 +67,9 @@ impl Writer<'_> {
         };
         let mut there = There::default();
         let mut failed = None;
-        let plan = self.spi.prepare_for(self.target.oid, &statements.read(&read, with_place));
+        let plan = self.spi.prepare_for(self.target.oid, &statements.read(&read));
         plan.see_each(|seen| match search.find(seen) {
-            Ok(Some(row)) => {
-                let place = if with_place { seen.place(read.len()) } else { None };
-                there.note_found(row.ordinal, compared.found(row, seen), place);
-            }
+            Ok(Some(row)) => there.note_found(row.ordinal, compared.found(row, seen)),
             Ok(None) => (),
             Err(fault) => failed = Some(fault),
         });

@@ -125,23 +125,14 @@ impl Statements<'_> {
     /// say of the others.
     pub fn update(&self) -> Vec<u8> {
         let differs = self.differs("new", |column| column.batch.clone());
-        self.update_where(&[&*self.has_key("old"), b" AND (", &differs, b")"].concat())
-    }
-
-    /// The same for rows that were seen to differ, each looked for where it was: that is in the batch's last column.
-    pub fn update_at(&self) -> Vec<u8> {
-        let place = format!("new.c{}", self.table.columns.len() + 1);
-        let is_there = [b"old.ctid ", EQUAL, b" ", place.as_bytes()].concat();
-        self.update_where(&[&*is_there, b" AND ", &self.has_key("old")].concat())
-    }
-
-    fn update_where(&self, condition: &[u8]) -> Vec<u8> {
         let columns = self.columns();
         let rest = columns.iter().filter(|column| !column.is_key);
         let set = rest.map(|column| [&*column.name, b" = ", &of("new", &column.batch)].concat());
         let set = join(set, ", ");
         let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
-        [&*update, b" FROM ", self.batch.as_bytes(), b" new WHERE ", condition].concat()
+        let from =
+            [b" FROM ", self.batch.as_bytes(), b" new WHERE ", &self.has_key("old")].concat();
+        [&*update, &from, b" AND (", &differs, b")"].concat()
     }
 
     /// [`Statements::merge`] for an update, counting what it did: rows written, and those of them that were inserted. A
@@ -244,11 +235,10 @@ impl Statements<'_> {
         [&*from, &there, b" WHERE ", &number, b" IS NOT NULL"].concat()
     }
 
-    /// All rows of the table: these columns, by their places, and behind them where each row lies, if that is wanted.
-    pub fn read(&self, places: &[usize], with_place: bool) -> Vec<u8> {
+    /// All rows of the table: these columns, by their places.
+    pub fn read(&self, places: &[usize]) -> Vec<u8> {
         let name = |place: &usize| of("old", &(self.quote)(&self.table.columns[*place].name));
-        let place = with_place.then(|| b"old.ctid".to_vec());
-        let columns = join(places.iter().map(name).chain(place), ", ");
+        let columns = join(places.iter().map(name), ", ");
         [b"SELECT ", &*columns, b" FROM ", &self.name.from(), b" old"].concat()
     }
 

@@ -7,7 +7,6 @@ use super::statement::{Statements, batch_name};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::relation;
-use crate::pg::scan::Place;
 use crate::pg::spi::Row;
 use crate::record::{Absent, ORDINAL, Table, positional};
 use crate::report::Failure;
@@ -33,8 +32,6 @@ pub struct There {
     states: Vec<State>,
     changed: usize,
     unchanged: usize,
-    /// By ordinal: where rows lie that would change, as far as that is known.
-    places: Vec<(u32, Place)>,
     /// By ordinal: of the column that tells, its number among those with ids, and the id that is there.
     another: Vec<(u32, usize, i64)>,
 }
@@ -71,12 +68,11 @@ impl There {
         });
         let another: Vec<Another> = another.collect();
         let unchanged = (write.len() - new.len() - changed.len() - another.len()) as u64;
-        let places = self.places.clone();
-        Sorted { new, changed, places, unchanged, another, ..Sorted::default() }
+        Sorted { new, changed, unchanged, another, ..Sorted::default() }
     }
 
-    /// Notes what a row that is there is to one of the document, and where it lies.
-    pub fn note_found(&mut self, ordinal: u32, found: Found, place: Option<Place>) {
+    /// Notes what a row that is there is to one of the document.
+    pub fn note_found(&mut self, ordinal: u32, found: Found) {
         let state = match found {
             Found::Same => State::Unchanged,
             Found::Changed => State::Changed,
@@ -85,16 +81,12 @@ impl There {
                 State::Another
             }
         };
-        if let (State::Changed, Some(place)) = (state, place) {
-            self.places.push((ordinal, place));
-        }
         self.note(ordinal as i32, state);
     }
 
     /// What has been noted, to be looked up.
     pub fn noted(mut self) -> Self {
         self.another.sort_unstable();
-        self.places.sort_unstable();
         self
     }
 
@@ -128,8 +120,6 @@ pub struct Sorted {
     /// New ones whose parents have not been found: the server says what becomes of them.
     pub doubtful: Vec<RowRef>,
     pub changed: Vec<RowRef>,
-    /// Where these lie, by ordinal, as far as that is known.
-    pub places: Vec<(u32, Place)>,
     pub unchanged: u64,
     /// They are refused.
     pub another: Vec<Another>,
