@@ -2,6 +2,7 @@
 
 import json
 
+import psycopg
 import pytest
 
 from sessions import Stop, finished, until_waiting
@@ -57,9 +58,10 @@ def test_a_row_that_waits_for_another_session(catalogue, connect, observer):
 @pytest.mark.parametrize("column", ["text COLLATE blind", "text COLLATE \"C\""], ids=["column", "index"])
 def test_a_key_under_which_different_texts_are_equal(catalogue, column):
     """Its rows are told apart by the index, and not by their bytes."""
-    if not catalogue.run("SELECT 1 FROM pg_collation WHERE collprovider = 'i' LIMIT 1"):
-        pytest.skip("the server has no ICU")
-    catalogue.run("CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    try:
+        catalogue.run("CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("the server was built without ICU")
     catalogue.run(f"CREATE TABLE note (word {column}, n int); CREATE UNIQUE INDEX ON note (word COLLATE blind)")
     catalogue.run("INSERT INTO note SELECT 'Word ' || n, 0 FROM generate_series(1, 20) n")
     document = json.dumps([{"word": f"WORD {n}", "n": 1} for n in range(1, 31)])
