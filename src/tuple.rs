@@ -50,8 +50,8 @@ pub struct Former {
     data: Vec<u8>,
     /// By column.
     present: Vec<bool>,
-    /// By column: it has been null.
-    nulls: Vec<bool>,
+    /// By column: all tuples have a value.
+    filled: Vec<bool>,
     encodable: bool,
     /// An allocation failed.
     out_of_memory: bool,
@@ -59,13 +59,13 @@ pub struct Former {
 
 impl Former {
     pub fn new(encode: Encode) -> Self {
-        let (data, present, nulls) = (vec![], vec![], vec![]);
-        Former { encode, data, present, nulls, encodable: true, out_of_memory: false }
+        let (data, present, filled) = (vec![], vec![], vec![]);
+        Former { encode, data, present, filled, encodable: true, out_of_memory: false }
     }
 
-    /// Which columns have been null in one of the tuples; those behind the last one have not.
-    pub fn nulls(&self) -> &[bool] {
-        &self.nulls
+    /// By column: whether all tuples have a value for it. No columns if there is no tuple.
+    pub fn filled(&self) -> &[bool] {
+        &self.filled
     }
 
     /// Makes room for the tuple of the columns put since the last one.
@@ -84,8 +84,11 @@ impl Former {
         let encodable = self.encodable;
         if encodable {
             self.append(tuples);
-            if self.present.contains(&false) {
-                note_nulls(&mut self.nulls, self.present.iter().map(|present| !present));
+            if self.filled.is_empty() {
+                self.filled.clone_from(&self.present);
+            } else if self.present.contains(&false) {
+                let both = self.filled.iter_mut().zip(&self.present);
+                both.for_each(|(filled, present)| *filled &= present);
             }
         }
         self.clear();
@@ -203,12 +206,6 @@ impl Former {
     pub fn varlena_bytes(&mut self, bytes: &[u8], alignment: usize) {
         self.aligned_varlena(Some(bytes), alignment);
     }
-}
-
-/// Adds to the columns that have been null those of another tuple, or of several.
-pub fn note_nulls(nulls: &mut Vec<bool>, more: impl ExactSizeIterator<Item = bool>) {
-    nulls.resize(nulls.len().max(more.len()), false);
-    nulls.iter_mut().zip(more).for_each(|(known, null)| *known |= null);
 }
 
 /// The columns of a tuple, behind its header.

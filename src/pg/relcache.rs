@@ -330,15 +330,14 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
             partial: !(*relation).rd_indextuple.is_null()
                 && !pg_sys::RelationGetIndexPredicate(relation).is_null(),
             built_in: (*class).relam.to_u32() < FIRST_NORMAL_OID
-                && classes(relation, keys).iter().all(|class| *class < FIRST_NORMAL_OID)
+                && of_keys((*relation).rd_opfamily, keys)
+                    .is_some_and(|all| all.iter().all(|it| it.to_u32() < FIRST_NORMAL_OID))
                 && (0..keys as i32).all(|key| {
                     let attribute = attribute_of((*relation).rd_att, key);
                     (*attribute).atttypid.to_u32() < FIRST_NORMAL_OID
                 }),
-            deterministic: collations(relation, keys).iter().all(|collation| {
-                *collation == pg_sys::InvalidOid
-                    || pg_sys::get_collation_isdeterministic(*collation)
-            }),
+            deterministic: of_keys((*relation).rd_indcollation, keys)
+                .is_some_and(|all| all.iter().all(|collation| is_deterministic(*collation))),
             key,
             expressions: of(pg_sys::RelationGetIndexExpressions(relation))
                 .and(of(pg_sys::RelationGetIndexPredicate(relation))),
@@ -346,32 +345,12 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
     }
 }
 
-/// The operator families of an index's keys.
+/// A list of OIDs, one for each key column of an index. None where the server keeps no such list.
 ///
-/// SAFETY: the index is open.
-unsafe fn classes(relation: pg_sys::Relation, keys: usize) -> Vec<u32> {
-    // SAFETY: an index that is open has a family for each key column; a partitioned one has no such list.
-    unsafe {
-        let families = (*relation).rd_opfamily;
-        if families.is_null() {
-            return vec![];
-        }
-        std::slice::from_raw_parts(families, keys).iter().map(|oid| oid.to_u32()).collect()
-    }
-}
-
-/// The collations of an index's keys.
-///
-/// SAFETY: the index is open.
-unsafe fn collations(relation: pg_sys::Relation, keys: usize) -> Vec<pg_sys::Oid> {
-    // SAFETY: as in `classes`.
-    unsafe {
-        let collations = (*relation).rd_indcollation;
-        if collations.is_null() {
-            return vec![];
-        }
-        std::slice::from_raw_parts(collations, keys).to_vec()
-    }
+/// SAFETY: the list is one of an index that is open, of so many key columns.
+unsafe fn of_keys<'r>(list: *const pg_sys::Oid, keys: usize) -> Option<&'r [pg_sys::Oid]> {
+    // SAFETY: the caller's promise.
+    (!list.is_null()).then(|| unsafe { std::slice::from_raw_parts(list, keys) })
 }
 
 /// SAFETY: the relation is open.
@@ -395,6 +374,12 @@ unsafe fn foreign_keys(relation: pg_sys::Relation) -> Vec<ForeignKeyFacts> {
         };
         list.iter_ptr().map(key).collect()
     }
+}
+
+/// Whether texts are equal under a collation only if their bytes are; values without one are.
+fn is_deterministic(collation: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the system cache.
+    collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
 /// Whether an operator of the server's own is called `=`.

@@ -103,7 +103,8 @@ struct Receiver<'r> {
     /// First, so that a pointer to it is one to the whole.
     public: pg_sys::DestReceiver,
     columns: Vec<Passed>,
-    see: &'r mut dyn FnMut(&Seen),
+    /// Whether to go on.
+    see: &'r mut dyn FnMut(&Seen) -> bool,
 }
 
 #[pgrx::pg_guard]
@@ -118,9 +119,8 @@ unsafe extern "C-unwind" fn receive(
             pg_sys::slot_getsomeattrs_int(slot, columns);
         }
         let receiver = &mut *receiver.cast::<Receiver>();
-        (receiver.see)(&Seen { slot: &*slot, columns: &receiver.columns });
+        (receiver.see)(&Seen { slot: &*slot, columns: &receiver.columns })
     }
-    true
 }
 
 #[pgrx::pg_guard]
@@ -143,8 +143,13 @@ unsafe extern "C-unwind" fn start(
 unsafe extern "C-unwind" fn end(_: *mut pg_sys::DestReceiver) {}
 
 impl Plan<'_> {
-    /// Executes a query and shows each of its rows.
-    pub fn see_each(&self, mut see: impl FnMut(&Seen)) {
+    /// Executes a query and shows each of its rows, up to the first one that fails.
+    pub fn see_each<E>(&self, mut see: impl FnMut(&Seen) -> Result<(), E>) -> Result<(), E> {
+        let mut outcome = Ok(());
+        let mut see = |seen: &Seen| {
+            outcome = see(seen);
+            outcome.is_ok()
+        };
         let public = pg_sys::DestReceiver {
             receiveSlot: Some(receive),
             rStartup: Some(start),
@@ -157,5 +162,6 @@ impl Plan<'_> {
             pg_sys::SPIExecuteOptions { dest: (&raw mut receiver).cast(), ..Default::default() };
         // SAFETY: the plan is alive as long as the connection; receiver and options outlive the call.
         self.executed(|plan| unsafe { pg_sys::SPI_execute_plan_extended(plan, &options) });
+        outcome
     }
 }

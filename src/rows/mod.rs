@@ -159,10 +159,9 @@ impl<'m> Rows<'m> {
         absent.into_iter().map(given).collect()
     }
 
-    /// For each of so many columns, whether all rows have a value for it that is not null.
+    /// For each of so many columns, whether all rows are known to have a value for it that is not null.
     pub fn always(&self, columns: usize) -> Vec<bool> {
-        let has_null = |slice: &Slice, place: usize| slice.nulls().get(place) == Some(&true);
-        let always = |place: usize| !self.slices.iter().any(|slice| has_null(slice, place));
+        let always = |place: usize| self.slices.iter().all(|slice| slice.is_filled(place));
         (0..columns).map(always).collect()
     }
 

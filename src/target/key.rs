@@ -12,25 +12,14 @@ pub struct KeyColumn {
     pub less: Vec<u8>,
     /// The collation by which it does, quoted and qualified.
     pub collation: Option<Vec<u8>>,
-    /// Values are equal only if all their bytes are.
-    pub is_bytes: bool,
 }
-
-/// The types of which values are equal only if all their bytes are, when the server's own operators compare them: boolean,
-/// bytea, bigint, smallint, integer, text, bpchar, date, timestamp, timestamptz, uuid, by their OIDs in `pg_type.dat`.
-/// varchar is compared as text, bpchar without the blanks at its end; values of float, numeric and interval may be equal
-/// and not the same.
-const BYTES: &str = "{16,17,20,21,23,25,1042,1082,1114,1184,2950}";
 
 /// The columns of an index, in its order.
 pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
     let sql = format!(
         "SELECT k.attribute, equal.amopopr::pg_catalog.int8, less.amopopr::pg_catalog.int8, \
            pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.'::pg_catalog.text \
-             OPERATOR(pg_catalog.||) pg_catalog.quote_ident(l.collname), \
-           c.opcintype OPERATOR(pg_catalog.=) ANY ('{BYTES}'::pg_catalog.oid[]) \
-             AND c.oid OPERATOR(pg_catalog.<) '16384'::pg_catalog.oid \
-             AND coalesce(l.collisdeterministic, true) \
+             OPERATOR(pg_catalog.||) pg_catalog.quote_ident(l.collname) \
          FROM pg_catalog.pg_index i, \
            LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
              pg_catalog.unnest(i.indclass::pg_catalog.oid[]), \
@@ -61,7 +50,6 @@ pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
             equal: operator(2)?,
             less: operator(3)?,
             collation: row.get::<Vec<u8>>(4),
-            is_bytes: row.get::<bool>(5).unwrap_or_default(),
         })
     };
     spi.prepare(&sql).rows(read).into_iter().flatten().collect()

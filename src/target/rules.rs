@@ -215,22 +215,30 @@ fn key_numbers(table: &TableFacts, written: &Table) -> Option<Vec<i16>> {
     numbers.filter(|key| !key.is_empty())
 }
 
-/// Whether the rows of a table can be told by the bytes of their keys, and compared by their own: all indexes of the key
-/// hold the same values for equal that the bytes do.
-pub fn bytes_tell(table: &TableFacts, written: &Table) -> bool {
+/// Whether two keys are equal only if their bytes are ([`KeyPart`]): so say all indexes of the key.
+pub fn key_is_bytes(table: &TableFacts, written: &Table) -> bool {
     let Some(key) = key_numbers(table, written) else { return false };
     let mut indexes = table.indexes.iter().filter(|index| index.is_key_of(&key)).peekable();
-    let as_it_is = |column: &Column| {
-        column.cast.is_none()
-            && column.kind.length >= -1
-            && table.column_facts(&column.name).is_some_and(|it| it.type_oid == column.kind.oid)
-    };
+    let mut of_key = written.key.iter().map(|key| &written.columns[key.place]);
+    indexes.peek().is_some()
+        && indexes.all(|index| index.built_in && index.deterministic)
+        && of_key
+            .all(|column| is_as_written(table, column) && KeyPart::of(column.kind.oid).is_some())
+}
+
+/// Whether the rows of a table can be told by the bytes of their keys, and compared by their own.
+pub fn bytes_tell(table: &TableFacts, written: &Table) -> bool {
+    let is_plain = |column: &Column| column.kind.length >= -1 && is_as_written(table, column);
     table.is_ordinary()
         && !written.nulls_equal
-        && indexes.peek().is_some()
-        && indexes.all(|index| index.built_in && index.deterministic)
-        && written.columns.iter().all(as_it_is)
-        && written.key.iter().all(|key| KeyPart::of(written.columns[key.place].kind.oid).is_some())
+        && key_is_bytes(table, written)
+        && written.columns.iter().all(is_plain)
+}
+
+/// Whether the table has the values of a column as the rows have them, with no cast between.
+fn is_as_written(table: &TableFacts, column: &Column) -> bool {
+    let facts = table.column_facts(&column.name);
+    column.cast.is_none() && facts.is_some_and(|it| it.type_oid == column.kind.oid)
 }
 
 /// Whether triggers may see a few rows in a statement that is tried first, and tried again in another way if it fails:

@@ -8,25 +8,23 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
-use std::ops::Deref;
 
 use foldhash::fast::RandomState;
 
 use super::insert::Writer;
 use super::statement::Statements;
-use super::there::There;
+use super::there::{Found, There};
 use crate::document::push;
 use crate::error::Fault;
 use crate::options::OnConflict;
-use crate::pg::batch::prefetch;
+use crate::pg::batch::{AHEAD, prefetch};
 use crate::pg::relation;
 use crate::pg::scan::Seen;
 use crate::record::{Absent, Null, Table};
 use crate::report::Failure;
-use crate::rows::{RowRef, Rows};
+use crate::rows::{RowRef, Rows, keys};
 use crate::target::rules;
 use crate::tuple::{integer, values};
-use crate::value::key::KeyPart;
 
 /// The table is read where the document has so many rows for each of its blocks: a look into the key's index takes
 /// about as long as to read a quarter of a block.
@@ -34,9 +32,6 @@ const ROWS_PER_BLOCK: usize = 4;
 
 /// So many of the rows that may come next are looked at before the map: some of the document's are new.
 const NEAR: usize = 3;
-
-/// How many rows before its turn one is fetched into the processor's caches, as in `pg/batch.rs`.
-const AHEAD: usize = 8;
 
 impl Writer<'_> {
     /// Whether what the table has of so many rows is better found out by reading it.
@@ -56,7 +51,9 @@ impl Writer<'_> {
             }
         };
         let read: Vec<usize> = (0..table.columns.len()).filter(is_read).collect();
-        let compared = Compared { rows, table, read: &read, on_conflict: self.on_conflict };
+        let key: Vec<usize> = table.key.iter().map(|key| key.place).collect();
+        let (read, key) = (&*read, &*key);
+        let compared = Compared { rows, table, read, key, on_conflict: self.on_conflict };
         let mut search = Search::new(&compared, write);
         let statements = Statements {
             name: &self.target.name,
@@ -66,14 +63,13 @@ impl Writer<'_> {
             quote: relation::quoted,
         };
         let mut there = There::default();
-        let mut failed = None;
-        let plan = self.spi.prepare_for(self.target.oid, &statements.read(&read));
-        plan.see_each(|seen| match search.find(seen) {
-            Ok(Some(row)) => there.note_found(row.ordinal, compared.found(row, seen)),
-            Ok(None) => (),
-            Err(fault) => failed = Some(fault),
-        });
-        failed.map_or(Ok(()), Err)?;
+        let plan = self.spi.prepare_for(self.target.oid, &statements.read(read));
+        plan.see_each(|seen| {
+            if let Some(row) = search.find(seen)? {
+                there.note(row.ordinal, compared.found(row, seen));
+            }
+            Ok::<(), Fault>(())
+        })?;
         Ok(there.noted())
     }
 }
@@ -84,67 +80,50 @@ struct Compared<'t> {
     table: &'t Table,
     /// The columns that are read, by their places.
     read: &'t [usize],
+    /// Those of the key.
+    key: &'t [usize],
     on_conflict: OnConflict,
 }
 
-/// What a row that is seen is to one of the document.
-pub enum Found {
-    Same,
-    Changed,
-    /// It is about another thing: the number of the column that tells, among those with ids, and the id that is there.
-    Another(usize, i64),
-}
-
 impl Compared<'_> {
-    /// Writes the key that `value` gives the columns of; `false` if one is null.
-    fn put_key<V: Deref<Target = [u8]>>(
-        &self,
-        value: impl Fn(usize) -> Option<V>,
-        key: &mut Vec<u8>,
-    ) -> bool {
+    /// Writes the key of a row of the document; nothing if it has none.
+    fn key_of_row(&self, row: RowRef, key: &mut Vec<u8>) -> Result<(), Fault> {
+        let columns = &self.table.columns;
+        let value = |place| values(self.rows.tuple(row), columns).nth(place).flatten();
         key.clear();
-        self.table.key.iter().all(|of_key| {
-            let part = KeyPart::of(self.table.columns[of_key.place].kind.oid);
-            let Some((part, value)) = part.zip(value(of_key.place)) else { return false };
-            part.append(&value, key);
-            true
-        })
+        keys::append(self.key, false, columns, value, key)
     }
 
-    fn key_of_row(&self, row: RowRef, key: &mut Vec<u8>) -> bool {
-        let tuple = self.rows.tuple(row);
-        self.put_key(|place| values(tuple, &self.table.columns).nth(place).flatten(), key)
-    }
-
-    fn key_of_seen(&self, seen: &Seen, key: &mut Vec<u8>) -> bool {
+    fn key_of_seen(&self, seen: &Seen, key: &mut Vec<u8>) -> Result<(), Fault> {
         let column = |place| self.read.iter().position(|read| *read == place);
-        self.put_key(|place| seen.value(column(place)?), key)
+        key.clear();
+        keys::append(self.key, false, &self.table.columns, |place| seen.value(column(place)?), key)
     }
 
+    /// What the row that is seen is to one of the document.
     fn found(&self, row: RowRef, seen: &Seen) -> Found {
         let absent = self.rows.absent(row);
         let mut new = values(self.rows.tuple(row), &self.table.columns).enumerate();
         let (mut ids, mut changed) = (0, false);
         for (number, &place) in self.read.iter().enumerate() {
             let new = new.find(|(of_new, _)| *of_new == place).and_then(|(_, value)| value);
-            let column = &self.table.columns[place];
-            if absent.contains(place) {
+            let is_id = self.table.columns[place].identity;
+            let id = ids;
+            ids += usize::from(is_id);
+            let says_nothing = new.is_none() && self.table.null == Null::Unknown;
+            if says_nothing || absent.contains(place) {
                 continue;
             }
-            let differs = match (new, self.table.null) {
-                (None, Null::Unknown) => false,
-                (new, _) => {
-                    let old = seen.value(number);
-                    let differs = old.as_deref() != new;
-                    if let (true, true, Some(old), Some(_)) = (column.identity, differs, &old, new)
-                    {
-                        return Found::Another(ids, integer(old).unwrap_or_default());
-                    }
-                    differs
+            let old = seen.value(number);
+            if old.as_deref() == new {
+                continue;
+            }
+            match (&old, new) {
+                (Some(old), Some(_)) if is_id => {
+                    return Found::Another(id, integer(old).unwrap_or_default());
                 }
-            };
-            ids += usize::from(column.identity);
-            changed |= differs && !self.table.is_key(place);
+                _ => changed |= !self.table.is_key(place),
+            }
         }
         if changed && self.on_conflict == OnConflict::Update { Found::Changed } else { Found::Same }
     }
@@ -177,14 +156,14 @@ impl<'c> Search<'c> {
 
     /// The row that has the key of this one.
     fn find(&mut self, seen: &Seen) -> Result<Option<RowRef>, Fault> {
-        if !self.compared.key_of_seen(seen, &mut self.seen) {
+        self.compared.key_of_seen(seen, &mut self.seen)?;
+        if self.seen.is_empty() {
             return Ok(None);
         }
         if let Some(ahead) = self.write.get(self.next + AHEAD) {
             prefetch(self.compared.rows.tuple(*ahead));
         }
-        let mut near = self.next..self.next + NEAR;
-        let place = match near.find(|place| self.is_at(*place)) {
+        let place = match self.first_of(self.next..self.next + NEAR)? {
             Some(place) => Some(place),
             None => self.place()?,
         };
@@ -193,29 +172,41 @@ impl<'c> Search<'c> {
         Ok(Some(self.write[place]))
     }
 
-    /// Whether the row at a place has the key that is seen.
-    fn is_at(&mut self, place: usize) -> bool {
-        let Some(row) = self.write.get(place) else { return false };
-        self.compared.key_of_row(*row, &mut self.of_row) && self.of_row == self.seen
+    /// The first of these places at which a row has the key that is seen.
+    fn first_of(
+        &mut self,
+        places: impl IntoIterator<Item = usize>,
+    ) -> Result<Option<usize>, Fault> {
+        for place in places {
+            let Some(row) = self.write.get(place) else { continue };
+            self.compared.key_of_row(*row, &mut self.of_row)?;
+            if self.of_row == self.seen {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
+    /// The same of all places.
     fn place(&mut self) -> Result<Option<usize>, Fault> {
         if self.places.is_none() {
             self.places = Some(self.all_places()?);
         }
         let Some(Places { state, first, others }) = &self.places else { return Ok(None) };
         let hash = state.hash_one(&*self.seen);
-        let Some(first) = first.get(&hash).map(|place| *place as usize) else { return Ok(None) };
+        let first = first.get(&hash).map(|place| *place as usize);
         let others = others.iter().filter(|(other, _)| *other == hash);
-        let others: Vec<usize> = others.map(|(_, place)| *place as usize).collect();
-        Ok([first].into_iter().chain(others).find(|place| self.is_at(*place)))
+        let places = first.into_iter().chain(others.map(|(_, place)| *place as usize));
+        let places: Vec<usize> = places.collect();
+        self.first_of(places)
     }
 
     fn all_places(&mut self) -> Result<Places, Fault> {
         let (state, mut first, mut others) = (RandomState::default(), HashMap::new(), vec![]);
         first.try_reserve(self.write.len()).map_err(|_| Fault::OutOfMemory)?;
         for (place, row) in (0..).zip(self.write) {
-            if !self.compared.key_of_row(*row, &mut self.of_row) {
+            self.compared.key_of_row(*row, &mut self.of_row)?;
+            if self.of_row.is_empty() {
                 continue;
             }
             let hash = state.hash_one(&*self.of_row);

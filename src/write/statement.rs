@@ -124,11 +124,11 @@ impl Statements<'_> {
     /// Rows that are there, to be changed: those of their columns that the record has values for, whatever an INSERT would
     /// say of the others.
     pub fn update(&self) -> Vec<u8> {
-        let differs = self.differs("new", |column| column.batch.clone());
         let columns = self.columns();
         let rest = columns.iter().filter(|column| !column.is_key);
         let set = rest.map(|column| [&*column.name, b" = ", &of("new", &column.batch)].concat());
         let set = join(set, ", ");
+        let differs = self.differs("new", |column| column.batch.clone());
         let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
         let from =
             [b" FROM ", self.batch.as_bytes(), b" new WHERE ", &self.has_key("old")].concat();

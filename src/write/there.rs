@@ -2,7 +2,6 @@
 
 use super::Refusals;
 use super::insert::{BATCH_ROWS, Writer};
-use super::scan::Found;
 use super::statement::{Statements, batch_name};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
@@ -24,6 +23,14 @@ enum State {
     Unchanged,
     /// A row about another thing.
     Another,
+}
+
+/// What a row that is there is to one of the document.
+pub enum Found {
+    Same,
+    Changed,
+    /// It is about another thing: the number of the column that tells, among those with ids, and the id that is there.
+    Another(usize, i64),
 }
 
 /// The rows that a table has, by ordinal.
@@ -72,7 +79,7 @@ impl There {
     }
 
     /// Notes what a row that is there is to one of the document.
-    pub fn note_found(&mut self, ordinal: u32, found: Found) {
+    pub fn note(&mut self, ordinal: u32, found: Found) {
         let state = match found {
             Found::Same => State::Unchanged,
             Found::Changed => State::Changed,
@@ -81,23 +88,19 @@ impl There {
                 State::Another
             }
         };
-        self.note(ordinal as i32, state);
+        self.changed += usize::from(state == State::Changed);
+        self.unchanged += usize::from(state == State::Unchanged);
+        let place = ordinal as usize;
+        if self.states.len() <= place {
+            self.states.resize(place + 1, State::Nothing);
+        }
+        self.states[place] = state;
     }
 
     /// What has been noted, to be looked up.
     pub fn noted(mut self) -> Self {
         self.another.sort_unstable();
         self
-    }
-
-    fn note(&mut self, ordinal: i32, state: State) {
-        let ordinal = ordinal as usize;
-        if self.states.len() <= ordinal {
-            self.states.resize(ordinal + 1, State::Nothing);
-        }
-        self.states[ordinal] = state;
-        self.changed += usize::from(state == State::Changed);
-        self.unchanged += usize::from(state == State::Unchanged);
     }
 
     fn state(&self, row: RowRef) -> State {
@@ -211,12 +214,11 @@ impl There {
     /// Adds what [`Statements::compare`] has found.
     fn add(&mut self, row: &Row) {
         let ordinals = |column| row.get::<Vec<i32>>(column).unwrap_or_default();
-        ordinals(1).into_iter().for_each(|row| self.note(row, State::Changed));
-        ordinals(2).into_iter().for_each(|row| self.note(row, State::Unchanged));
+        ordinals(1).into_iter().for_each(|row| self.note(row as u32, Found::Changed));
+        ordinals(2).into_iter().for_each(|row| self.note(row as u32, Found::Same));
         let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
         for ((ordinal, column), id) in ordinals(3).into_iter().zip(ordinals(4)).zip(ids) {
-            self.note(ordinal, State::Another);
-            self.another.push((ordinal as u32, column as usize, id));
+            self.note(ordinal as u32, Found::Another(column as usize, id));
         }
     }
 }
