@@ -331,11 +331,17 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
                 && !pg_sys::RelationGetIndexPredicate(relation).is_null(),
             built_in: (*class).relam.to_u32() < FIRST_NORMAL_OID
                 && of_keys((*relation).rd_opfamily, keys)
-                    .is_some_and(|all| all.iter().all(|it| it.to_u32() < FIRST_NORMAL_OID))
+                    .is_some_and(|all| all.iter().all(is_built_in))
+                && of_keys((*relation).rd_support, keys * support_functions(relation))
+                    .is_some_and(|all| all.iter().all(is_built_in))
                 && (0..keys as i32).all(|key| {
                     let attribute = attribute_of((*relation).rd_att, key);
                     (*attribute).atttypid.to_u32() < FIRST_NORMAL_OID
                 }),
+            includes: (*form).indnatts > (*form).indnkeyatts,
+            input_types: of_keys((*relation).rd_opcintype, keys)
+                .map(|types| types.iter().map(|it| it.to_u32()).collect())
+                .unwrap_or_default(),
             deterministic: of_keys((*relation).rd_indcollation, keys)
                 .is_some_and(|all| all.iter().all(|collation| is_deterministic(*collation))),
             key,
@@ -345,9 +351,21 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
     }
 }
 
-/// A list of OIDs, one for each key column of an index. None where the server keeps no such list.
+/// How many functions an index's access method has for each key column.
 ///
-/// SAFETY: the list is one of an index that is open, of so many key columns.
+/// SAFETY: the index is open.
+unsafe fn support_functions(relation: pg_sys::Relation) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { usize::from((*(*relation).rd_indam).amsupport) }
+}
+
+fn is_built_in(oid: &pg_sys::Oid) -> bool {
+    oid.to_u32() < FIRST_NORMAL_OID
+}
+
+/// A list of OIDs that the server keeps for the key columns of an index. None where it keeps no such list.
+///
+/// SAFETY: the list is one of an index that is open, and has so many members.
 unsafe fn of_keys<'r>(list: *const pg_sys::Oid, keys: usize) -> Option<&'r [pg_sys::Oid]> {
     // SAFETY: the caller's promise.
     (!list.is_null()).then(|| unsafe { std::slice::from_raw_parts(list, keys) })

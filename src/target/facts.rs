@@ -133,7 +133,11 @@ pub struct IndexFacts {
     pub partial: bool,
     /// Key columns; 0 stands for an expression.
     pub key: Vec<i16>,
-    /// Access method, operator classes and the types of its columns are the server's own.
+    /// It has columns behind its key (INCLUDE).
+    pub includes: bool,
+    /// For each column of the key, the type that its operator class takes (`pg_opclass.opcintype`).
+    pub input_types: Vec<u32>,
+    /// Access method, operator families, the functions that it calls and the types of its columns are the server's own.
     pub built_in: bool,
     /// No collation of its columns holds different texts for equal.
     pub deterministic: bool,

@@ -22,8 +22,11 @@
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
 use super::facts::*;
-use crate::record::{Column, Given, Table};
+use crate::record::{Column, ColumnType, Given, Table};
 use crate::value::key::KeyPart;
+
+/// varchar, which has the operators of text (`pg_type.dat`).
+const VARCHAR: u32 = 1043;
 
 /// Why something is not done, for `last_load()`.
 pub type Reason = &'static str;
@@ -143,7 +146,8 @@ pub fn late_key(table: &TableFacts, columns: &[Column], uuid: u32) -> Option<u32
         return None;
     }
     let late = table.indexes.iter().find(|index| {
-        index.unique && index.immediate && index.ready && !index.partial && index.key == [1]
+        let is_whole = index.ready && !index.partial && !index.includes;
+        index.unique && index.immediate && is_whole && index.key == [1]
     })?;
     Some(late.oid)
 }
@@ -220,8 +224,20 @@ pub fn key_is_bytes(table: &TableFacts, written: &Table) -> bool {
     let Some(key) = key_numbers(table, written) else { return false };
     let mut indexes = table.indexes.iter().filter(|index| index.is_key_of(&key)).peekable();
     let mut of_key = written.key.iter().map(|key| &written.columns[key.place]);
+    // Texts under the operators of another type are compared as that one is.
+    let takes_type = |index: &IndexFacts| {
+        index.key.iter().zip(&index.input_types).all(|(number, input)| {
+            let type_oid = table.columns.get(*number as usize - 1).map_or(0, |it| it.type_oid);
+            *input == if type_oid == VARCHAR { ColumnType::TEXT.oid } else { type_oid }
+        })
+    };
     indexes.peek().is_some()
-        && indexes.all(|index| index.built_in && index.deterministic)
+        && indexes.all(|index| {
+            index.built_in
+                && index.deterministic
+                && index.input_types.len() == index.key.len()
+                && takes_type(index)
+        })
         && of_key
             .all(|column| is_as_written(table, column) && KeyPart::of(column.kind.oid).is_some())
 }

@@ -20,10 +20,10 @@ use crate::options::OnConflict;
 use crate::pg::batch::{AHEAD, prefetch};
 use crate::pg::relation;
 use crate::pg::scan::Seen;
-use crate::record::{Absent, Null, Table};
+use crate::record::{Absent, Given, Null, Table};
 use crate::report::Failure;
 use crate::rows::{RowRef, Rows, keys};
-use crate::target::rules;
+use crate::target::{Target, rules};
 use crate::tuple::{integer, values};
 
 /// The table is read where the document has so many rows for each of its blocks: a look into the key's index takes
@@ -36,16 +36,20 @@ const NEAR: usize = 3;
 impl Writer<'_> {
     /// Whether what the table has of so many rows is better found out by reading it.
     pub fn may_scan(&self, rows: usize) -> bool {
-        let facts = &self.target.facts;
+        let Target { facts, table, .. } = self.target;
         let blocks = facts.blocks.unwrap_or(u32::MAX) as usize;
-        rows / ROWS_PER_BLOCK >= blocks && rules::bytes_tell(facts, &self.target.table)
+        let mut key = table.key.iter().map(|key| &table.columns[key.place]);
+        rows / ROWS_PER_BLOCK >= blocks
+            && key.all(|column| column.given != Given::Never)
+            && rules::bytes_tell(facts, table)
     }
 
     /// What the table has of the rows, of which no two have the same key.
     pub fn scan(&self, rows: &Rows, write: &[RowRef]) -> Result<There, Failure> {
         let table = &self.target.table;
+        // A statement that writes the rows asks for no privilege on other columns either.
         let is_read = |place: &usize| match self.on_conflict {
-            OnConflict::Update => true,
+            OnConflict::Update => table.columns[*place].given != Given::Never,
             OnConflict::Skip | OnConflict::Error => {
                 table.is_key(*place) || table.columns[*place].identity
             }

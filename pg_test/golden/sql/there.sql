@@ -45,7 +45,66 @@ GRANT SELECT (id, n), INSERT (id, n), UPDATE (n) ON amount TO there_reader;
 SET ROLE there_reader;
 SELECT load_records('amount', (SELECT json_agg(json_build_object('id', n, 'n', n)) FROM generate_series(11, 30) n));
 SELECT inserted, updated, unchanged FROM last_load();
+-- Columns that no record has are none of the load's, a key that the server makes among them.
 RESET ROLE;
+CREATE TABLE made (id serial PRIMARY KEY, v text, secret text);
+INSERT INTO made (v, secret) SELECT 'old', 's' FROM generate_series(1, 20) n;
+GRANT SELECT (id, v), INSERT (id, v), UPDATE (v) ON made TO there_reader;
+GRANT USAGE ON SEQUENCE made_id_seq TO there_reader;
+SET ROLE there_reader;
+SELECT load_records('made', (SELECT json_agg(json_build_object('id', n, 'v', 'new')) FROM generate_series(1, 20) n));
+RESET ROLE;
+REVOKE SELECT (id), INSERT (id) ON made FROM there_reader;
+SET ROLE there_reader;
+SELECT load_records('made', (SELECT json_agg(json_build_object('v', 'more')) FROM generate_series(1, 20) n));
+SELECT load_records('made', (SELECT json_agg(json_build_object('v', 'more')) FROM generate_series(1, 20) n), on_conflict => 'skip');
+RESET ROLE;
+SELECT v, count(*), count(secret) FROM made GROUP BY v ORDER BY v;
+
+-- Texts that an index compares as another type, or by functions of the owner's in a family of the server's.
+CREATE TABLE padded (id text, v int);
+CREATE UNIQUE INDEX ON padded (id bpchar_ops);
+INSERT INTO padded SELECT 'k' || n, 0 FROM generate_series(1, 20) n;
+SELECT load_records('padded', (SELECT json_agg(json_build_object('id', 'k' || (n + 1) / 2 || repeat(' ', (n + 1) % 2), 'v', n)) FROM generate_series(1, 40) n), '{"key": ["id"]}');
+TABLE counts;
+SELECT count(*), sum(v) FROM padded;
+CREATE FUNCTION blind_compare(text, text) RETURNS int IMMUTABLE RETURN bttextcmp(lower($1), lower($2));
+CREATE FUNCTION blind_less(text, text) RETURNS boolean IMMUTABLE RETURN lower($1) < lower($2);
+CREATE FUNCTION blind_less_equal(text, text) RETURNS boolean IMMUTABLE RETURN lower($1) <= lower($2);
+CREATE FUNCTION blind_equal(text, text) RETURNS boolean IMMUTABLE RETURN lower($1) = lower($2);
+CREATE FUNCTION blind_greater_equal(text, text) RETURNS boolean IMMUTABLE RETURN lower($1) >= lower($2);
+CREATE FUNCTION blind_greater(text, text) RETURNS boolean IMMUTABLE RETURN lower($1) > lower($2);
+CREATE OPERATOR <# (FUNCTION = blind_less, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR <=# (FUNCTION = blind_less_equal, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR =# (FUNCTION = blind_equal, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR >=# (FUNCTION = blind_greater_equal, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR ># (FUNCTION = blind_greater, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR CLASS blind_ops FOR TYPE text USING btree FAMILY pg_catalog.datetime_ops AS OPERATOR 1 <#, OPERATOR 2 <=#,
+    OPERATOR 3 =#, OPERATOR 4 >=#, OPERATOR 5 >#, FUNCTION 1 blind_compare(text, text);
+CREATE TABLE blind (id text, v int);
+CREATE UNIQUE INDEX ON blind (id blind_ops);
+INSERT INTO blind SELECT 'k' || n, 0 FROM generate_series(1, 20) n;
+SELECT load_records('blind', (SELECT json_agg(json_build_object('id', CASE n % 2 WHEN 0 THEN 'K' ELSE 'k' END || (n + 1) / 2, 'v', n)) FROM generate_series(1, 40) n), '{"key": ["id"]}');
+TABLE counts;
+SELECT count(*), sum(v) FROM blind;
+-- Nothing of the server's is left changed.
+DROP TABLE blind;
+DROP OPERATOR CLASS blind_ops USING btree;
+
+-- An index that has more columns than its key: read alone, it says what the table says.
+CREATE TABLE wide (id uuid, title text, n int, PRIMARY KEY (id) INCLUDE (title, n));
+SELECT load_records('wide', (SELECT json_agg(json_build_object('id', md5(n::text), 'title', 'title ' || n, 'n', n)) FROM generate_series(1, 1000) n));
+SELECT create_catalogue();
+ALTER TABLE works DROP CONSTRAINT works_pkey, ADD PRIMARY KEY (work_id) INCLUDE (title);
+SELECT load_composers('[{"id": "Category:Alder, Ann", "type": "1"}]');
+SELECT load_works((SELECT json_agg(json_build_object('intvals', json_build_object('composer', 'Alder, Ann', 'worktitle', 'title ' || n, 'pageid', n))) FROM generate_series(1, 1000) n));
+VACUUM wide, works;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT count(*), count(title), count(DISTINCT title), sum(n) FROM wide WHERE id > '00000000-0000-0000-0000-000000000000';
+SELECT count(*), count(title), count(DISTINCT title) FROM works WHERE work_id > '00000000-0000-0000-0000-000000000000';
+RESET enable_seqscan;
+RESET enable_bitmapscan;
 
 -- A trigger that leaves rows as they are, or moves them.
 CREATE FUNCTION turn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -89,6 +89,8 @@ fn works() -> TableFacts {
             ready: true,
             partial: false,
             key: vec![1],
+            includes: false,
+            input_types: vec![UUID],
             built_in: true,
             deterministic: true,
             expressions: Expression::default(),
@@ -208,6 +210,7 @@ fn nobody_may_look_before_the_late_entries_are_made() {
     assert!(refused(|it| it.indexes[0].ready = false));
     assert!(refused(|it| it.indexes[0].partial = true));
     assert!(refused(|it| it.indexes[0].key = vec![1, 2]));
+    assert!(refused(|it| it.indexes[0].includes = true));
     assert!(refused(|it| it.indexes[0].expressions = FOREIGN));
     assert!(refused(|it| it.columns.insert(0, column("more", UUID, false))));
     assert!(refused(|it| it.triggers.push(trigger_when(FOREIGN))));
@@ -333,6 +336,8 @@ fn bytes_tell_rows_apart_where_all_indexes_of_the_key_say_so() {
     assert!(tell(|_| ()));
     assert!(!tell(|it| it.indexes[0].deterministic = false));
     assert!(!tell(|it| it.indexes[0].built_in = false));
+    assert!(!tell(|it| it.indexes[0].input_types = vec![TEXT]));
+    assert!(!tell(|it| it.indexes[0].input_types.clear()));
     assert!(!tell(|it| it.kind = RelationKind::View));
     assert!(!tell(|it| it.columns[2].type_oid = 1043));
     assert!(!tell(|it| {
