@@ -183,6 +183,15 @@ SELECT inserted, updated, rejected FROM last_load();
 SELECT count(*), count(DISTINCT text), min(id) FILTER (WHERE text = 'old') FROM long;
 RESET work_mem;
 
+-- Fields of a source in columns of char(n) are whole.
+CREATE TABLE padded (c_id char(30) PRIMARY KEY, name bpchar, code char(4));
+SELECT load_records('padded', '[{"id": "Category:Alder, Ann", "type": "1"}, {"id": "Category:Alder, Bo", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "name": "complete_name"}}');
+TABLE padded;
+SELECT load_records('padded', '[{"id": "Category:Alder, Ann", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "code": "last_name"}}');
+\echo :SQLSTATE
+
 -- NOT NULL is left out only where no row has null: not said, not left out, and not in a row that the server makes (an
 -- array of two dimensions).
 CREATE TABLE filled (id int PRIMARY KEY, a text NOT NULL, b int[] NOT NULL);

@@ -128,7 +128,7 @@ fn composers() -> TableFacts {
 fn written() -> Table {
     Table {
         columns: COLUMNS.to_vec(),
-        key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
+        key: vec![Key { place: 0, equal: EQUAL.into(), collation: None, takes: None }],
         ..Table::of::<Work>()
     }
 }
