@@ -19,7 +19,8 @@ use crate::write::insert::BATCH_ROWS;
 use crate::write::statement::batch_name;
 
 /// Does what only the server can do for the rows before they are written: makes those of deferred records, and ranks their
-/// keys where bytes do not compare them. Then they are put in order, and told which columns they have values for.
+/// keys where bytes do not compare them. Then they are put in order, and the columns told which rows have
+/// values for them.
 pub fn complete(
     spi: &Spi,
     options: &Options,
@@ -43,9 +44,11 @@ pub fn complete(
         let repeated = options.on_conflict.repeated();
         prepared.order = prepared.rows.order(&target.table, repeated, false)?;
     }
-    let given = prepared.rows.given(target.table.columns.len());
-    for (column, given) in target.table.columns.iter_mut().zip(given) {
+    let columns = &mut target.table.columns;
+    let (given, always) = (prepared.rows.given(columns.len()), prepared.rows.always(columns.len()));
+    for (column, (given, always)) in columns.iter_mut().zip(given.into_iter().zip(always)) {
         column.given = given;
+        column.always |= always;
     }
     Ok(())
 }

@@ -168,7 +168,7 @@ impl Stage<'_> {
     ) -> Result<Outcome, Failure> {
         let (spi, rows) = (self.spi, self.rows);
         let mut writer = Writer { spi, target, on_conflict, proved: &[] };
-        let there = there.unwrap_or_else(|| writer.look(rows, write));
+        let there = there.map_or_else(|| writer.look(rows, write), Ok)?;
         fault::point("compared", fault::LEADER);
         let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
@@ -243,7 +243,7 @@ impl Stage<'_> {
         let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: &[] };
-        let sorted = writer.look(&rows, &order.write).sort(&order.write);
+        let sorted = writer.look(&rows, &order.write)?.sort(&order.write);
         let written: Result<(Counts, Method), Failure> =
             writer.write(&rows, sorted, &mut self.rejects, self.progress);
         written.map(|_| ())

@@ -26,11 +26,9 @@ use crate::record::{Column, Row, Table};
 use crate::report::{Failure, LoadReport};
 use crate::rows::keys::Keys;
 use crate::sessions::eligible;
-use crate::target::Target;
 use crate::target::facts::Identity;
-use crate::target::key::KeyColumn;
+use crate::target::{Target, rules};
 use crate::value::Decoder;
-use crate::value::key::KeyPart;
 
 const FUNCTION: &str = "load_records";
 
@@ -76,10 +74,7 @@ fn records<'a>(
     target.table = Table { nulls_equal, ..table(&target, &resolved, fields, &key) };
     // With `error` the server finds out which key is there already, and which is there twice.
     let compared = options.on_conflict != OnConflict::Error && !key.is_empty();
-    let is_bytes = |(column, place): &(KeyColumn, usize)| {
-        column.is_bytes && KeyPart::of(target.table.columns[*place].kind.oid).is_some()
-    };
-    let ranked = compared && !key.iter().all(is_bytes);
+    let ranked = compared && !rules::key_is_bytes(&target.facts, &target.table);
     let has_default = |place: usize| {
         let facts = target.facts.column_facts(&target.table.columns[place].name);
         facts.is_none_or(|it| it.default.is_some() || it.identity != Identity::No)

@@ -19,6 +19,7 @@
 //! - [`relation`]: tables found by name and locked;
 //! - [`relcache`]: what the server knows of a locked table;
 //! - [`role`]: the user that a statement runs under;
+//! - [`scan`]: the rows of a query, seen where they lie;
 //! - [`spi`]: plans and their results;
 //! - [`subtransaction`]: work that is undone when it fails;
 //! - [`threads`]: the rayon pool of a call;
@@ -51,6 +52,7 @@ pub mod queue;
 pub mod relation;
 pub mod relcache;
 pub mod role;
+pub mod scan;
 pub mod spi;
 pub mod subtransaction;
 pub mod threads;

@@ -135,11 +135,15 @@ pub fn display_name(table: pg_sys::Oid) -> Option<String> {
     }
 }
 
-/// A type's name as a statement has it, with its schema and without a length, in the database's encoding.
+/// A type's name as a statement has it, with its schema and without a length, in the database's encoding. That of bpchar
+/// is not `character`, which stands for a length of 1.
 pub fn type_name(oid: u32) -> Vec<u8> {
-    // SAFETY: gives a copy.
+    const NO_LENGTH: i32 = -1;
+    let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+    // SAFETY: gives a copy; without the flag for it, never a null pointer.
     unsafe {
-        let name = pg_sys::format_type_be_qualified(pg_sys::Oid::from(oid));
+        let oid = pg_sys::Oid::from(oid);
+        let name = pg_sys::format_type_extended(oid, NO_LENGTH, flags as pg_sys::bits16);
         CStr::from_ptr(name).to_bytes().to_vec()
     }
 }

@@ -57,11 +57,10 @@ pub fn facts(oid: pg_sys::Oid) -> TableFacts {
             row_security: row_security(oid),
             insert_rules: has_insert_rules(relation),
             any_rules: !(*relation).rd_rules.is_null(),
-            empty: stored
-                && pg_sys::RelationGetNumberOfBlocksInFork(
-                    relation,
-                    pg_sys::ForkNumber::MAIN_FORKNUM,
-                ) == 0,
+            blocks: stored.then(|| {
+                let main = pg_sys::ForkNumber::MAIN_FORKNUM;
+                pg_sys::RelationGetNumberOfBlocksInFork(relation, main)
+            }),
             columns: columns(relation),
             checks: checks(relation),
             triggers: triggers(relation),
@@ -203,7 +202,7 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
 /// `TupleDescAttr()` of `tupdesc.h`.
 ///
 /// SAFETY: the descriptor has such an attribute, counted from 0.
-unsafe fn attribute_of(
+pub(super) unsafe fn attribute_of(
     descriptor: pg_sys::TupleDesc,
     place: i32,
 ) -> *mut pg_sys::FormData_pg_attribute {
@@ -332,11 +331,20 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
             partial: !(*relation).rd_indextuple.is_null()
                 && !pg_sys::RelationGetIndexPredicate(relation).is_null(),
             built_in: (*class).relam.to_u32() < FIRST_NORMAL_OID
-                && classes(relation, keys).iter().all(|class| *class < FIRST_NORMAL_OID)
+                && of_keys((*relation).rd_opfamily, keys)
+                    .is_some_and(|all| all.iter().all(is_built_in))
+                && of_keys((*relation).rd_support, keys * support_functions(relation))
+                    .is_some_and(|all| all.iter().all(is_built_in))
                 && (0..keys as i32).all(|key| {
                     let attribute = attribute_of((*relation).rd_att, key);
                     (*attribute).atttypid.to_u32() < FIRST_NORMAL_OID
                 }),
+            includes: (*form).indnatts > (*form).indnkeyatts,
+            input_types: of_keys((*relation).rd_opcintype, keys)
+                .map(|types| types.iter().map(|it| it.to_u32()).collect())
+                .unwrap_or_default(),
+            deterministic: of_keys((*relation).rd_indcollation, keys)
+                .is_some_and(|all| all.iter().all(|collation| is_deterministic(*collation))),
             key,
             expressions: of(pg_sys::RelationGetIndexExpressions(relation))
                 .and(of(pg_sys::RelationGetIndexPredicate(relation))),
@@ -344,18 +352,24 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
     }
 }
 
-/// The operator families of an index's keys.
+/// How many functions an index's access method has for each key column.
 ///
 /// SAFETY: the index is open.
-unsafe fn classes(relation: pg_sys::Relation, keys: usize) -> Vec<u32> {
-    // SAFETY: an index that is open has a family for each key column; a partitioned one has no such list.
-    unsafe {
-        let families = (*relation).rd_opfamily;
-        if families.is_null() {
-            return vec![];
-        }
-        std::slice::from_raw_parts(families, keys).iter().map(|oid| oid.to_u32()).collect()
-    }
+unsafe fn support_functions(relation: pg_sys::Relation) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { usize::from((*(*relation).rd_indam).amsupport) }
+}
+
+fn is_built_in(oid: &pg_sys::Oid) -> bool {
+    oid.to_u32() < FIRST_NORMAL_OID
+}
+
+/// A list of OIDs that the server keeps for the key columns of an index. None where it keeps no such list.
+///
+/// SAFETY: the list is one of an index that is open, and has so many members.
+unsafe fn of_keys<'r>(list: *const pg_sys::Oid, keys: usize) -> Option<&'r [pg_sys::Oid]> {
+    // SAFETY: the caller's promise.
+    (!list.is_null()).then(|| unsafe { std::slice::from_raw_parts(list, keys) })
 }
 
 /// SAFETY: the relation is open.
@@ -379,6 +393,12 @@ unsafe fn foreign_keys(relation: pg_sys::Relation) -> Vec<ForeignKeyFacts> {
         };
         list.iter_ptr().map(key).collect()
     }
+}
+
+/// Whether texts are equal under a collation only if their bytes are; values without one are.
+fn is_deterministic(collation: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the system cache.
+    collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
 /// Whether an operator of the server's own is called `=`.

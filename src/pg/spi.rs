@@ -167,17 +167,20 @@ impl Plan<'_> {
 
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
+        let (values, nulls) = self.parameters.pointers();
+        // SAFETY: the plan is alive as long as the connection; it has these parameters.
+        self.executed(|plan| unsafe { pg_sys::SPI_execute_plan(plan, values, nulls, false, 0) })
+    }
+
+    /// What `execute` does with the plan: the number of rows.
+    pub(super) fn executed(&self, execute: impl FnOnce(pg_sys::SPIPlanPtr) -> i32) -> u64 {
         // What a statement that is kept stands for, its owner has looked at.
         if !self.kept {
             self.check_relation();
         }
-        let (values, nulls) = self.parameters.pointers();
-        // SAFETY: the plan is alive as long as the connection; it has these parameters.
-        let processed = unsafe {
-            let code = pg_sys::SPI_execute_plan(self.plan, values, nulls, false, 0);
-            check(code, "SPI_execute_plan");
-            pg_sys::SPI_processed
-        };
+        check(execute(self.plan), "SPI_execute_plan");
+        // SAFETY: reads a variable that the execution has set.
+        let processed = unsafe { pg_sys::SPI_processed };
         // The execution may have planned it anew.
         self.check_relation();
         processed

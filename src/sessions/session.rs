@@ -259,7 +259,7 @@ fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Fa
     let write = rows.all();
     let on_conflict = OnConflict::Skip;
     let writer = Writer { spi, target: &target, on_conflict, proved: &[] };
-    let sorted = writer.look(&rows, &write).sort(&write);
+    let sorted = writer.look(&rows, &write)?.sort(&write);
     writer.write(&rows, sorted, link, &mut Progress::none()).map(|_| ())
 }
 

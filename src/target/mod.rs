@@ -149,7 +149,7 @@ impl Target {
 
     /// No row can be there: an ordinary table without a block.
     pub fn is_empty(&self) -> bool {
-        self.facts.empty
+        self.facts.blocks == Some(0)
     }
 
     /// Leaves out what the table has no column for. Without the column that tells its rows apart it is another table.

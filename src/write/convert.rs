@@ -162,7 +162,7 @@ impl Converter<'_, '_> {
             let absent = &waiting.values.absent;
             let keys =
                 |tuple: &[u8], out: &mut Vec<u8>| self.keys.append(tuple, absent, columns, out);
-            self.made.push(tuple, *ordinal, absent, keys)?;
+            self.made.push(tuple, columns, *ordinal, absent, keys)?;
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Converter<'_, '_> {
         Ok(subtransaction::within(|| {
             self.plan.rows(|row| {
                 let ordinal = row.get::<i32>(number).unwrap_or_default();
-                (tuple::without_int4(row.bytes()), ordinal as u32)
+                (tuple::without_int4(row.bytes(), &self.target.table.columns), ordinal as u32)
             })
         }))
     }

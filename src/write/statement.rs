@@ -67,10 +67,7 @@ impl Statements<'_> {
         let present = columns.filter(|(place, _)| !self.absent.contains(*place));
         present
             .map(|(place, column)| Named {
-                batch: match &column.cast {
-                    Some(cast) => [format!("c{}::", place + 1).as_bytes(), cast].concat(),
-                    None => format!("c{}", place + 1).into_bytes(),
-                },
+                batch: cast(format!("c{}", place + 1).into_bytes(), column.cast.as_ref()),
                 name: (self.quote)(&column.name),
                 is_key: self.table.is_key(place),
                 column,
@@ -210,12 +207,12 @@ impl Statements<'_> {
             let column = self.table.columns.get(key.place);
             let name = column.map(|column| (self.quote)(&column.name)).unwrap_or_default();
             let old = of(old, &name);
-            let cast = column.and_then(|it| it.cast.as_ref());
-            let cast = cast.map(|name| [b"::", &**name].concat()).unwrap_or_default();
-            let new = [format!("new.c{}", key.place + 1).as_bytes(), &cast].concat();
+            let new = format!("new.c{}", key.place + 1).into_bytes();
+            let new = cast(cast(new, column.and_then(|it| it.cast.as_ref())), key.takes.as_ref());
             let collate = key.collation.as_ref().map(|name| [b" COLLATE ", &**name].concat());
             let collate = collate.unwrap_or_default();
-            let equal = [&*old, &collate, b" ", &key.equal, b" ", &new].concat();
+            let compared = cast(old.clone(), key.takes.as_ref());
+            let equal = [&*compared, &collate, b" ", &key.equal, b" ", &new].concat();
             if !nulls_equal {
                 return equal;
             }
@@ -234,6 +231,13 @@ impl Statements<'_> {
         let key = self.has_key("parent");
         let there = [&*self.name.from(), b" parent WHERE ", &key, b" OFFSET 0) old"].concat();
         [&*from, &there, b" WHERE ", &number, b" IS NOT NULL"].concat()
+    }
+
+    /// All rows of the table: these columns, by their places.
+    pub fn read(&self, places: &[usize]) -> Vec<u8> {
+        let name = |place: &usize| of("old", &(self.quote)(&self.table.columns[*place].name));
+        let columns = join(places.iter().map(name), ", ");
+        [b"SELECT ", &*columns, b" FROM ", &self.name.from(), b" old"].concat()
     }
 
     /// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and
@@ -257,6 +261,11 @@ impl Statements<'_> {
         let on = [&*self.name.from(), b" old ON ", &self.has_key("old"), b") there"].concat();
         [select, &*values, &from.concat(), &on].concat()
     }
+}
+
+/// A value as one of another type, if there is one.
+pub fn cast(value: Vec<u8>, to: Option<&Vec<u8>>) -> Vec<u8> {
+    to.map_or(value.clone(), |name| [&*value, b"::", name].concat())
 }
 
 /// Whether a row of an INSERT is new.
@@ -361,7 +370,7 @@ mod tests {
             name: "t".into(),
             noun: "row".into(),
             columns: COLUMNS.to_vec(),
-            key: vec![Key { place: 0, equal: EQUAL.into(), collation: None }],
+            key: vec![Key { place: 0, equal: EQUAL.into(), collation: None, takes: None }],
             nulls_equal: false,
             parent: vec![],
             null: Null::Unknown,
@@ -433,12 +442,17 @@ mod tests {
     fn keys_are_compared_column_by_column() {
         let mut table = table();
         let collation = Some(br#"x."de""#.to_vec());
-        table.key.push(Key { place: 2, equal: b"OPERATOR(x.===)".to_vec().into(), collation });
+        let equal = b"OPERATOR(x.===)".to_vec().into();
+        table.key.push(Key { place: 2, equal, collation, takes: None });
         let compare = of_all(&table, |s| s.compare(OnConflict::Skip));
         let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" COLLATE x."de" OPERATOR(x.===) new.c3)"#;
         assert!(compare.contains(on), "{compare}");
         let merge = of_all(&table, |s| s.merge(OnConflict::Skip));
         assert!(merge.ends_with(r#"ON CONFLICT ("id", "b") DO NOTHING"#), "{merge}");
+        table.key[1].takes = Some(b"x.t".to_vec());
+        let compare = of_all(&table, |s| s.compare(OnConflict::Skip));
+        let on = r#"old."b"::x.t COLLATE x."de" OPERATOR(x.===) new.c3::x.t)"#;
+        assert!(compare.contains(on), "{compare}");
     }
 
     #[test]

@@ -183,6 +183,32 @@ SELECT inserted, updated, rejected FROM last_load();
 SELECT count(*), count(DISTINCT text), min(id) FILTER (WHERE text = 'old') FROM long;
 RESET work_mem;
 
+-- Fields of a source in columns of char(n) are whole.
+CREATE TABLE padded (c_id char(30) PRIMARY KEY, name bpchar, code char(4));
+SELECT load_records('padded', '[{"id": "Category:Alder, Ann", "type": "1"}, {"id": "Category:Alder, Bo", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "name": "complete_name"}}');
+TABLE padded;
+SELECT load_records('padded', '[{"id": "Category:Alder, Ann", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "code": "last_name"}}');
+\echo :SQLSTATE
+
+-- NOT NULL is left out only where no row has null: not said, not left out, and not in a row that the server makes (an
+-- array of two dimensions).
+CREATE TABLE filled (id int PRIMARY KEY, a text NOT NULL, b int[] NOT NULL);
+CREATE FUNCTION rows_of(first int, more jsonb) RETURNS jsonb BEGIN ATOMIC
+    SELECT jsonb_agg(jsonb_build_object('id', n, 'a', 'a', 'b', ARRAY[n])) || more FROM generate_series(first, first + 999) n; END;
+SELECT load_records('filled', rows_of(1, '[]'));
+SELECT inserted, rejected, write_method FROM last_load();
+SELECT load_records('filled', rows_of(2001, '[{"id": 1, "a": null, "b": [1]}, {"id": 3501, "a": null, "b": [1]}]'), on_error => 'ignore');
+SELECT inserted, rejected FROM last_load();
+SELECT load_records('filled', rows_of(4001, '[{"id": 5501, "b": [1]}]'), on_error => 'ignore');
+SELECT inserted, rejected FROM last_load();
+SELECT load_records('filled', rows_of(6001, '[{"id": 7501, "a": null, "b": [[1], [2]]}]'), on_error => 'ignore');
+SELECT inserted, rejected FROM last_load();
+SELECT load_records('filled', rows_of(8001, '[{"id": 9501, "a": "a", "b": [[1], [2]]}]'));
+SELECT inserted, rejected, write_method FROM last_load();
+SELECT count(*), count(a), count(b) FROM filled;
+
 DROP SCHEMA records CASCADE;
 
 -- No member is the name of a column. Only an error tells so: a row of defaults is what {} asks for.

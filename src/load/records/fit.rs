@@ -153,6 +153,7 @@ pub fn table(
                 place: *place,
                 equal: Cow::Owned(column.equal.clone()),
                 collation: column.collation.clone(),
+                takes: column.takes.clone(),
             })
             .collect(),
         parent: parent.unwrap_or_default(),
