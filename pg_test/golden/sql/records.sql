@@ -209,8 +209,6 @@ SELECT load_records('filled', rows_of(8001, '[{"id": 9501, "a": "a", "b": [[1], 
 SELECT inserted, rejected, write_method FROM last_load();
 SELECT count(*), count(a), count(b) FROM filled;
 
-DROP SCHEMA records CASCADE;
-
 -- No member is the name of a column. Only an error tells so: a row of defaults is what {} asks for.
 CREATE TABLE named (id int PRIMARY KEY, name text);
 SELECT load_records('named', '[{"ID": 1, "Name": "x"}, {"ID": 2}]');
@@ -248,3 +246,5 @@ SELECT load_records('named', '[{"id": 7}]');
 RESET ROLE;
 DROP OWNED BY records_user;
 DROP ROLE records_user;
+
+DROP SCHEMA records CASCADE;
