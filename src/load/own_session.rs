@@ -24,7 +24,7 @@ use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
 use crate::write::composers::strangers;
 use crate::write::insert::{Method, Writer, is_about_rows};
-use crate::write::parents::Check;
+use crate::write::parents::{Check, Locked};
 use crate::write::rejects::{self, Rejects};
 use crate::write::there::{Sorted, There};
 
@@ -184,7 +184,8 @@ impl Stage<'_> {
             changed = self.of_their_composers(target, changed)?;
             new = self.of_their_composers(target, new)?;
         }
-        let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
+        let (mut proved, doubtful) =
+            check.prove(spi, rows, &target.table, &mut new, &mut Locked::default());
         proved.extend(check.proves);
         writer.proved = &proved;
         let sorted = Sorted { new, doubtful, changed, unchanged, another };

@@ -202,24 +202,40 @@ impl Statements<'_> {
 
     /// That a row of the table, under this name, has the key of the row `new`.
     fn has_key(&self, old: &str) -> Vec<u8> {
-        let nulls_equal = self.table.nulls_equal;
-        let equal = self.table.key.iter().map(|key| {
+        let same = self.table.key.iter().map(|key| {
             let column = self.table.columns.get(key.place);
             let name = column.map(|column| (self.quote)(&column.name)).unwrap_or_default();
             let old = of(old, &name);
             let new = format!("new.c{}", key.place + 1).into_bytes();
+            // A row whose columns are all null IS NULL, and is none; an index knows IS NULL alone.
+            let null = [&*old, b" IS NULL AND ", &is_null(&old), b" AND ", &is_null(&new)].concat();
             let new = cast(cast(new, column.and_then(|it| it.cast.as_ref())), key.takes.as_ref());
             let collate = key.collation.as_ref().map(|name| [b" COLLATE ", &**name].concat());
             let collate = collate.unwrap_or_default();
-            let compared = cast(old.clone(), key.takes.as_ref());
+            let compared = cast(old, key.takes.as_ref());
             let equal = [&*compared, &collate, b" ", &key.equal, b" ", &new].concat();
-            if !nulls_equal {
-                return equal;
-            }
-            let both = [&*is_null(&old), b" AND ", &is_null(&new)].concat();
-            [b"(", &*equal, b" OR ", &both, b")"].concat()
+            [equal, null]
         });
-        join(equal, " AND ")
+        let same: Vec<[Vec<u8>; 2]> = same.collect();
+        if !self.table.nulls_equal {
+            return join(same.into_iter().map(|[equal, _]| equal), " AND ");
+        }
+        if same.len() > MOST_WITH_NULLS {
+            let either = same.iter().map(|[equal, null]| either(equal, null));
+            return join(either, " AND ");
+        }
+        // The server combines several looks into an index where all of the key stands in each alternative.
+        let mut ways: Vec<Vec<u8>> = vec![];
+        for [equal, null] in &same {
+            ways = match ways.is_empty() {
+                true => vec![equal.clone(), null.clone()],
+                false => {
+                    let with = |way: &[u8], next: &[u8]| [way, b" AND ", next].concat();
+                    ways.iter().flat_map(|way| [with(way, equal), with(way, null)]).collect()
+                }
+            };
+        }
+        [b"((", &*ways.join(&b") OR ("[..]), b"))"].concat()
     }
 
     /// A row for each one of a few that is about another thing than the row that is there. They are looked up one by
@@ -348,6 +364,13 @@ impl Referenced<'_> {
     }
 }
 
+/// Of more columns of a key, each has its own alternative of two nulls.
+const MOST_WITH_NULLS: usize = 4;
+
+fn either(one: &[u8], other: &[u8]) -> Vec<u8> {
+    [b"(", one, b" OR ", other, b")"].concat()
+}
+
 /// Name of the batch of rows for a purpose.
 pub fn batch_name(purpose: &str) -> String {
     format!("pg_opus_{purpose}")
@@ -432,7 +455,7 @@ mod tests {
     fn an_update_names_no_other_columns() {
         let says = Table { null: Null::Value, nulls_equal: true, ..table() };
         let update = of_some(&says, &[1, 3], |s| s.update());
-        let key = r#"(old."id" OPERATOR(pg_catalog.=) new.c1 OR (pg_catalog.num_nulls(old."id") "#;
+        let key = r#"((old."id" OPERATOR(pg_catalog.=) new.c1) OR (old."id" IS NULL AND "#;
         let set = r#"UPDATE ONLY s.t AS old SET "b" = new.c3 FROM batch new WHERE "#;
         assert!(update.starts_with(&format!("{set}{key}")), "{update}");
         assert!(update.contains(") AND (ROW(new.c3)"), "{update}");

@@ -247,4 +247,18 @@ RESET ROLE;
 DROP OWNED BY records_user;
 DROP ROLE records_user;
 
+-- Nulls that are equal: a row of nulls is none.
+CREATE TYPE span AS (low int, high int);
+CREATE TABLE shelf (room text, place span, floor int, books int, UNIQUE NULLS NOT DISTINCT (room, place, floor));
+CREATE VIEW shelves AS SELECT room, place, floor, b.books
+    FROM (VALUES ('a'), (NULL)) AS r (room), (VALUES (span '(1,2)'), ('(,)'), (NULL)) AS p (place), (VALUES (1), (NULL)) AS f (floor),
+        (VALUES (1)) AS b (books);
+INSERT INTO shelf SELECT * FROM shelves LIMIT 7;
+SELECT load_records('shelf', (SELECT jsonb_agg(to_jsonb(s) || '{"books": 2}') FROM shelves s), '{"key": ["room", "place", "floor"]}');
+SELECT inserted, updated FROM last_load();
+SELECT load_records('shelf', (SELECT jsonb_agg(to_jsonb(s) || '{"books": 2}') FROM shelves s), '{"key": ["room", "place", "floor"]}');
+SELECT inserted, updated, unchanged FROM last_load();
+SELECT count(*), count(DISTINCT (room, place, floor)), min(books) FROM shelf;
+DROP VIEW shelves;
+
 DROP SCHEMA records CASCADE;
