@@ -21,7 +21,7 @@ use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::spi::{Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
-use crate::record::{Absent, Null, Table, positional};
+use crate::record::{Absent, Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
