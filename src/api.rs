@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use crate::alike;
 use crate::inbox;
 use crate::load::stream::Order;
-use crate::load::{load_records, load_source};
+use crate::load::{load_records, load_source, text_of};
 use crate::options::Options;
 use crate::pg::argument::{JsonArgument, JsonbArgument, RelationArgument, TextArgument};
 use crate::pg::caller::Statement;
@@ -107,8 +107,8 @@ fn load_records_jsonb(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
-    with_jsonb(data, |document| load_records(target, document, mapping.as_deref(), &options))
+    let target = oid_of(target)?;
+    with_jsonb(data, |document| load_records(target, document, mapping, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -122,8 +122,8 @@ fn load_records_text(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
-    with_text(document, |document| load_records(target, document, mapping.as_deref(), &options))
+    let target = oid_of(target)?;
+    with_text(document, |document| load_records(target, document, mapping, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -137,21 +137,15 @@ fn load_records_json(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
+    let target = oid_of(target)?;
     with_text(document.map(JsonArgument::text), |document| {
-        load_records(target, document, mapping.as_deref(), &options)
+        load_records(target, document, mapping, &options)
     })
 }
 
-fn target_and_mapping(
-    target: Option<RelationArgument>,
-    mapping: Option<JsonbArgument>,
-) -> Result<(pg_sys::Oid, Option<String>), Failure> {
+fn oid_of(target: Option<RelationArgument>) -> Result<pg_sys::Oid, Failure> {
     let target = target.ok_or_else(|| Failure::argument("target", BadArgument::Null))?;
-    let text = |mapping: JsonbArgument| {
-        String::from_utf8_lossy(&encoding::to_utf8(&mapping.to_text())).into_owned()
-    };
-    Ok((target.oid(), mapping.map(text)))
+    Ok(target.oid())
 }
 
 /// NULL in, NULL out. Outside UTF-8 the server writes the document out, and the text is converted and read.
@@ -191,7 +185,7 @@ fn create_inbox(
     reject_limit: default!(Option<i64>, "NULL"),
 ) -> Result<(), ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, Some(0), Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
+    let (target, mapping) = (oid_of(target)?, mapping.map(text_of));
     let name = name.ok_or_else(|| Failure::argument("name", BadArgument::Null))?;
     let words = inbox::Words {
         name,
@@ -275,7 +269,7 @@ fn last_load() -> TableIterator<
         let counts = load.counts;
         let count = |count: u64| Some(count as i64);
         (
-            Some(pgrx::Uuid::from_bytes(load.load_id.into_bytes())),
+            load.load_id.map(|id| pgrx::Uuid::from_bytes(id.into_bytes())),
             Some(load.kind),
             Some(load.source.to_owned()),
             count(load.received),

@@ -6,6 +6,7 @@
 //! alignment. Arrays: `array.h`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub struct Former {
     data: Vec<u8>,
     /// By column.
     present: Vec<bool>,
+    /// By column: all tuples have a value.
+    filled: Vec<bool>,
     encodable: bool,
     /// An allocation failed.
     out_of_memory: bool,
@@ -56,7 +59,13 @@ pub struct Former {
 
 impl Former {
     pub fn new(encode: Encode) -> Self {
-        Former { encode, data: vec![], present: vec![], encodable: true, out_of_memory: false }
+        let (data, present, filled) = (vec![], vec![], vec![]);
+        Former { encode, data, present, filled, encodable: true, out_of_memory: false }
+    }
+
+    /// By column: whether all tuples have a value for it. No columns if there is no tuple.
+    pub fn filled(&self) -> &[bool] {
+        &self.filled
     }
 
     /// Makes room for the tuple of the columns put since the last one.
@@ -75,6 +84,12 @@ impl Former {
         let encodable = self.encodable;
         if encodable {
             self.append(tuples);
+            if self.filled.is_empty() {
+                self.filled.clone_from(&self.present);
+            } else if self.present.contains(&false) {
+                let both = self.filled.iter_mut().zip(&self.present);
+                both.for_each(|(filled, present)| *filled &= present);
+            }
         }
         self.clear();
         encodable
@@ -205,6 +220,15 @@ pub fn values<'t>(
     columns: &'t [Column],
 ) -> impl Iterator<Item = Option<&'t [u8]>> {
     let data = self::columns(tuple);
+    ranges(tuple, columns).map(|range| Some(&data[range?]))
+}
+
+/// Where the values of a tuple stand behind its header.
+fn ranges<'t>(
+    tuple: &'t [u8],
+    columns: &'t [Column],
+) -> impl Iterator<Item = Option<Range<usize>>> + 't {
+    let data = self::columns(tuple);
     let infomask = u16::from_ne_bytes([tuple[INFOMASK_AT], tuple[INFOMASK_AT + 1]]);
     let is_null =
         move |n: usize| infomask & HAS_NULL != 0 && tuple[HEADER + n / 8] & (1 << (n % 8)) == 0;
@@ -222,7 +246,7 @@ pub fn values<'t>(
             Err(_) => varlena(data, at, alignment),
         };
         at = end;
-        Some(&data[start..end])
+        Some(start..end)
     })
 }
 
@@ -281,9 +305,11 @@ fn with_int4(tuple: &[u8], value: i32, tuples: &mut Vec<u8>) {
     tuples.extend_from_slice(&value.to_ne_bytes());
 }
 
-/// The tuple without its last column, an integer that [`with_int4`] or the server has put there.
-pub fn without_int4(tuple: &[u8]) -> Vec<u8> {
-    let mut bytes = tuple[..tuple.len() - size_of::<i32>()].to_vec();
+/// The tuple of these columns without the last one that it has, an integer that [`with_int4`] or the server has put
+/// there, and without the padding before that.
+pub fn without_int4(tuple: &[u8], columns: &[Column]) -> Vec<u8> {
+    let end = ranges(tuple, columns).flatten().last().map_or(0, |range| range.end);
+    let mut bytes = tuple[..usize::from(tuple[HOFF_AT]) + end].to_vec();
     let word = u16::from_ne_bytes([tuple[INFOMASK2_AT], tuple[INFOMASK2_AT + 1]]);
     bytes[INFOMASK2_AT..INFOMASK_AT].copy_from_slice(&(word - 1).to_ne_bytes());
     bytes
@@ -487,6 +513,10 @@ mod tests {
                 let mut found = vec![1, 2, 3];
                 with_int4(&formed(put), -7, &mut found);
                 assert_eq!(found[3..], expected, "{columns} {null:?}");
+                // Taken out again, it leaves no padding.
+                let kinds = vec![Column::new("c", ColumnType::TEXT); columns];
+                let without = without_int4(&expected, &kinds);
+                assert_eq!(super::columns(&without), super::columns(&formed(put)));
             }
         }
     }

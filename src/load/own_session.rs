@@ -16,6 +16,7 @@ use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Places, Prepared};
 use crate::record::composer::Composer;
+use crate::record::work::Work;
 use crate::record::{Null, Row, Table};
 use crate::report::{Counts, Failure};
 use crate::rows::order::{Duplicate, Repeated};
@@ -24,8 +25,9 @@ use crate::sessions::fault;
 use crate::target::{self, Target, create};
 use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
+use crate::write::composers::strangers;
 use crate::write::insert::{Method, Writer, is_about_rows};
-use crate::write::parents::Check;
+use crate::write::parents::{Check, Locked};
 use crate::write::rejects::{self, Rejects};
 use crate::write::there::{Sorted, There};
 
@@ -116,8 +118,11 @@ impl Writing<'_, '_> {
             // What the table had shows what will have become of the rows.
             let writer = Writer { spi, target, on_conflict, proved: &[] };
             let owns_table = earlier.borrow().owns_table;
-            let look = || if owns_table { There::default() } else { writer.look(rows, &write) };
-            there = Some(there.unwrap_or_else(look));
+            there = Some(match there {
+                Some(there) => there,
+                None if owns_table => There::default(),
+                None => writer.look(rows, &write)?,
+            });
         }
         let had = earlier.and(there.clone()).unwrap_or_default();
         let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
@@ -223,7 +228,7 @@ impl Stage<'_> {
     ) -> Result<Outcome, Failure> {
         let (spi, rows) = (self.spi, self.rows);
         let mut writer = Writer { spi, target, on_conflict, proved: &[] };
-        let there = there.unwrap_or_else(|| writer.look(rows, write));
+        let there = there.map_or_else(|| writer.look(rows, write), Ok)?;
         fault::point("compared", fault::LEADER);
         let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
@@ -235,7 +240,12 @@ impl Stage<'_> {
             changed = self.with_parents(&check, changed)?;
         }
         new = self.with_parents(&check, new)?;
-        let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
+        if create && resource == Some(Resource::Works) {
+            changed = self.of_their_composers(target, changed)?;
+            new = self.of_their_composers(target, new)?;
+        }
+        let (mut proved, doubtful) =
+            check.prove(spi, rows, &target.table, &mut new, &mut Locked::default());
         proved.extend(check.proves);
         writer.proved = &proved;
         let sorted = Sorted { new, doubtful, changed, unchanged, another };
@@ -321,6 +331,23 @@ impl Stage<'_> {
         check.known(self.rows, write, &families, &present, &mut self.rejects)
     }
 
+    /// Those of the works whose composer is theirs, after composers were made: another session may have made one of them
+    /// meanwhile, with another id.
+    fn of_their_composers(
+        &mut self,
+        target: &Target,
+        mut write: Vec<RowRef>,
+    ) -> Result<Vec<RowRef>, Failure> {
+        let fields = target.table.fields::<Work>();
+        let works = (self.rows, &*write);
+        let strangers = strangers(self.spi, target, self.places, works, &fields, true);
+        for stranger in &strangers {
+            self.rejects.fault(stranger.ordinal, stranger.fault.clone())?;
+        }
+        write.retain(|row| strangers.iter().all(|stranger| stranger.ordinal != row.ordinal));
+        Ok(write)
+    }
+
     /// Makes the composers that works name, each told by the ordinal of the first of its works.
     fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
         let target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
@@ -329,7 +356,7 @@ impl Stage<'_> {
         let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: &[] };
-        let sorted = writer.look(&rows, &order.write).sort(&order.write);
+        let sorted = writer.look(&rows, &order.write)?.sort(&order.write);
         let written: Result<(Counts, Method), Failure> =
             writer.write(&rows, sorted, &mut self.rejects, self.progress);
         written.map(|_| ())

@@ -69,7 +69,7 @@ fn write_alone(
 ) -> Result<Result<Outcome, FellBack>, Failure> {
     let Writing { spi, job, options, load_id, prepared, .. } = *writing;
     let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
-    let Look { plan, there, absent } = look(writing, wish, target);
+    let Look { plan, there, absent } = look(writing, wish, target)?;
     fault::point("compared", fault::LEADER);
     let plan = match plan {
         Ok(plan) => plan,
@@ -178,11 +178,11 @@ struct Look {
 }
 
 /// Reads the tables; the locks that this takes are held to the end.
-fn look(writing: &Writing<'_, '_>, wish: Wish, target: &Target) -> Look {
+fn look(writing: &Writing<'_, '_>, wish: Wish, target: &Target) -> Result<Look, Failure> {
     let Writing { spi, job, options, prepared, .. } = *writing;
     let write = &prepared.order.write;
     let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: &[] };
-    let there = writer.look(&prepared.rows, write);
+    let there = writer.look(&prepared.rows, write)?;
     let rows = there.to_write(write.len());
     let plan = eligible::plan(spi, wish, target, job.resource, options, rows);
     let mut absent = vec![];
@@ -191,7 +191,7 @@ fn look(writing: &Writing<'_, '_>, wish: Wish, target: &Target) -> Look {
         let present = check.families(spi, &prepared.rows, write, &prepared.order.families);
         absent = present.into_iter().map(|present| !present).collect();
     }
-    Look { plan, there, absent }
+    Ok(Look { plan, there, absent })
 }
 
 /// The rows in runs of families: first one for each session, then those for whoever is done.

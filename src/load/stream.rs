@@ -18,12 +18,11 @@ use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::earlier::Earlier;
-use super::records::{self, records};
+use super::{records, work};
 use crate::document::find::Decided;
 use crate::document::incoming::{Incoming, Part};
 use crate::options::Options;
-use crate::pg::caller::Statement;
-use crate::pg::{error, progress, spi};
+use crate::pg::progress;
 use crate::prepare::Document;
 use crate::report::{Failure, LoadReport, milliseconds};
 use crate::settings;
@@ -94,12 +93,8 @@ impl Course {
 impl Stream {
     /// Begins a load, once it is known that the mapping fits the target.
     pub fn begin(order: Order) -> Result<Self, Failure> {
-        let check = || {
-            LoadReport::forget();
-            let Order { target, mapping, options } = &order;
-            spi::connect(|spi| records::check(spi, *target, mapping.as_deref(), options))
-        };
-        let takes_elements = error::catch(check).unwrap_or_else(|error| Err(error.into()))?;
+        LoadReport::forget();
+        let takes_elements = work(|running| records::check(running, &order))?;
         let course = Course {
             load_id: Uuid::new_v4(),
             start: Instant::now(),
@@ -157,23 +152,16 @@ impl Stream {
 
     /// Loads the next part; `false` if there is none yet, or none any more.
     fn part(&mut self) -> Result<bool, Failure> {
-        let Stream { order: Order { target, mapping, options }, incoming, course, .. } = self;
+        let Stream { order, incoming, course, .. } = self;
         incoming.part(|part: Part<'_>| {
             if part.spans.is_some() {
-                let earlier = || RefCell::new(Earlier::new(options.on_conflict));
+                let earlier = || RefCell::new(Earlier::new(order.options.on_conflict));
                 let earlier = course.earlier.get_or_insert_with(earlier);
                 earlier.borrow_mut().goes_on = !part.is_last;
             }
-            let statement = Statement::current();
             let document = Document::Part(part, course.records, course.decided);
-            let load = || {
-                spi::connect(|spi| {
-                    let mapping = mapping.as_deref();
-                    records(spi, &statement, *target, document, mapping, options, Some(course))
-                })
-            };
-            let report = error::catch(|| progress::kept(load));
-            let report = report.unwrap_or_else(|error| Err(error.into()))?;
+            let load = || work(|running| records::part(running, order, document, course));
+            let report = progress::kept(load)?;
             course.add(report);
             Ok(())
         })

@@ -1,31 +1,34 @@
 //! Prepared statements that outlive their call, and news of the tables they were made for.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
-use std::ptr;
 
 use pgrx::pg_sys;
 
-use super::spi::{Row, Spi};
+use super::spi::{Plan, Spi};
 
 /// A prepared statement of the session. The server plans it anew where that is needed.
 pub struct Kept {
     plan: pg_sys::SPIPlanPtr,
-    /// The table that it is about.
-    relation: pg_sys::Oid,
+    /// The table that it is about, if it reads or writes one.
+    relation: Option<pg_sys::Oid>,
 }
 
 impl Kept {
-    pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8]) -> Self {
-        let plan = spi.prepare(sql).into_pointer();
-        // SAFETY: the plan has just been prepared, for this one owner.
-        unsafe { pg_sys::SPI_keepplan(plan) };
-        Kept { plan, relation }
+    /// A statement about a table, with parameters of these types.
+    pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8], types: &[pg_sys::Oid]) -> Self {
+        Kept { relation: Some(relation), ..Kept::of(spi.prepare_of(sql, types)) }
     }
 
-    /// Executes the statement and hands each of its rows to `read`.
-    pub fn rows<T>(&self, spi: &Spi, read: impl FnMut(&Row) -> T) -> Vec<T> {
-        spi.of_kept(self.plan, self.relation).rows(read)
+    /// A plan that is about no table.
+    pub fn of(plan: Plan) -> Self {
+        let plan = plan.into_pointer();
+        // SAFETY: the plan has just been prepared, for this one owner.
+        unsafe { pg_sys::SPI_keepplan(plan) };
+        Kept { plan, relation: None }
+    }
+
+    pub fn plan<'s>(&self, spi: &'s Spi) -> Plan<'s> {
+        spi.of_kept(self.plan, self.relation)
     }
 
     /// Frees the plan. That is no matter of `Drop`: what a session has when it ends goes with the session.
@@ -41,11 +44,16 @@ thread_local! {
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Counts changes of the table's definition from here on.
+/// Counts changes of the table's definition, and of schemas, from here on.
 pub fn watch(table: pg_sys::Oid) {
     if !REGISTERED.replace(true) {
-        // SAFETY: the callback is a function of this library, which is never unloaded.
-        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(changed), pg_sys::Datum::null()) };
+        let (schemas, none) =
+            (pg_sys::SysCacheIdentifier::NAMESPACEOID as i32, pg_sys::Datum::null());
+        // SAFETY: the callbacks are functions of this library, which is never unloaded.
+        unsafe {
+            pg_sys::CacheRegisterRelcacheCallback(Some(changed), none);
+            pg_sys::CacheRegisterSyscacheCallback(schemas, Some(renamed), none);
+        }
     }
     WATCHED.with_borrow_mut(|watched| {
         if !watched.contains(&table) {
@@ -54,7 +62,7 @@ pub fn watch(table: pg_sys::Oid) {
     });
 }
 
-/// How often a watched table may have changed, as far as the session has heard. A session that has locked a table has
+/// How often a watched table or a schema may have changed, as far as the session has heard. A session that has locked a table has
 /// heard of all its changes.
 pub fn changes() -> u64 {
     CHANGES.get()
@@ -67,14 +75,8 @@ unsafe extern "C-unwind" fn changed(_argument: pg_sys::Datum, table: pg_sys::Oid
     CHANGES.set(CHANGES.get() + u64::from(watched));
 }
 
-/// The schema's and the table's name, as they are now.
-pub fn name(table: pg_sys::Oid) -> Option<(Vec<u8>, Vec<u8>)> {
-    // SAFETY: both look-ups give a copy, or a null pointer where there is nothing of that OID.
-    unsafe {
-        let copy = |name: *mut std::ffi::c_char| {
-            (!ptr::eq(name, ptr::null())).then(|| CStr::from_ptr(name).to_bytes().to_vec())
-        };
-        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
-        Some((copy(schema)?, copy(pg_sys::get_rel_name(table))?))
-    }
+/// A schema may have another name now. Statements name their tables by it.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn renamed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    CHANGES.set(CHANGES.get() + 1);
 }

@@ -141,11 +141,15 @@ pub fn is_temporary(table: pg_sys::Oid) -> bool {
     unsafe { pg_sys::get_rel_persistence(table) as u8 == pg_sys::RELPERSISTENCE_TEMP }
 }
 
-/// A type's name as a statement has it, with its schema and without a length, in the database's encoding.
+/// A type's name as a statement has it, with its schema and without a length, in the database's encoding. That of bpchar
+/// is not `character`, which stands for a length of 1.
 pub fn type_name(oid: u32) -> Vec<u8> {
-    // SAFETY: gives a copy.
+    const NO_LENGTH: i32 = -1;
+    let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+    // SAFETY: gives a copy; without the flag for it, never a null pointer.
     unsafe {
-        let name = pg_sys::format_type_be_qualified(pg_sys::Oid::from(oid));
+        let oid = pg_sys::Oid::from(oid);
+        let name = pg_sys::format_type_extended(oid, NO_LENGTH, flags as pg_sys::bits16);
         CStr::from_ptr(name).to_bytes().to_vec()
     }
 }
@@ -237,6 +241,12 @@ pub fn refuse_read_only(function: &str) {
 pub fn reads_committed() -> bool {
     // SAFETY: reads a variable of the backend.
     unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
+}
+
+/// `session_replication_role`, which decides which triggers fire.
+pub fn replication_role() -> i32 {
+    // SAFETY: reads a setting of the backend.
+    unsafe { pg_sys::SessionReplicationRole }
 }
 
 /// The schema in which tables are made, and its name; none where the search_path has none.

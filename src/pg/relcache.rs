@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::{PgList, pg_sys};
 
-use super::expression;
+use super::{expression, relation};
 use crate::target::facts::*;
 
 /// A relation that is open; closed when dropped. Its lock stays to the end of the transaction.
@@ -57,11 +57,10 @@ pub fn facts(oid: pg_sys::Oid) -> TableFacts {
             row_security: row_security(oid),
             insert_rules: has_insert_rules(relation),
             any_rules: !(*relation).rd_rules.is_null(),
-            empty: stored
-                && pg_sys::RelationGetNumberOfBlocksInFork(
-                    relation,
-                    pg_sys::ForkNumber::MAIN_FORKNUM,
-                ) == 0,
+            blocks: stored.then(|| {
+                let main = pg_sys::ForkNumber::MAIN_FORKNUM;
+                pg_sys::RelationGetNumberOfBlocksInFork(relation, main)
+            }),
             columns: columns(relation),
             checks: checks(relation),
             triggers: triggers(relation),
@@ -192,6 +191,8 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
                 is_domain: !dropped
                     && pg_sys::get_typtype(attribute.atttypid) as u8 == pg_sys::TYPTYPE_DOMAIN,
                 default: (!default.is_null()).then(|| expression::of_default(default)),
+                default_is_volatile: pg_sys::contain_volatile_functions(default)
+                    || attribute.attidentity != 0,
             }
         };
         (0..(*descriptor).natts).map(column).collect()
@@ -201,7 +202,7 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
 /// `TupleDescAttr()` of `tupdesc.h`.
 ///
 /// SAFETY: the descriptor has such an attribute, counted from 0.
-unsafe fn attribute_of(
+pub(super) unsafe fn attribute_of(
     descriptor: pg_sys::TupleDesc,
     place: i32,
 ) -> *mut pg_sys::FormData_pg_attribute {
@@ -280,9 +281,8 @@ fn trigger(trigger: &pg_sys::Trigger) -> TriggerFacts {
 
 /// As `TriggerEnabled()` of `trigger.c` decides.
 fn fires(enabled: u8) -> bool {
-    // SAFETY: reads a setting of the backend.
-    let role = unsafe { pg_sys::SessionReplicationRole } as u32;
-    let is_replica = role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA;
+    let is_replica =
+        relation::replication_role() as u32 == pg_sys::SESSION_REPLICATION_ROLE_REPLICA;
     match enabled {
         pg_sys::TRIGGER_FIRES_ALWAYS => true,
         pg_sys::TRIGGER_FIRES_ON_ORIGIN => !is_replica,
@@ -331,11 +331,20 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
             partial: !(*relation).rd_indextuple.is_null()
                 && !pg_sys::RelationGetIndexPredicate(relation).is_null(),
             built_in: (*class).relam.to_u32() < FIRST_NORMAL_OID
-                && classes(relation, keys).iter().all(|class| *class < FIRST_NORMAL_OID)
+                && of_keys((*relation).rd_opfamily, keys)
+                    .is_some_and(|all| all.iter().all(is_built_in))
+                && of_keys((*relation).rd_support, keys * support_functions(relation))
+                    .is_some_and(|all| all.iter().all(is_built_in))
                 && (0..keys as i32).all(|key| {
                     let attribute = attribute_of((*relation).rd_att, key);
                     (*attribute).atttypid.to_u32() < FIRST_NORMAL_OID
                 }),
+            includes: (*form).indnatts > (*form).indnkeyatts,
+            input_types: of_keys((*relation).rd_opcintype, keys)
+                .map(|types| types.iter().map(|it| it.to_u32()).collect())
+                .unwrap_or_default(),
+            deterministic: of_keys((*relation).rd_indcollation, keys)
+                .is_some_and(|all| all.iter().all(|collation| is_deterministic(*collation))),
             key,
             expressions: of(pg_sys::RelationGetIndexExpressions(relation))
                 .and(of(pg_sys::RelationGetIndexPredicate(relation))),
@@ -343,18 +352,24 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
     }
 }
 
-/// The operator families of an index's keys.
+/// How many functions an index's access method has for each key column.
 ///
 /// SAFETY: the index is open.
-unsafe fn classes(relation: pg_sys::Relation, keys: usize) -> Vec<u32> {
-    // SAFETY: an index that is open has a family for each key column; a partitioned one has no such list.
-    unsafe {
-        let families = (*relation).rd_opfamily;
-        if families.is_null() {
-            return vec![];
-        }
-        std::slice::from_raw_parts(families, keys).iter().map(|oid| oid.to_u32()).collect()
-    }
+unsafe fn support_functions(relation: pg_sys::Relation) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { usize::from((*(*relation).rd_indam).amsupport) }
+}
+
+fn is_built_in(oid: &pg_sys::Oid) -> bool {
+    oid.to_u32() < FIRST_NORMAL_OID
+}
+
+/// A list of OIDs that the server keeps for the key columns of an index. None where it keeps no such list.
+///
+/// SAFETY: the list is one of an index that is open, and has so many members.
+unsafe fn of_keys<'r>(list: *const pg_sys::Oid, keys: usize) -> Option<&'r [pg_sys::Oid]> {
+    // SAFETY: the caller's promise.
+    (!list.is_null()).then(|| unsafe { std::slice::from_raw_parts(list, keys) })
 }
 
 /// SAFETY: the relation is open.
@@ -378,6 +393,12 @@ unsafe fn foreign_keys(relation: pg_sys::Relation) -> Vec<ForeignKeyFacts> {
         };
         list.iter_ptr().map(key).collect()
     }
+}
+
+/// Whether texts are equal under a collation only if their bytes are; values without one are.
+fn is_deterministic(collation: pg_sys::Oid) -> bool {
+    // SAFETY: looks at the system cache.
+    collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
 /// Whether an operator of the server's own is called `=`.

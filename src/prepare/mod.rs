@@ -1,21 +1,19 @@
 //! PURE. From a document to rows ready to be written: steps 1 to 3 of a load, all that needs no server.
 //!
-//! A [`Reader`] knows where the records are and what they become: [`Source`] of IMSLP and Open Opus, [`mapped`] of a
-//! mapping, [`table_rows`] of rows that came out of our own tables.
+//! A [`Recipe`] says what the records of a load become. By it a [`Reader`] finds them and makes rows of them: [`source`] of
+//! IMSLP and Open Opus, [`mapped`] of a mapping, [`table_rows`] of rows that came out of our own tables.
 
 pub mod mapped;
+pub mod source;
 mod table_rows;
 
 use std::borrow::Cow;
-use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::Arc;
 
+use self::mapped::Mapped;
+use self::source::Source;
 use crate::decode::{self, Decoded, Kept, Mode};
-use crate::document::find::{
-    self, Before, Decided, Found, Records, Resource, Search, find, find_behind, find_in_array,
-    find_in_array_behind,
-};
+use crate::document::find::{self, Before, Decided, Found, Records, Resource, Search};
 use crate::document::incoming::{Part, Spans};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
@@ -25,10 +23,9 @@ use crate::error::{Fault, LoadError, Place, Position, RecordFault};
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::record::{Absent, Row, Table};
+use crate::rows::Rows;
 use crate::rows::keys::Keys;
 use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
-use crate::rows::{Fields, Rows};
-use crate::value::Encoding;
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -108,6 +105,10 @@ pub trait Places: Send {
     fn excerpt(&self, ordinal: u32) -> Option<String>;
     /// The composer that a work names.
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
+    /// The ids of the composers that works name, with the works' ordinals, where the document tells them.
+    fn composer_ids(&self) -> Vec<(u32, i32)>;
+    /// Where such an id is.
+    fn composer_id_place(&self, ordinal: u32) -> Place;
     /// The values of a record of a mapping, as JSON; `print` writes a container of a jsonb.
     fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault>;
 }
@@ -203,6 +204,19 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
         decode::composer_of(&self.found, record)
     }
 
+    fn composer_ids(&self) -> Vec<(u32, i32)> {
+        decode::composer_ids(&self.found, &self.records)
+    }
+
+    fn composer_id_place(&self, ordinal: u32) -> Place {
+        let holder = self.records.get(ordinal).map(|record| record.holder as usize);
+        let holder = holder.and_then(|holder| self.found.holders.get(holder));
+        match holder.is_some_and(|holder| holder.composer.is_some()) {
+            true => Place::Composer("id"),
+            false => Place::Field("composer.id"),
+        }
+    }
+
     fn values(&self, _: u32, _: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault> {
         Err(Fault::Internal("a record without a mapping".into()))
     }
@@ -266,83 +280,45 @@ pub enum PartValues<'a, V> {
     Elements(Elements<'a, V>),
 }
 
-/// A source's records, for the table of its rows.
-pub struct Source<'t, R> {
-    pub table: &'t Table,
-    pub repeated: Repeated,
-    /// Which of its fields are columns of the table: for each of them; and what tells rows apart, if that is not what
-    /// tells the source's.
-    pub fields: Vec<bool>,
-    pub keys: Option<Keys>,
-    /// The database's.
-    pub encoding: Encoding,
-    pub row: PhantomData<fn() -> R>,
+/// What the records of a load become, whatever the document.
+pub enum Recipe {
+    /// Rows of the values at the paths of a mapping.
+    Paths(Mapped),
+    /// Rows of the fields of a source's records.
+    Fields(Source),
 }
 
-impl<'t, R: Row> Source<'t, R> {
-    /// For a table that has columns of the fields' names.
-    pub fn of(table: &'t Table, repeated: Repeated, encoding: Encoding) -> Self {
-        let fields = table.fields::<R>();
-        Source { table, repeated, fields, keys: None, encoding, row: PhantomData }
-    }
-}
-
-impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
-    fn takes_elements(&self) -> bool {
-        true
-    }
-
-    fn find_in_array<V: Value<'a> + 'a>(
-        &self,
-        elements: Elements<'a, V>,
-        watch: &Watch,
-    ) -> Result<Search<'a, V>, LoadError> {
-        find_in_array(elements, R::RESOURCE, watch)
-    }
-
-    fn find<V: Value<'a> + 'a>(
-        &self,
-        documents: Vec<V>,
-        watch: &Watch,
-    ) -> Result<Search<'a, V>, LoadError> {
-        find(documents, R::RESOURCE, watch)
-    }
-
-    fn find_behind<V: Value<'a> + 'a>(
-        &self,
-        values: PartValues<'a, V>,
-        before: &Before,
-        watch: &Watch,
-    ) -> Result<Search<'a, V>, LoadError> {
-        match values {
-            PartValues::Documents(documents) => find_behind(documents, R::RESOURCE, before, watch),
-            PartValues::Elements(elements) => {
-                find_in_array_behind(elements, R::RESOURCE, before, watch)
-            }
+impl Recipe {
+    /// The table whose rows they become.
+    pub fn table(&self) -> &Table {
+        match self {
+            Recipe::Paths(mapped) => &mapped.form.table,
+            Recipe::Fields(source) => &source.table,
         }
     }
 
-    fn prepare<V: Value<'a> + 'a>(
+    /// What the rows' parents and keys are made of.
+    pub fn keys(&self) -> Cow<'_, Keys> {
+        match self {
+            Recipe::Paths(mapped) => Cow::Borrowed(&mapped.form.keys),
+            Recipe::Fields(source) => source.keys(),
+        }
+    }
+
+    /// Makes rows of a document's records.
+    pub fn prepare<'a>(
         &self,
-        (found, records): Search<'a, V>,
-        text: &dyn Fn() -> Around<'a>,
+        document: Document<'a>,
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
-        if found.source == find::Source::TableRows {
-            let form = Arc::new(self.of_table_rows());
-            return mapped::prepare(form, Some(self.repeated), (found, records), text, mode, watch);
+        match self {
+            Recipe::Paths(mapped) => prepare(mapped, document, mode, watch),
+            Recipe::Fields(source) => match source.resource {
+                Resource::Composers => prepare(&source.of::<Composer<'a>>(), document, mode, watch),
+                Resource::Works => prepare(&source.of::<Work<'a>>(), document, mode, watch),
+            },
         }
-        let Decoded { records, mut rows, faults } = R::decode(&found, records, mode, watch)?;
-        if self.fields.contains(&false) || self.keys.is_some() {
-            let (kept, keys) = (&*self.fields, self.keys.as_ref());
-            let fields = Fields { columns: R::COLUMNS, kept, keys };
-            rows = rows.project(&fields, mode.parallel).map_err(LoadError::document)?;
-        }
-        let order = order(&rows, self.table, self.repeated, mode, watch)?;
-        let (source, received, decided) = (found.source, records.count, found.decided);
-        let places = Box::new(Known { found, records, around: text() });
-        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![], decided })
     }
 }
 
@@ -360,7 +336,7 @@ fn order(
     Ok(order)
 }
 
-pub fn prepare<'a>(
+fn prepare<'a>(
     reader: &impl Reader<'a>,
     document: Document<'a>,
     mode: Mode,

@@ -165,6 +165,8 @@ pub struct Key {
     pub equal: Cow<'static, [u8]>,
     /// The collation by which it does, quoted and qualified, where that is not the column's own matter.
     pub collation: Option<Vec<u8>>,
+    /// The type that the operator takes, as a statement names it, where that is another one than the column's.
+    pub takes: Option<Vec<u8>>,
 }
 
 /// What a null of a row means for a row that is there.
@@ -192,7 +194,7 @@ impl Table {
             name: R::NAME.into(),
             noun: R::NOUN.into(),
             columns: R::COLUMNS.to_vec(),
-            key: vec![Key { place: 0, equal: Cow::Borrowed(EQUAL), collation: None }],
+            key: vec![Key { place: 0, equal: Cow::Borrowed(EQUAL), collation: None, takes: None }],
             nulls_equal: false,
             parent: parent.into_iter().collect(),
             null: Null::Unknown,

@@ -1,5 +1,7 @@
 //! PURE. A row's parent and key, made of its tuple.
 
+use std::ops::Deref;
+
 use crate::error::Fault;
 use crate::record::{Absent, Column, Table};
 use crate::tuple;
@@ -43,26 +45,27 @@ impl Keys {
         keys: &mut Vec<u8>,
     ) -> Result<usize, Fault> {
         let start = keys.len();
-        append(&self.parent, false, tuple, columns, keys)?;
+        let value = |place| tuple::values(tuple, columns).nth(place).flatten();
+        append(&self.parent, false, columns, value, keys)?;
         let parent = keys.len() - start;
         if !self.is_unknown(absent) {
-            append(&self.key, self.nulls_equal, tuple, columns, keys)?;
+            append(&self.key, self.nulls_equal, columns, value, keys)?;
         }
         Ok(parent)
     }
 }
 
 /// Appends the values of some columns as bytes that compare; nothing where one is null.
-fn append(
+pub fn append<V: Deref<Target = [u8]>>(
     places: &[usize],
     nulls_equal: bool,
-    tuple: &[u8],
     columns: &[Column],
+    value: impl Fn(usize) -> Option<V>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let start = out.len();
     for &place in places {
-        let value = tuple::values(tuple, columns).nth(place).flatten();
+        let value = value(place);
         if nulls_equal {
             out.push(u8::from(value.is_some()));
         }
@@ -76,11 +79,11 @@ fn append(
         // At worst each byte is a zero, which takes two.
         out.try_reserve(2 * value.len() + 2 * size_of::<u32>()).map_err(|_| Fault::OutOfMemory)?;
         match KeyPart::of(columns[place].kind.oid) {
-            Some(part) => part.append(value, out),
+            Some(part) => part.append(&value, out),
             // A parent's bytes tell which rows have the same one.
             None => {
                 out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-                out.extend_from_slice(value);
+                out.extend_from_slice(&value);
             }
         }
     }

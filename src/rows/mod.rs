@@ -160,6 +160,12 @@ impl<'m> Rows<'m> {
         absent.into_iter().map(given).collect()
     }
 
+    /// For each of so many columns, whether all rows are known to have a value for it that is not null.
+    pub fn always(&self, columns: usize) -> Vec<bool> {
+        let always = |place: usize| self.slices.iter().all(|slice| slice.is_filled(place));
+        (0..columns).map(always).collect()
+    }
+
     /// The ids that sources give to what the row is about, one for each of the table's columns with ids.
     pub fn identity(&self, row: RowRef, table: &Table) -> Vec<Option<i64>> {
         tuple::identity(self.tuple(row), &table.columns)
@@ -173,7 +179,7 @@ impl<'m> Rows<'m> {
             noun: (*table.noun).into(),
             key: self.key_text(row, table).into(),
             column: table.identity().nth(column).map_or("", Column::name_text).into(),
-            there,
+            there: Some(there),
             found: found.unwrap_or_default(),
         }))
     }

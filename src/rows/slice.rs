@@ -26,6 +26,9 @@ pub struct Slice<'m> {
     rows: Vec<SliceRow>,
     /// The different sets of columns that rows have no value for; of a row that has all values there is none.
     absents: Vec<Absent>,
+    /// By column: all rows are known to have a value that is not null. In a message, nothing is known.
+    #[serde(skip)]
+    filled: Vec<bool>,
     /// Ordinals of rows with a text that the database's encoding does not have.
     pub unencodable: Vec<u32>,
 }
@@ -101,6 +104,7 @@ impl Forming {
 
     pub fn into_slice(self) -> Slice<'static> {
         let mut slice = self.slice;
+        slice.filled = self.former.filled().to_vec();
         // Slices of few rows are many where most records are faulty.
         if slice.rows.len() < self.most / 2 {
             slice.tuples.to_mut().shrink_to_fit();
@@ -164,10 +168,11 @@ impl Slice<'static> {
         Ok(Slice { unencodable, ..forming.into_slice() })
     }
 
-    /// Adds a row that was formed elsewhere.
+    /// Adds a row of these columns that was formed elsewhere.
     pub fn push(
         &mut self,
         tuple: &[u8],
+        columns: &[Column],
         ordinal: u32,
         absent: &Absent,
         keys: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<usize, Fault>,
@@ -175,6 +180,11 @@ impl Slice<'static> {
         let (tuples, all_keys) = (self.tuples.to_mut(), self.keys.to_mut());
         tuples.try_reserve(tuple.len()).map_err(|_| Fault::OutOfMemory)?;
         tuples.extend_from_slice(tuple);
+        let has_value = tuple::values(tuple, columns).map(|value| value.is_some());
+        match self.rows.is_empty() {
+            true => self.filled = has_value.collect(),
+            false => self.filled.iter_mut().zip(has_value).for_each(|(all, has)| *all &= has),
+        }
         let keys_start = all_keys.len();
         let parent = keys(tuple, all_keys)?;
         let (tuple_end, key_end) = (end(tuples.len())?, end(all_keys.len())?);
@@ -195,12 +205,14 @@ impl Slice<'static> {
         self.keys.to_mut().clear();
         self.rows.clear();
         self.absents.clear();
+        self.filled.clear();
         self.unencodable.clear();
         self
     }
 
     /// Adds a row of another slice.
     pub fn push_copy(&mut self, from: &Slice<'_>, row: u32, ordinal: u32) {
+        self.filled.clear();
         self.tuples.to_mut().extend_from_slice(from.tuple(row));
         let keys = self.keys.to_mut();
         keys.extend_from_slice(from.parent(row));
@@ -232,9 +244,14 @@ impl Slice<'static> {
 impl Slice<'_> {
     /// The same rows in room of their own.
     pub fn into_owned(self) -> Slice<'static> {
-        let Slice { tuples, keys, rows, absents, unencodable } = self;
+        let Slice { tuples, keys, rows, absents, filled, unencodable } = self;
         let (tuples, keys) = (tuples.into_owned().into(), keys.into_owned().into());
-        Slice { tuples, keys, rows, absents, unencodable }
+        Slice { tuples, keys, rows, absents, filled, unencodable }
+    }
+
+    /// Whether all rows are known to have a value for a column, by its place, that is not null.
+    pub fn is_filled(&self, place: usize) -> bool {
+        self.rows.is_empty() || self.filled.get(place) == Some(&true)
     }
 
     /// See [`super::Rows::set_keys`].

@@ -25,7 +25,7 @@ use crate::report::Failure;
 use crate::rows::{Family, Rows, Slice};
 use crate::target::{self, Target};
 use crate::write::Refusals;
-use crate::write::insert::{BATCH_ROWS, Known, Run, Writer, is_about_rows};
+use crate::write::insert::{Known, Run, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects;
 
@@ -154,7 +154,7 @@ fn write(
     let check = Check::of(resource, &target, place.rows, false);
     let proved: Vec<u32> = check.proves.into_iter().chain(check.others()).collect();
     let writer = Writer { spi, target: &target, on_conflict, proved: &proved };
-    let mut run = writer.start(BATCH_ROWS);
+    let mut run = writer.start();
     let mut missing = HashSet::new();
     fault::point("started", place.session);
     loop {
@@ -218,28 +218,16 @@ fn put(
         let present: Vec<bool> = families.iter().map(present).collect();
         write = check.known(&rows, write, &families, &present, link)?;
     }
-    let mut doubtful = vec![];
-    if known == Known::New {
-        (_, doubtful) = check.prove(run.spi(), &rows, run.table(), &mut write);
+    if known == Known::New && run.opens_bulk(place.rows) {
+        let doubtful = run.prove(check, &rows, &mut write);
+        link.in_bulk = true;
+        run.bulk(&rows, &write, place.session);
+        link.in_bulk = false;
+        write = doubtful;
     }
-    let written = match known {
-        Known::New => {
-            link.in_bulk = true;
-            let written = run.bulk(&rows, &write, place.rows, place.session);
-            link.in_bulk = false;
-            written
-        }
-        Known::Changed | Known::Nothing | Known::Hidden => {
-            finish_bulk(link, place, run);
-            false
-        }
-    };
-    if !written {
-        run.batch(&rows, &write, known, link, &mut Progress::none())?;
-    }
-    if !doubtful.is_empty() {
+    if !write.is_empty() {
         finish_bulk(link, place, run);
-        run.batch(&rows, &doubtful, known, link, &mut Progress::none())?;
+        run.batch(&rows, &write, known, link, &mut Progress::none())?;
     }
     let excluded = link.count() - before;
     link.send(FromSession::Written { rows: received - excluded, excluded });
@@ -259,7 +247,7 @@ fn make_composers(spi: &Spi, link: &mut Link, slice: Slice<'_>) -> Result<(), Fa
     let write = rows.all();
     let on_conflict = OnConflict::Skip;
     let writer = Writer { spi, target: &target, on_conflict, proved: &[] };
-    let sorted = writer.look(&rows, &write).sort(&write);
+    let sorted = writer.look(&rows, &write)?.sort(&write);
     writer.write(&rows, sorted, link, &mut Progress::none()).map(|_| ())
 }
 

@@ -38,8 +38,8 @@ pub struct TableFacts {
     pub insert_rules: bool,
     /// Rules of any kind: with one for UPDATE too, the server refuses ON CONFLICT.
     pub any_rules: bool,
-    /// No block is in use yet: no row can be there.
-    pub empty: bool,
+    /// How many blocks are in use; none for what has no storage.
+    pub blocks: Option<u32>,
     /// By number; dropped ones too.
     pub columns: Vec<ColumnFacts>,
     /// Enforced CHECK constraints.
@@ -67,6 +67,8 @@ pub struct ColumnFacts {
     pub is_domain: bool,
     /// What a row without a value gets, or how a generated column is computed.
     pub default: Option<Expression>,
+    /// The default calls a volatile function, which may be `nextval()`, or is that of an identity.
+    pub default_is_volatile: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +135,14 @@ pub struct IndexFacts {
     pub partial: bool,
     /// Key columns; 0 stands for an expression.
     pub key: Vec<i16>,
-    /// Access method, operator classes and the types of its columns are the server's own.
+    /// It has columns behind its key (INCLUDE).
+    pub includes: bool,
+    /// For each column of the key, the type that its operator class takes (`pg_opclass.opcintype`).
+    pub input_types: Vec<u32>,
+    /// Access method, operator families, the functions that it calls and the types of its columns are the server's own.
     pub built_in: bool,
+    /// No collation of its columns holds different texts for equal.
+    pub deterministic: bool,
     /// What its expressions and its predicate are.
     pub expressions: Expression,
 }

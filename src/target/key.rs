@@ -2,7 +2,7 @@
 
 use crate::pg::relation;
 use crate::pg::spi::{Row, Spi};
-use crate::write::statement::is_null;
+use crate::write::statement::{cast, is_null};
 
 /// A column of a unique index, by its number in the table.
 pub struct KeyColumn {
@@ -12,15 +12,10 @@ pub struct KeyColumn {
     pub less: Vec<u8>,
     /// The collation by which it does, quoted and qualified.
     pub collation: Option<Vec<u8>>,
-    /// Values are equal only if all their bytes are.
-    pub is_bytes: bool,
+    /// The type that it compares, as a statement names it, where that is another one than the column's: text, say, of
+    /// which `bpchar_ops` does not count the blanks at the end.
+    pub takes: Option<Vec<u8>>,
 }
-
-/// The types of which values are equal only if all their bytes are, when the server's own operators compare them: boolean,
-/// bytea, bigint, smallint, integer, text, bpchar, date, timestamp, timestamptz, uuid, by their OIDs in `pg_type.dat`.
-/// varchar is compared as text, bpchar without the blanks at its end; values of float, numeric and interval may be equal
-/// and not the same.
-const BYTES: &str = "{16,17,20,21,23,25,1042,1082,1114,1184,2950}";
 
 /// The columns of an index, in its order.
 pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
@@ -28,15 +23,16 @@ pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
         "SELECT k.attribute, equal.amopopr::pg_catalog.int8, less.amopopr::pg_catalog.int8, \
            pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.'::pg_catalog.text \
              OPERATOR(pg_catalog.||) pg_catalog.quote_ident(l.collname), \
-           c.opcintype OPERATOR(pg_catalog.=) ANY ('{BYTES}'::pg_catalog.oid[]) \
-             AND c.oid OPERATOR(pg_catalog.<) '16384'::pg_catalog.oid \
-             AND coalesce(l.collisdeterministic, true) \
+           CASE WHEN t.typtype OPERATOR(pg_catalog.<>) 'p'::pg_catalog.\"char\" \
+             AND t.oid OPERATOR(pg_catalog.<>) a.atttypid THEN t.oid::pg_catalog.int8 END \
          FROM pg_catalog.pg_index i, \
            LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
              pg_catalog.unnest(i.indclass::pg_catalog.oid[]), \
              pg_catalog.unnest(i.indcollation::pg_catalog.oid[])) \
              WITH ORDINALITY AS k(attribute, operators, collated, place) \
            JOIN pg_catalog.pg_opclass c ON c.oid OPERATOR(pg_catalog.=) k.operators \
+           JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.opcintype \
+           JOIN pg_catalog.pg_attribute a ON a.attnum OPERATOR(pg_catalog.=) k.attribute \
            JOIN pg_catalog.pg_amop equal ON equal.amopfamily OPERATOR(pg_catalog.=) c.opcfamily \
              AND equal.amoplefttype OPERATOR(pg_catalog.=) c.opcintype \
              AND equal.amoprighttype OPERATOR(pg_catalog.=) c.opcintype \
@@ -48,20 +44,19 @@ pub fn columns(spi: &Spi, index: u32) -> Vec<KeyColumn> {
            LEFT JOIN pg_catalog.pg_collation l ON l.oid OPERATOR(pg_catalog.=) k.collated \
            LEFT JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) l.collnamespace \
          WHERE i.indexrelid OPERATOR(pg_catalog.=) '{index}'::pg_catalog.oid \
+           AND a.attrelid OPERATOR(pg_catalog.=) i.indrelid \
            AND k.place OPERATOR(pg_catalog.<=) i.indnkeyatts::pg_catalog.int8 \
          ORDER BY k.place USING OPERATOR(pg_catalog.<)"
     );
     let read = |row: &Row| {
-        let operator = |column| {
-            let oid = row.get::<i64>(column).and_then(|oid| u32::try_from(oid).ok());
-            oid.and_then(relation::operator)
-        };
+        let oid = |column| row.get::<i64>(column).and_then(|oid| u32::try_from(oid).ok());
+        let operator = |column| oid(column).and_then(relation::operator);
         Some(KeyColumn {
             number: row.get::<i16>(1)?,
             equal: operator(2)?,
             less: operator(3)?,
             collation: row.get::<Vec<u8>>(4),
-            is_bytes: row.get::<bool>(5).unwrap_or_default(),
+            takes: oid(5).map(relation::type_name),
         })
     };
     spi.prepare(&sql).rows(read).into_iter().flatten().collect()
@@ -77,12 +72,12 @@ pub fn rank(
     batch: &str,
 ) -> Vec<u8> {
     let (mut by, mut known) = (vec![], vec![]);
-    for ((place, column), cast) in (1..).zip(columns).zip(casts) {
+    for ((place, column), to) in (1..).zip(columns).zip(casts) {
         let collate = column.collation.as_ref();
         let collate = collate.map(|name| [b" COLLATE ", &**name].concat()).unwrap_or_default();
         let name = format!("c{place}");
-        let cast = cast.as_ref().map(|name| [b"::", &**name].concat()).unwrap_or_default();
-        by.push([name.as_bytes(), &cast, &collate, b" USING ", &column.less].concat());
+        let value = cast(cast(name.clone().into_bytes(), to.as_ref()), column.takes.as_ref());
+        by.push([&*value, &collate, b" USING ", &column.less].concat());
         if !nulls_equal {
             known.push([b"NOT ", &*is_null(name.as_bytes())].concat());
         }

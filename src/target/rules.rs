@@ -22,7 +22,11 @@
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
 use super::facts::*;
-use crate::record::{Column, Given};
+use crate::record::{Absent, Column, ColumnType, Given, Table};
+use crate::value::key::KeyPart;
+
+/// varchar, which has the operators of text (`pg_type.dat`).
+const VARCHAR: u32 = 1043;
 
 /// Why something is not done, for `last_load()`.
 pub type Reason = &'static str;
@@ -142,7 +146,8 @@ pub fn late_key(table: &TableFacts, columns: &[Column], uuid: u32) -> Option<u32
         return None;
     }
     let late = table.indexes.iter().find(|index| {
-        index.unique && index.immediate && index.ready && !index.partial && index.key == [1]
+        let is_whole = index.ready && !index.partial && !index.includes;
+        index.unique && index.immediate && is_whole && index.key == [1]
     })?;
     Some(late.oid)
 }
@@ -193,21 +198,79 @@ pub fn set_based_key(
 
 /// Whether the server could refuse one of these rows and take the others: by more than its key and what has been proved.
 /// A worker of a parallel load then writes by INSERT, which finds it; the caller's session can write all of them anew.
-pub fn may_refuse_rows(table: &TableFacts, columns: &[Column], proved: &[u32]) -> bool {
-    let other_key = |index: &IndexFacts| (index.unique || !index.immediate) && index.key != [1];
+pub fn may_refuse_rows(table: &TableFacts, written: &Table, proved: &[u32]) -> bool {
+    let key = key_numbers(table, written);
+    let is_key = |index: &IndexFacts| key.as_ref().is_some_and(|key| index.is_key_of(key));
+    let other_key = |index: &IndexFacts| {
+        (index.unique || index.exclusion || !index.immediate) && !is_key(index)
+    };
     let fires = |trigger: &TriggerFacts| {
         trigger.on_insert && trigger.fires && !proved.contains(&trigger.constraint)
     };
-    has_constraints(table, columns)
+    has_constraints(table, &written.columns)
         || table.is_partition
         || table.indexes.iter().any(other_key)
         || table.triggers.iter().any(fires)
+}
+
+/// The columns of the key by their numbers; none if every row is a new one.
+fn key_numbers(table: &TableFacts, written: &Table) -> Option<Vec<i16>> {
+    let numbers: Option<Vec<i16>> = written.key_names().map(|name| table.column(name)).collect();
+    numbers.filter(|key| !key.is_empty())
+}
+
+/// Whether two keys are equal only if their bytes are ([`KeyPart`]): so say all indexes of the key.
+pub fn key_is_bytes(table: &TableFacts, written: &Table) -> bool {
+    let Some(key) = key_numbers(table, written) else { return false };
+    let mut indexes = table.indexes.iter().filter(|index| index.is_key_of(&key)).peekable();
+    let mut of_key = written.key.iter().map(|key| &written.columns[key.place]);
+    // Texts under the operators of another type are compared as that one is.
+    let takes_type = |index: &IndexFacts| {
+        index.key.iter().zip(&index.input_types).all(|(number, input)| {
+            let type_oid = table.columns.get(*number as usize - 1).map_or(0, |it| it.type_oid);
+            *input == if type_oid == VARCHAR { ColumnType::TEXT.oid } else { type_oid }
+        })
+    };
+    indexes.peek().is_some()
+        && indexes.all(|index| {
+            index.built_in
+                && index.deterministic
+                && index.input_types.len() == index.key.len()
+                && takes_type(index)
+        })
+        && of_key
+            .all(|column| is_as_written(table, column) && KeyPart::of(column.kind.oid).is_some())
+}
+
+/// Whether the rows of a table can be told by the bytes of their keys, and compared by their own.
+pub fn bytes_tell(table: &TableFacts, written: &Table) -> bool {
+    let is_plain = |column: &Column| column.kind.length >= -1 && is_as_written(table, column);
+    table.is_ordinary()
+        && !written.nulls_equal
+        && key_is_bytes(table, written)
+        && written.columns.iter().all(is_plain)
+}
+
+/// Whether the table has the values of a column as the rows have them, with no cast between.
+fn is_as_written(table: &TableFacts, column: &Column) -> bool {
+    let facts = table.column_facts(&column.name);
+    column.cast.is_none() && facts.is_some_and(|it| it.type_oid == column.kind.oid)
 }
 
 /// Whether triggers may see a few rows in a statement that is tried first, and tried again in another way if it fails:
 /// only those of constraints.
 pub fn has_user_triggers(table: &TableFacts) -> bool {
     table.triggers.iter().any(|trigger| !trigger.is_of_constraint())
+}
+
+/// Whether an INSERT … ON CONFLICT may be given rows of which some are there, by a statement that leaves out these columns
+/// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
+/// nobody may miss the numbers of a sequence, or what else a volatile function does.
+pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    table.columns.iter().filter(|column| !column.dropped && column.default_is_volatile).all(|it| {
+        let place = written.columns.iter().position(|column| *column.name == it.name);
+        place.is_some_and(|place| !absent.contains(place))
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! - [`statement`]: the SQL, all of it;
 //! - [`plans`]: that SQL prepared, as rows need it;
-//! - [`there`]: the rows that are there already;
+//! - [`there`]: the rows that are there already; [`scan`]: the same by reading the table;
 //! - [`insert`]: batches, and what becomes of those that fail;
 //! - [`parents`]: the works' composers, proved as a set;
 //! - [`convert`]: values that the server converts;
@@ -14,11 +14,13 @@ use crate::pg::error::ServerError;
 use crate::report::Failure;
 
 pub mod bulk;
+pub mod composers;
 pub mod convert;
 pub mod insert;
 pub mod parents;
 mod plans;
 pub mod rejects;
+mod scan;
 pub mod statement;
 pub mod there;
 

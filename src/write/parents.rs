@@ -66,6 +66,21 @@ struct Proof {
     parents: Parents,
 }
 
+/// Parents that the transaction has locked already, while nothing has run that could delete one of them: for each foreign
+/// key the values of their columns.
+#[derive(Default)]
+pub struct Locked(HashMap<u32, HashSet<Vec<u8>>>);
+
+/// Of one foreign key; with more the memory begins anew.
+const MOST_LOCKED: usize = 100_000;
+
+impl Locked {
+    /// Other code than the load's own is about to run, which may delete what this transaction alone has locked.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
 /// What a row refers to by one foreign key.
 enum Refers {
     /// The values of the columns, one behind the other.
@@ -76,13 +91,13 @@ enum Refers {
 }
 
 /// A table that rows refer to.
-struct Parents {
-    oid: pg_sys::Oid,
-    name: TableName,
+pub struct Parents {
+    pub oid: pg_sys::Oid,
+    pub name: TableName,
     /// The columns that they refer to, quoted, and the operators that compare them with the rows'.
-    columns: Vec<(Vec<u8>, Vec<u8>)>,
+    pub columns: Vec<(Vec<u8>, Vec<u8>)>,
     /// The look-up stands for the check of a foreign key, and runs as the owner of the table, as the check does.
-    owner: Option<pg_sys::Oid>,
+    pub owner: Option<pg_sys::Oid>,
 }
 
 impl Check {
@@ -179,10 +194,12 @@ impl Check {
         rows: &Rows,
         table: &Table,
         new: &mut Vec<RowRef>,
+        locked: &mut Locked,
     ) -> (Vec<u32>, Vec<RowRef>) {
         let mut doubtful = vec![];
         for proof in &self.others {
-            let orphans = proof.orphans(spi, rows, table, new);
+            let locked = locked.0.entry(proof.constraint).or_default();
+            let orphans = proof.orphans(spi, rows, table, new, locked);
             if orphans.is_empty() {
                 continue;
             }
@@ -295,7 +312,14 @@ impl Proof {
     }
 
     /// The ordinals of those rows whose parent is not there. The parents of the others are locked.
-    fn orphans(&self, spi: &Spi, rows: &Rows, table: &Table, new: &[RowRef]) -> HashSet<u32> {
+    fn orphans(
+        &self,
+        spi: &Spi,
+        rows: &Rows,
+        table: &Table,
+        new: &[RowRef],
+        locked: &mut HashSet<Vec<u8>>,
+    ) -> HashSet<u32> {
         // The values of each parent, and the rows that have them.
         let mut orphans = HashSet::new();
         let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
@@ -316,6 +340,9 @@ impl Proof {
                     continue;
                 }
             };
+            if locked.contains(&key) {
+                continue;
+            }
             let place = *places.entry(key).or_insert_with(|| {
                 parents.push((*row, vec![]));
                 parents.len() - 1
@@ -336,6 +363,11 @@ impl Proof {
             missing = missing.into_iter().zip(is_there).filter(|it| !it.1).map(|it| it.0).collect();
         }
         orphans.extend(missing.into_iter().flat_map(|place| std::mem::take(&mut parents[place].1)));
+        if locked.len() + places.len() > MOST_LOCKED {
+            locked.clear();
+        }
+        let is_there = |place: &usize| !parents[*place].1.is_empty();
+        locked.extend(places.into_iter().filter(|(_, place)| is_there(place)).map(|(key, _)| key));
         orphans
     }
 
@@ -409,7 +441,7 @@ impl Parents {
     }
 
     /// Those of a foreign key. Their table is locked.
-    fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
+    pub fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
         let oid = pg_sys::Oid::from(key.references);
         let (ordinary, owner) = relcache::ordinary_and_owner(oid);
         let columns =
@@ -426,7 +458,7 @@ impl Parents {
     }
 
     /// The table `composers` of the search_path, for works that no foreign key binds to it: the caller reads it.
-    fn by_name() -> Option<Self> {
+    pub fn by_name() -> Option<Self> {
         let oid = relation::find(Composer::NAME, relation::Lock::Read)?;
         let (ordinary, _) = relcache::ordinary_and_owner(oid);
         let name = TableName { name: relation::qualified_name(oid)?, ordinary };

@@ -25,6 +25,14 @@ enum State {
     Another,
 }
 
+/// What a row that is there is to one of the document.
+pub enum Found {
+    Same,
+    Changed,
+    /// It is about another thing: the number of the column that tells, among those with ids, and the id that is there.
+    Another(usize, i64),
+}
+
 /// The rows that a table has, by ordinal.
 #[derive(Clone, Default)]
 pub struct There {
@@ -70,14 +78,29 @@ impl There {
         Sorted { new, changed, unchanged, another, ..Sorted::default() }
     }
 
-    fn note(&mut self, ordinal: i32, state: State) {
-        let ordinal = ordinal as usize;
-        if self.states.len() <= ordinal {
-            self.states.resize(ordinal + 1, State::Nothing);
-        }
-        self.states[ordinal] = state;
+    /// Notes what a row that is there is to one of the document.
+    pub fn note(&mut self, ordinal: u32, found: Found) {
+        let state = match found {
+            Found::Same => State::Unchanged,
+            Found::Changed => State::Changed,
+            Found::Another(column, id) => {
+                self.another.push((ordinal, column, id));
+                State::Another
+            }
+        };
         self.changed += usize::from(state == State::Changed);
         self.unchanged += usize::from(state == State::Unchanged);
+        let place = ordinal as usize;
+        if self.states.len() <= place {
+            self.states.resize(place + 1, State::Nothing);
+        }
+        self.states[place] = state;
+    }
+
+    /// What has been noted, to be looked up.
+    pub fn noted(mut self) -> Self {
+        self.another.sort_unstable();
+        self
     }
 
     /// Whether the table had no row of this one's key.
@@ -131,24 +154,35 @@ impl Another {
 impl Writer<'_> {
     /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
     /// written in the slower way.
-    pub fn look(&self, rows: &Rows, write: &[RowRef]) -> There {
-        if self.target.is_empty() { There::default() } else { self.compare(rows, write) }
+    pub fn look(&self, rows: &Rows, write: &[RowRef]) -> Result<There, Failure> {
+        if self.target.is_empty() {
+            return Ok(There::default());
+        }
+        match self.compares() && self.may_scan(write.len()) {
+            true => self.scan(rows, write),
+            false => Ok(self.compare(rows, write)),
+        }
+    }
+
+    /// Whether rows that are there make a difference.
+    fn compares(&self) -> bool {
+        self.on_conflict != OnConflict::Error && !self.target.table.key.is_empty()
     }
 
     /// Those of the duplicates that are about another thing than the row that is there. They take no part in deciding
     /// which of the records with their key is written.
     pub fn others(&self, rows: &Rows, duplicates: &[Duplicate]) -> Vec<Another> {
-        if self.target.table.identity().next().is_none() {
+        if self.target.table.identity().next().is_none() || self.target.is_empty() {
             return vec![];
         }
         let duplicates: Vec<RowRef> = duplicates.iter().map(|duplicate| duplicate.row).collect();
-        self.look(rows, &duplicates).sort(&duplicates).another
+        self.compare(rows, &duplicates).sort(&duplicates).another
     }
 
     /// The same of a table that may not be empty any more.
     pub fn compare(&self, rows: &Rows, write: &[RowRef]) -> There {
         let Writer { spi, target, on_conflict, .. } = *self;
-        if on_conflict == OnConflict::Error || target.table.key.is_empty() || write.is_empty() {
+        if !self.compares() || write.is_empty() {
             return There::default();
         }
         let name = batch_name("compared");
@@ -175,15 +209,14 @@ impl Writer<'_> {
             let statements = Statements {
                 name: &target.name,
                 table,
-                batch: &name,
+                batch: name.as_bytes(),
                 absent,
                 quote: relation::quoted,
             };
             let compare = spi.prepare_for(target.oid, &statements.compare(on_conflict));
             compare.row(|row| there.add(row));
         }
-        there.another.sort_unstable();
-        there
+        there.noted()
     }
 }
 
@@ -191,12 +224,11 @@ impl There {
     /// Adds what [`Statements::compare`] has found.
     fn add(&mut self, row: &Row) {
         let ordinals = |column| row.get::<Vec<i32>>(column).unwrap_or_default();
-        ordinals(1).into_iter().for_each(|row| self.note(row, State::Changed));
-        ordinals(2).into_iter().for_each(|row| self.note(row, State::Unchanged));
+        ordinals(1).into_iter().for_each(|row| self.note(row as u32, Found::Changed));
+        ordinals(2).into_iter().for_each(|row| self.note(row as u32, Found::Same));
         let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
         for ((ordinal, column), id) in ordinals(3).into_iter().zip(ordinals(4)).zip(ids) {
-            self.note(ordinal, State::Another);
-            self.another.push((ordinal as u32, column as usize, id));
+            self.note(ordinal as u32, Found::Another(column as usize, id));
         }
     }
 }

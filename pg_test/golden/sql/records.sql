@@ -183,4 +183,82 @@ SELECT inserted, updated, rejected FROM last_load();
 SELECT count(*), count(DISTINCT text), min(id) FILTER (WHERE text = 'old') FROM long;
 RESET work_mem;
 
+-- Fields of a source in columns of char(n) are whole.
+CREATE TABLE padded (c_id char(30) PRIMARY KEY, name bpchar, code char(4));
+SELECT load_records('padded', '[{"id": "Category:Alder, Ann", "type": "1"}, {"id": "Category:Alder, Bo", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "name": "complete_name"}}');
+TABLE padded;
+SELECT load_records('padded', '[{"id": "Category:Alder, Ann", "type": "1"}]',
+    '{"fields_of": "composers", "columns": {"c_id": "composer_id", "code": "last_name"}}');
+\echo :SQLSTATE
+
+-- NOT NULL is left out only where no row has null: not said, not left out, and not in a row that the server makes (an
+-- array of two dimensions).
+CREATE TABLE filled (id int PRIMARY KEY, a text NOT NULL, b int[] NOT NULL);
+CREATE FUNCTION rows_of(first int, more jsonb) RETURNS jsonb BEGIN ATOMIC
+    SELECT jsonb_agg(jsonb_build_object('id', n, 'a', 'a', 'b', ARRAY[n])) || more FROM generate_series(first, first + 999) n; END;
+SELECT load_records('filled', rows_of(1, '[]'));
+SELECT inserted, rejected, write_method FROM last_load();
+SELECT load_records('filled', rows_of(2001, '[{"id": 1, "a": null, "b": [1]}, {"id": 3501, "a": null, "b": [1]}]'), on_error => 'ignore');
+SELECT inserted, rejected FROM last_load();
+SELECT load_records('filled', rows_of(4001, '[{"id": 5501, "b": [1]}]'), on_error => 'ignore');
+SELECT inserted, rejected FROM last_load();
+SELECT load_records('filled', rows_of(6001, '[{"id": 7501, "a": null, "b": [[1], [2]]}]'), on_error => 'ignore');
+SELECT inserted, rejected FROM last_load();
+SELECT load_records('filled', rows_of(8001, '[{"id": 9501, "a": "a", "b": [[1], [2]]}]'));
+SELECT inserted, rejected, write_method FROM last_load();
+SELECT count(*), count(a), count(b) FROM filled;
+
+-- No member is the name of a column. Only an error tells so: a row of defaults is what {} asks for.
+CREATE TABLE named (id int PRIMARY KEY, name text);
+SELECT load_records('named', '[{"ID": 1, "Name": "x"}, {"ID": 2}]');
+SELECT load_records('named', '[{"ID": 1}]', '{"columns": {"id": "$.number", "name": "$.name"}}');
+SELECT load_records('named', '[{"ID": 1}, {"id": null}]');
+CREATE TABLE defaults (id serial PRIMARY KEY, name text);
+SELECT load_records('defaults', '[{"ID": 1}, {}]');
+
+-- Who may not do what the policy needs is told what that is.
+CREATE ROLE records_user;
+GRANT USAGE ON SCHEMA records TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1}]');
+RESET ROLE;
+GRANT INSERT ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1}]');
+SELECT load_records('named', '[{"id": 1}]', on_conflict => 'skip');
+SELECT load_records('named', '[{"id": 1}]', on_conflict => 'error');
+RESET ROLE;
+GRANT SELECT ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1, "name": "x"}]');
+SELECT load_records('named', '[{"id": 1, "name": "x"}]', on_conflict => 'skip');
+RESET ROLE;
+GRANT UPDATE ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1, "name": "x"}]');
+RESET ROLE;
+-- Row security is another matter.
+ALTER TABLE named ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON named USING (id < 5);
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 7}]');
+RESET ROLE;
+DROP OWNED BY records_user;
+DROP ROLE records_user;
+
+-- Nulls that are equal: a row of nulls is none.
+CREATE TYPE span AS (low int, high int);
+CREATE TABLE shelf (room text, place span, floor int, books int, UNIQUE NULLS NOT DISTINCT (room, place, floor));
+CREATE VIEW shelves AS SELECT room, place, floor, b.books
+    FROM (VALUES ('a'), (NULL)) AS r (room), (VALUES (span '(1,2)'), ('(,)'), (NULL)) AS p (place), (VALUES (1), (NULL)) AS f (floor),
+        (VALUES (1)) AS b (books);
+INSERT INTO shelf SELECT * FROM shelves LIMIT 7;
+SELECT load_records('shelf', (SELECT jsonb_agg(to_jsonb(s) || '{"books": 2}') FROM shelves s), '{"key": ["room", "place", "floor"]}');
+SELECT inserted, updated FROM last_load();
+SELECT load_records('shelf', (SELECT jsonb_agg(to_jsonb(s) || '{"books": 2}') FROM shelves s), '{"key": ["room", "place", "floor"]}');
+SELECT inserted, updated, unchanged FROM last_load();
+SELECT count(*), count(DISTINCT (room, place, floor)), min(books) FROM shelf;
+DROP VIEW shelves;
+
 DROP SCHEMA records CASCADE;

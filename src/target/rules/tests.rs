@@ -1,7 +1,8 @@
 //! Each rule says yes to the table of a catalogue, and no to the same table with one thing more.
 
 use super::*;
-use crate::record::ColumnType;
+use crate::record::work::Work;
+use crate::record::{ColumnType, EQUAL, Key};
 
 const TEXT: u32 = 25;
 const UUID: u32 = 2950;
@@ -25,6 +26,7 @@ fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
         has_missing: false,
         is_domain: false,
         default: None,
+        default_is_volatile: false,
     }
 }
 
@@ -69,7 +71,7 @@ fn works() -> TableFacts {
         row_security: false,
         insert_rules: false,
         any_rules: false,
-        empty: false,
+        blocks: Some(10),
         columns: vec![
             column("work_id", UUID, true),
             column("composer_id", TEXT, true),
@@ -88,7 +90,10 @@ fn works() -> TableFacts {
             ready: true,
             partial: false,
             key: vec![1],
+            includes: false,
+            input_types: vec![UUID],
             built_in: true,
+            deterministic: true,
             expressions: Expression::default(),
         }],
         foreign_keys: vec![key()],
@@ -117,6 +122,15 @@ fn composers() -> TableFacts {
         foreign_keys: vec![],
         triggers: vec![],
         ..works()
+    }
+}
+
+/// What is written of `works`.
+fn written() -> Table {
+    Table {
+        columns: COLUMNS.to_vec(),
+        key: vec![Key { place: 0, equal: EQUAL.into(), collation: None, takes: None }],
+        ..Table::of::<Work>()
     }
 }
 
@@ -197,6 +211,7 @@ fn nobody_may_look_before_the_late_entries_are_made() {
     assert!(refused(|it| it.indexes[0].ready = false));
     assert!(refused(|it| it.indexes[0].partial = true));
     assert!(refused(|it| it.indexes[0].key = vec![1, 2]));
+    assert!(refused(|it| it.indexes[0].includes = true));
     assert!(refused(|it| it.indexes[0].expressions = FOREIGN));
     assert!(refused(|it| it.columns.insert(0, column("more", UUID, false))));
     assert!(refused(|it| it.triggers.push(trigger_when(FOREIGN))));
@@ -250,9 +265,9 @@ fn a_key_that_may_have_its_default_is_checked_by_the_server() {
 
 #[test]
 fn a_worker_inserts_what_could_be_refused() {
-    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), COLUMNS, &[7]);
+    let refuses = |change: fn(&mut TableFacts)| may_refuse_rows(&with(change), &written(), &[7]);
     assert!(!refuses(|_| ()));
-    assert!(may_refuse_rows(&works(), COLUMNS, &[]));
+    assert!(may_refuse_rows(&works(), &written(), &[]));
     assert!(refuses(|it| it.checks.push(HARMLESS)));
     assert!(refuses(|it| it.columns[2].not_null = true));
     assert!(refuses(|it| it.triggers.push(trigger(Timing::After, true))));
@@ -261,6 +276,18 @@ fn a_worker_inserts_what_could_be_refused() {
         other.key = vec![3];
         it.indexes.push(other);
     }));
+    assert!(refuses(|it| {
+        let excludes = IndexFacts { unique: false, exclusion: true, ..it.indexes[0].clone() };
+        it.indexes.push(excludes);
+    }));
+    // The key is the table's, wherever it stands.
+    let moved = with(|it| {
+        it.columns.swap(0, 1);
+        it.indexes[0].key = vec![2];
+    });
+    assert!(!may_refuse_rows(&moved, &written(), &[7]), "no other key");
+    let no_key = Table { key: vec![], ..written() };
+    assert!(may_refuse_rows(&works(), &no_key, &[7]));
 }
 
 #[test]
@@ -302,4 +329,33 @@ fn a_key_is_an_index_that_on_conflict_finds() {
     assert!(!with(|it| it.indexes[0].valid = false).has_key(&[1]));
     assert!(!with(|it| it.indexes[0].partial = true).has_key(&[1]));
     assert!(!with(|it| it.indexes[0].exclusion = true).has_key(&[1]));
+}
+
+#[test]
+fn bytes_tell_rows_apart_where_all_indexes_of_the_key_say_so() {
+    let tell = |change: fn(&mut TableFacts)| bytes_tell(&with(change), &written());
+    assert!(tell(|_| ()));
+    assert!(!tell(|it| it.indexes[0].deterministic = false));
+    assert!(!tell(|it| it.indexes[0].built_in = false));
+    assert!(!tell(|it| it.indexes[0].input_types = vec![TEXT]));
+    assert!(!tell(|it| it.indexes[0].input_types.clear()));
+    assert!(!tell(|it| it.kind = RelationKind::View));
+    assert!(!tell(|it| it.columns[2].type_oid = 1043));
+    assert!(!tell(|it| {
+        let mut other = it.indexes[0].clone();
+        other.deterministic = false;
+        it.indexes.push(other);
+    }));
+    let of = |change: fn(&mut Table)| {
+        let mut table = written();
+        change(&mut table);
+        bytes_tell(&works(), &table)
+    };
+    assert!(!of(|it| it.key.clear()));
+    assert!(!of(|it| it.nulls_equal = true));
+    assert!(!of(|it| it.columns[1].cast = Some(b"pg_catalog.varchar".to_vec())));
+    let numeric = |it: &mut TableFacts| it.columns[0].type_oid = 1700;
+    let mut written = written();
+    written.columns[0].kind.oid = 1700;
+    assert!(!bytes_tell(&with(numeric), &written));
 }
