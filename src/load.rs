@@ -233,9 +233,6 @@ impl Load<'_> {
         let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } =
             outcome;
         progress.end();
-        if let Some(course) = course {
-            course.decided = prepared.decided.or(course.decided);
-        }
         Ok(LoadReport {
             load_id: Some(load_id),
             kind: job.kind.clone(),

@@ -393,6 +393,8 @@ impl LoadReport {
             () => this,
         };
         LoadReport {
+            // Records before it may have shown nothing.
+            source: next.source,
             received: self.received + next.received,
             counts: self.counts + next.counts,
             decode_threads: self.decode_threads.max(next.decode_threads),

@@ -94,8 +94,11 @@ pub fn works<'a, V: Value<'a>>(
         .map(|holder| holder.composer.as_ref().map(|(composer, _)| parent(*composer)))
         .collect();
     let dump = found.holders.iter().any(|holder| holder.dump);
-    let renumber: Option<Renumber<Work>> =
-        dump.then_some(|rows| work::number(rows.iter_mut().flatten().flatten()));
+    let renumber = |rows: &mut Vec<Vec<Option<Work>>>| {
+        let works = rows.iter_mut().flatten().flatten();
+        found.with_past(|past| work::number(works, &mut past.equal_works))
+    };
+    let renumber: Option<Renumber<Work>> = if dump { Some(&renumber) } else { None };
     decode(records, mode, watch, renumber, |record| {
         if found.source == Source::Imslp {
             return imslp::work(fields(record)?).map_err(in_record);
@@ -197,7 +200,7 @@ fn fields<'a, V: Value<'a>, T: Fields<'a>>(record: &Record<V>) -> Result<T, Plac
 }
 
 /// Changes rows once all are there and before they are formed.
-type Renumber<R> = fn(&mut Vec<Vec<Option<R>>>) -> Result<(), Fault>;
+type Renumber<'r, R> = &'r dyn Fn(&mut Vec<Vec<Option<R>>>) -> Result<(), Fault>;
 
 fn decode<'a, V: Value<'a>, R: Row>(
     records: Records<'a, V>,

@@ -8,14 +8,18 @@
 //! order of keys, which is the same for text and jsonb.
 
 mod expand;
+mod past;
 mod records;
 mod shape;
 
 use std::borrow::Cow;
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
 use self::expand::Expansion;
+pub use self::past::Past;
+use self::past::{Decided, open};
 pub use self::records::{Record, Records, Step};
 pub use self::shape::found_members;
 use self::shape::{Shape, refuse_error_answer, shape};
@@ -51,23 +55,15 @@ pub enum Resource {
     Works,
 }
 
-/// What the first records of a document have shown it to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decided {
-    /// What stands where records stand is a record of this source.
-    Records(Source),
-    /// Records stand within what stands there; of this source, as far as that is known.
-    Within(Source),
-}
-
 /// What came before a part of a document.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Before {
+#[derive(Clone, Copy, Default)]
+pub struct Before<'a> {
     /// Documents before the first of these, or before the array.
     pub documents: u64,
     /// Elements of the array before the first of these.
     pub elements: u64,
-    pub decided: Option<Decided>,
+    /// None if the document is whole.
+    pub past: Option<&'a Mutex<Past>>,
 }
 
 /// What holds some of the records.
@@ -91,15 +87,22 @@ pub struct Found<'a, V> {
     pub holders: Vec<Holder<V>>,
     /// Keys of records that stand in an object.
     keys: Vec<Cow<'a, str>>,
-    /// For the parts behind this one, if others are to come. A mapping decides it for all.
-    pub decided: Option<Decided>,
+    /// Of a part: what all parts have in common.
+    past: Option<&'a Mutex<Past>>,
 }
 
 impl<'a, V: Value<'a>> Found<'a, V> {
     /// Records all of which stand in the document itself.
     fn new(source: Source) -> Self {
-        let decided = Some(Decided::Records(source));
-        Found { source, decided, ..Found::of_mapping("$".into()) }
+        Found { source, ..Found::of_mapping("$".into()) }
+    }
+
+    /// Gives what parts have in common to `work`; of a whole document that is nothing yet.
+    pub fn with_past<T>(&self, work: impl FnOnce(&mut Past) -> T) -> T {
+        match self.past {
+            Some(past) => work(&mut open(past)),
+            None => work(&mut Past::default()),
+        }
     }
 
     /// What holds the records is an array that has begun before.
@@ -119,7 +122,7 @@ impl<'a, V: Value<'a>> Found<'a, V> {
 
     /// The same without a holder yet: see [`Found::hold`].
     pub fn of_nothing() -> Self {
-        Found { source: Source::Mapping, holders: vec![], keys: vec![], decided: None }
+        Found { source: Source::Mapping, holders: vec![], keys: vec![], past: None }
     }
 
     /// Adds what holds records: its path, and which of several documents it is in. Its place in `holders`.
@@ -192,27 +195,27 @@ pub fn find_in_array<'a, V: Value<'a> + 'a>(
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, LoadError> {
-    listed(elements, resource, watch).map_err(LoadError::document)
+    listed(elements, resource, &Before::default(), watch).map_err(LoadError::document)
 }
 
 /// Finds the records of some of the documents that follow one another.
 pub fn find_behind<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     resource: Resource,
-    before: &Before,
+    before: &Before<'a>,
     watch: &Watch,
 ) -> Result<Search<'a, V>, LoadError> {
-    several(documents, resource, Some(before), watch).map_err(LoadError::document)
+    several(documents, resource, before, watch).map_err(LoadError::document)
 }
 
 /// Finds those in an array that goes on with these elements.
 pub fn find_in_array_behind<'a, V: Value<'a> + 'a>(
     elements: Elements<'a, V>,
     resource: Resource,
-    before: &Before,
+    before: &Before<'a>,
     watch: &Watch,
 ) -> Result<Search<'a, V>, LoadError> {
-    let found = listed_behind(elements, resource, before, watch).map_err(LoadError::document);
+    let found = listed(elements, resource, before, watch).map_err(LoadError::document);
     found.map(|(found, records)| (found.goes_on(before), records))
 }
 
@@ -224,15 +227,16 @@ fn find_in<'a, V: Value<'a> + 'a>(
     resource: Resource,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
-    let [document] = documents[..] else { return several(documents, resource, None, watch) };
+    let all = &Before::default();
+    let [document] = documents[..] else { return several(documents, resource, all, watch) };
     match document.kind()? {
-        Kind::Array => listed(document.elements()?, resource, watch),
+        Kind::Array => listed(document.elements()?, resource, all, watch),
         Kind::Object => {
             let members = document.members(watch)?;
             refuse_error_answer(&members, watch)?;
             match shape(&members)? {
                 Shape::Other => Err(unknown("", &found_members(&members))),
-                _ => several(documents, resource, None, watch),
+                _ => several(documents, resource, all, watch),
             }
         }
         kind => {
@@ -259,11 +263,18 @@ impl Seen {
         Seen { shape: None, members: None }
     }
 
-    /// Looks at the next value; true once a shape is known. A value that is wrong in itself says nothing.
-    fn look<'a, V: Value<'a>>(&mut self, value: V, watch: &Watch) -> Result<bool, Fault> {
+    /// Looks at the next value, and into it if it is an array and `opens`; true once a shape is known. A value that is
+    /// wrong in itself says nothing.
+    fn look<'a, V: Value<'a>>(
+        &mut self,
+        value: V,
+        opens: bool,
+        watch: &Watch,
+    ) -> Result<bool, Fault> {
         watch.check()?;
         let shape = match value.kind() {
-            Ok(Kind::Array) => Ok(Shape::Array),
+            // Not an array in an array, which has no place in any catalogue.
+            Ok(Kind::Array) if opens => return self.look_into(value, watch),
             Ok(Kind::Object) => value.members(watch).and_then(|members| {
                 let shape = shape(&members)?;
                 if shape == Shape::Other && self.members.is_none() {
@@ -278,99 +289,106 @@ impl Seen {
         Ok(self.shape.is_some())
     }
 
-    /// What that makes of all values; `what` they are, for an error if nothing is known of them.
-    fn decide(self, resource: Resource, what: &str) -> Result<Decided, Fault> {
-        Ok(match (self.shape, self.members) {
-            (Some(Shape::Imslp), _) => Decided::Records(Source::Imslp),
-            (Some(Shape::Row(of)), _) if of == resource => Decided::Records(Source::TableRows),
-            (Some(Shape::Person), _) if resource == Resource::Composers => {
-                Decided::Records(Source::OpenOpus)
+    fn look_into<'a, V: Value<'a>>(&mut self, array: V, watch: &Watch) -> Result<bool, Fault> {
+        let Ok(elements) = array.elements() else { return Ok(false) };
+        for element in elements.take(MOST_SHAPELESS) {
+            let Ok(element) = element else { return Ok(false) };
+            if self.look(element, false, watch)? {
+                return Ok(true);
             }
-            (Some(Shape::OwnedWork), _) if resource == Resource::Works => {
-                Decided::Records(Source::OpenOpus)
-            }
-            (Some(shape), _) => Decided::Within(shape.source()),
+        }
+        Ok(false)
+    }
+
+    /// What that makes of all values; `what` they are, for an error if none of them is known. None if no value says
+    /// anything.
+    fn decide(self, resource: Resource, what: &str) -> Result<Option<Decided>, Fault> {
+        let shape = match (self.shape, self.members) {
+            (Some(shape), _) => shape,
             (None, Some(members)) => return Err(unknown(what, &members)),
-            (None, None) => Decided::Records(Source::Imslp),
-        })
+            (None, None) => return Ok(None),
+        };
+        let is_record = match shape {
+            Shape::Imslp => true,
+            Shape::Row(of) => of == resource,
+            Shape::Person => resource == Resource::Composers,
+            Shape::OwnedWork => resource == Resource::Works,
+            _ => false,
+        };
+        let source = shape.source();
+        Ok(Some(if is_record { Decided::Records(source) } else { Decided::Within(source) }))
     }
 }
 
-/// Documents that follow one another: each is a record, or has records in it. They are all, or some of them.
+/// Documents that follow one another: each is a record, an array of such, or has records in it. The first that has a shape
+/// decides.
 fn several<'a, V: Value<'a> + 'a>(
     documents: Vec<V>,
     resource: Resource,
-    before: Option<&Before>,
+    before: &Before<'a>,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
-    let known = before.and_then(|before| before.decided);
-    let decided = match known {
-        Some(decided) => decided,
-        None => {
-            let mut seen = Seen::nothing();
-            for document in &documents {
-                if seen.look(*document, watch)? {
-                    break;
-                }
+    let decided = before.decided(|| {
+        let mut seen = Seen::nothing();
+        for document in &documents {
+            if seen.look(*document, true, watch)? {
+                break;
             }
-            seen.decide(resource, "")?
         }
-    };
-    let Decided::Records(source) = decided else {
-        let mut expansion = Expansion::new(resource, known, watch);
-        let first = before.map_or(0, |before| before.documents);
-        let many = documents.len() > 1 || before.is_some();
-        for (number, document) in (first..).zip(documents) {
-            expansion.document(document, many.then_some(number))?;
-        }
-        return expansion.finish();
-    };
-    let documents =
-        documents.into_iter().map(|value| Record { value, step: Step::Whole, holder: 0 });
-    Ok((Found::new(source), Records::all(documents)))
+        seen.decide(
+            resource,
+            match documents.len() {
+                1 => "",
+                _ => "several documents without any record, the first of them ",
+            },
+        )
+    })?;
+    let is_record = |document: &V| document.kind() != Ok(Kind::Array);
+    if let Decided::Records(source) = decided
+        && documents.iter().all(is_record)
+    {
+        let record = |value| Record { value, step: Step::Whole, holder: 0 };
+        let records = Records::all(documents.into_iter().map(record));
+        return Ok((Found { past: before.past, ..Found::new(source) }, records));
+    }
+    let mut expansion = Expansion::new(resource, decided, before.past, watch);
+    let many = documents.len() > 1 || before.past.is_some();
+    for (number, document) in (before.documents..).zip(documents) {
+        expansion.document(document, many.then_some(number))?;
+    }
+    expansion.finish()
 }
 
 /// The elements of an array: records, or documents with records in them. The first that has a shape decides.
 fn listed<'a, V: Value<'a> + 'a>(
-    values: Elements<'a, V>,
-    resource: Resource,
-    watch: &Watch,
-) -> Result<Search<'a, V>, Fault> {
-    listed_behind(values, resource, &Before::default(), watch)
-}
-
-fn listed_behind<'a, V: Value<'a> + 'a>(
     mut values: Elements<'a, V>,
     resource: Resource,
-    before: &Before,
+    before: &Before<'a>,
     watch: &Watch,
 ) -> Result<Search<'a, V>, Fault> {
     let mut first: Vec<V> = vec![];
-    let decided = match before.decided {
-        Some(decided) => decided,
-        None => {
-            let mut seen = Seen::nothing();
-            while first.len() < MOST_SHAPELESS
-                && let Some(value) = values.next()
-            {
-                let value = value?;
-                push(&mut first, value)?;
-                // An array in an array has no place in any catalogue.
-                if value.kind() == Ok(Kind::Object) && seen.look(value, watch)? {
-                    break;
-                }
+    let decided = before.decided(|| {
+        let mut seen = Seen::nothing();
+        while first.len() < MOST_SHAPELESS
+            && let Some(value) = values.next()
+        {
+            let value = value?;
+            push(&mut first, value)?;
+            if seen.look(value, false, watch)? {
+                break;
             }
-            seen.decide(resource, "an array whose first object is ")?
         }
-    };
-    let Decided::Records(source) = decided else {
-        let mut expansion = Expansion::new(resource, before.decided, watch);
-        for (index, value) in (0..).zip(first.into_iter().map(Ok).chain(values)) {
-            expansion.element(value?, index, before.elements)?;
-        }
-        return expansion.finish();
-    };
-    Ok((Found::new(source), Records::elements(first, values)))
+        seen.decide(resource, "an array whose first object is ")
+    })?;
+    if let Decided::Records(source) = decided {
+        let found = Found { past: before.past, ..Found::new(source) };
+        return Ok((found, Records::elements(first, values)));
+    }
+    let mut expansion = Expansion::new(resource, decided, before.past, watch);
+    for (index, value) in (0..).zip(first.into_iter().map(Ok).chain(values)) {
+        expansion.element(value?, index, before.elements)?;
+    }
+    expansion.finish()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What the earlier parts of a document have had: which keys, and what became of them.
 //!
 //! A record whose key an earlier part has had is what it would be if the document were read at once: under `update` it
-//! changes what the earlier record has written, and counts as `duplicate`; under `skip` it is a duplicate and no more;
-//! under `error` it is refused. Keys of records that were set aside count for nothing.
+//! changes what the earlier record has written, and counts as `duplicate`; under `skip` it is a duplicate and no more.
+//! Under `error` rows have no key here: the server refuses it. Keys of records that were set aside count for nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Fault;
 use crate::options::OnConflict;
@@ -15,13 +15,12 @@ use crate::rows::seen::Seen;
 use crate::rows::{RowRef, Rows};
 use crate::write::there::There;
 
-/// Bytes of a note: what became of the row and what it has no value for; or the number of the record that was first.
-const FATE: usize = 2;
-const NUMBER: usize = 5;
+/// Bytes of a note: what became of the row, and what it has no value for.
+const NOTE: usize = 2;
 
 const FATE_BITS: u32 = 2;
 /// Stands for all sets of columns behind the first ones.
-const ANY_ABSENT: u64 = (1 << (8 * FATE as u32 - FATE_BITS)) - 1;
+const ANY_ABSENT: u64 = (1 << (8 * NOTE as u32 - FATE_BITS)) - 1;
 
 /// What became of the row of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,62 +49,40 @@ pub struct Earlier {
     pub owns_table: bool,
     /// Other parts are to come.
     pub goes_on: bool,
-    /// Records of all earlier parts.
-    records: u64,
 }
 
 /// Rows by what an earlier record of their keys was.
 pub type Again = Vec<(Past, Vec<RowRef>)>;
 
-/// Rows that come too late, and the number of the first record of their key, less that of the part's first record.
-pub type Late = Vec<(RowRef, u32)>;
-
 impl Earlier {
     pub fn new(on_conflict: OnConflict) -> Self {
-        let note = if on_conflict == OnConflict::Error { NUMBER } else { FATE };
         Earlier {
             on_conflict,
-            seen: Seen::new(note),
+            seen: Seen::new(NOTE),
             absent: HashMap::new(),
             changed_later: 0,
             owns_table: false,
             goes_on: true,
-            records: 0,
         }
     }
 
-    /// So many records are behind us.
-    pub fn advance(&mut self, records: u64) {
-        self.records += records;
-    }
-
-    /// Under the policies that write no row twice: adds the rows that come too late to `late`, with the duplicates of these;
-    /// the others.
+    /// Under `skip`: adds the rows that come too late to `late`, with the duplicates of these; the others.
     pub fn late(
         &self,
         rows: &Rows,
         write: &[RowRef],
         duplicates: &mut Vec<Duplicate>,
-        late: &mut Late,
+        late: &mut Vec<RowRef>,
     ) -> Option<Vec<RowRef>> {
-        if self.on_conflict == OnConflict::Update || self.seen.is_empty() {
+        if self.on_conflict != OnConflict::Skip || self.seen.is_empty() {
             return None;
         }
-        let mut in_time = vec![];
-        let mut firsts: HashMap<u32, u32> = HashMap::new();
-        for row in write {
-            match self.noted(rows, *row) {
-                None => in_time.push(*row),
-                Some(note) => {
-                    let first = (note as u32).wrapping_sub(self.records as u32);
-                    firsts.insert(row.ordinal, first);
-                    late.push((*row, first));
-                }
-            }
-        }
-        let theirs = duplicates.extract_if(.., |duplicate| firsts.contains_key(&duplicate.kept));
-        late.extend(theirs.map(|duplicate| (duplicate.row, firsts[&duplicate.kept])));
-        late.sort_unstable_by_key(|(row, _)| row.ordinal);
+        let is_late = |row: &&RowRef| self.noted(rows, **row).is_some();
+        let (too_late, in_time): (Vec<RowRef>, Vec<RowRef>) = write.iter().partition(is_late);
+        let kept: HashSet<u32> = too_late.iter().map(|row| row.ordinal).collect();
+        let theirs = duplicates.extract_if(.., |duplicate| kept.contains(&duplicate.kept));
+        late.extend(theirs.map(|duplicate| duplicate.row));
+        late.extend(too_late);
         Some(in_time)
     }
 
@@ -173,19 +150,14 @@ impl Earlier {
             if key.is_empty() {
                 continue;
             }
-            let note = match self.on_conflict {
-                OnConflict::Error => self.records + u64::from(row.ordinal),
-                OnConflict::Update | OnConflict::Skip => {
-                    let fate = match (before, there.is_new(*row), there.is_unchanged(*row)) {
-                        (Some(fate @ (Fate::Inserted | Fate::Changed)), ..) => fate,
-                        (_, true, _) => Fate::Inserted,
-                        (_, _, true) => Fate::Unchanged,
-                        _ => Fate::Changed,
-                    };
-                    fate as u64 | self.number(rows.absent(*row)) << FATE_BITS
-                }
+            let fate = match (before, there.is_new(*row), there.is_unchanged(*row)) {
+                (Some(fate @ (Fate::Inserted | Fate::Changed)), ..) => fate,
+                (_, true, _) => Fate::Inserted,
+                (_, _, true) => Fate::Unchanged,
+                _ => Fate::Changed,
             };
-            self.seen.set(key, note)?;
+            let number = self.number(rows.absent(*row));
+            self.seen.set(key, fate as u64 | number << FATE_BITS)?;
         }
         Ok(())
     }

@@ -6,10 +6,9 @@ use std::cell::RefCell;
 use uuid::Uuid;
 
 use super::Job;
-use super::earlier::{Again, Earlier, Fate, Late, Past};
+use super::earlier::{Again, Earlier, Fate, Past};
 use super::outcome::{Outcome, describe, named_composers, rejects_of, set_duplicates_aside};
 use crate::document::find::Resource;
-use crate::error::Fault;
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
@@ -19,7 +18,7 @@ use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::record::{Null, Row, Table};
 use crate::report::{Counts, Failure};
-use crate::rows::order::{Duplicate, Repeated};
+use crate::rows::order::Repeated;
 use crate::rows::{Fields, RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
@@ -95,7 +94,8 @@ impl Writing<'_, '_> {
         {
             (write, there) = (Cow::Owned(in_time), None);
         }
-        let another = Writer { spi, target, on_conflict, proved: &[] }.others(rows, &duplicates);
+        let writer = Writer { spi, target, on_conflict, proved: &[] };
+        let another = writer.others(rows, duplicates.iter().map(|duplicate| duplicate.row));
         for another in &another {
             another.refuse(rows, table, &mut rejects)?;
         }
@@ -113,10 +113,9 @@ impl Writing<'_, '_> {
             set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
         }
         let mut stage = Stage { spi, options, rows, places, rejects, progress };
-        let mut late = stage.late(target, on_conflict, &late)?;
+        let mut late = stage.late(target, &late)?;
         if let Some(earlier) = earlier {
             // What the table had shows what will have become of the rows.
-            let writer = Writer { spi, target, on_conflict, proved: &[] };
             let owns_table = earlier.borrow().owns_table;
             there = Some(match there {
                 Some(there) => there,
@@ -261,30 +260,13 @@ impl Stage<'_> {
         })
     }
 
-    /// Rows whose keys earlier parts of the document have had, under a policy that does not write them: how many of them
-    /// are duplicates.
-    fn late(
-        &mut self,
-        target: &Target,
-        on_conflict: OnConflict,
-        late: &Late,
-    ) -> Result<u64, Failure> {
-        let (rows, table) = (self.rows, &target.table);
-        if on_conflict == OnConflict::Error {
-            for (row, first) in late {
-                let key = rows.key_text(*row, table).into();
-                self.rejects.fault(row.ordinal, Fault::Duplicate { key, first: *first })?;
-            }
-            return Ok(0);
-        }
-        let duplicates: Vec<Duplicate> = late
-            .iter()
-            .map(|(row, kept)| Duplicate { row: *row, kept: *kept, unlike: None })
-            .collect();
-        let writer = Writer { spi: self.spi, target, on_conflict, proved: &[] };
-        let another = writer.others(rows, &duplicates);
+    /// Rows whose keys earlier parts of the document have had, and which are not written: how many of them are duplicates.
+    fn late(&mut self, target: &Target, late: &[RowRef]) -> Result<u64, Failure> {
+        let (spi, rows) = (self.spi, self.rows);
+        let writer = Writer { spi, target, on_conflict: OnConflict::Skip, proved: &[] };
+        let another = writer.others(rows, late.iter().copied());
         for another in &another {
-            another.refuse(rows, table, &mut self.rejects)?;
+            another.refuse(rows, &target.table, &mut self.rejects)?;
         }
         Ok((late.len() - another.len()) as u64)
     }

@@ -99,7 +99,9 @@ fn write_alone(
     let others_too = || duplicates.iter().any(|duplicate| rejects.contains(duplicate.kept));
     let decides = options.on_error == OnError::Stop || others_too();
     let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: &[] };
-    if !another.is_empty() && decides || !writer.others(&prepared.rows, duplicates).is_empty() {
+    if !another.is_empty() && decides
+        || !writer.others(&prepared.rows, duplicates.iter().map(|it| it.row)).is_empty()
+    {
         return fell_back("a record has the key of another composer or work".into(), Some(there));
     }
     let team = match Team::start(&plan, job.function) {

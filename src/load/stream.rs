@@ -12,6 +12,7 @@
 //! changes nothing but the order of rows.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use pgrx::pg_sys;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use super::earlier::Earlier;
 use super::{records, work};
-use crate::document::find::Decided;
+use crate::document::find::Past;
 use crate::document::incoming::{Incoming, Part};
 use crate::options::Options;
 use crate::pg::progress;
@@ -40,6 +41,7 @@ pub struct Stream {
     order: Order,
     incoming: Incoming,
     course: Course,
+    past: Mutex<Past>,
     /// Something has come; and in pieces, not in lines.
     any: bool,
     in_pieces: bool,
@@ -51,7 +53,6 @@ pub struct Course {
     start: Instant,
     /// Records of the parts that have been loaded.
     records: u64,
-    pub decided: Option<Decided>,
     /// None where the document is no longer than one part.
     earlier: Option<RefCell<Earlier>>,
     /// Keys of different parts can be compared.
@@ -80,9 +81,6 @@ impl Course {
 
     fn add(&mut self, part: LoadReport) {
         self.records += part.received;
-        if let Some(earlier) = &self.earlier {
-            earlier.borrow_mut().advance(part.received);
-        }
         self.report = Some(match self.report.take() {
             Some(report) => report.and(part),
             None => part,
@@ -99,13 +97,13 @@ impl Stream {
             load_id: Uuid::new_v4(),
             start: Instant::now(),
             records: 0,
-            decided: None,
             earlier: None,
             compares: true,
             report: None,
         };
         let incoming = Incoming::new(settings::part_size(), takes_elements);
-        Ok(Stream { order, incoming, course, any: false, in_pieces: false })
+        let past = Mutex::default();
+        Ok(Stream { order, incoming, course, past, any: false, in_pieces: false })
     }
 
     /// Takes the next line, without its newline, and loads what is there if it is enough.
@@ -141,6 +139,8 @@ impl Stream {
         }
         self.incoming.end();
         while self.part()? {}
+        let past = self.past.into_inner().unwrap_or_else(PoisonError::into_inner);
+        past.judge().map_err(Failure::load)?;
         let Course { start, earlier, report, .. } = self.course;
         let changed_later = earlier.map_or(0, |earlier| earlier.into_inner().changed_later);
         Ok(report.map(|mut report| {
@@ -152,14 +152,14 @@ impl Stream {
 
     /// Loads the next part; `false` if there is none yet, or none any more.
     fn part(&mut self) -> Result<bool, Failure> {
-        let Stream { order, incoming, course, .. } = self;
+        let Stream { order, incoming, course, past, .. } = self;
         incoming.part(|part: Part<'_>| {
             if part.spans.is_some() {
                 let earlier = || RefCell::new(Earlier::new(order.options.on_conflict));
                 let earlier = course.earlier.get_or_insert_with(earlier);
                 earlier.borrow_mut().goes_on = !part.is_last;
             }
-            let document = Document::Part(part, course.records, course.decided);
+            let document = Document::Part(part, course.records, past);
             let load = || work(|running| records::part(running, order, document, course));
             let report = progress::kept(load)?;
             course.add(report);

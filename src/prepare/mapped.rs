@@ -50,7 +50,7 @@ impl<'a> Reader<'a> for Mapped {
     fn find_behind<V: Value<'a> + 'a>(
         &self,
         values: PartValues<'a, V>,
-        before: &Before,
+        before: &Before<'a>,
         watch: &Watch,
     ) -> Result<Search<'a, V>, LoadError> {
         match values {
@@ -90,10 +90,10 @@ pub fn prepare<'a, V: Value<'a> + 'a>(
         None => Order::default(),
         Some(repeated) => order(&rows, &form.table, repeated, mode, watch)?,
     };
-    let (source, received, decided) = (found.source, records.count, found.decided);
+    let (source, received) = (found.source, records.count);
     let known = Known { found, records, around: text() };
     let places = Box::new(Mappeds { known, form });
-    Ok(Prepared { source, received, rows, order, faults, places, deferred, decided })
+    Ok(Prepared { source, received, rows, order, faults, places, deferred })
 }
 
 /// The records of a document, and what the mapping takes from them.

@@ -9,11 +9,12 @@ mod table_rows;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Mutex;
 
 use self::mapped::Mapped;
 use self::source::Source;
 use crate::decode::{self, Decoded, Kept, Mode};
-use crate::document::find::{self, Before, Decided, Found, Records, Resource, Search};
+use crate::document::find::{self, Before, Found, Past, Records, Resource, Search};
 use crate::document::incoming::{Part, Spans};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
@@ -37,7 +38,7 @@ pub enum Document<'a> {
     /// jsonb as stored, without its varlena header.
     Jsonb(&'a [u8]),
     /// A part of a text in UTF-8 that comes in pieces; with the number of records before it, and what they have shown.
-    Part(Part<'a>, u64, Option<Decided>),
+    Part(Part<'a>, u64, &'a Mutex<Past>),
 }
 
 impl Document<'_> {
@@ -234,8 +235,6 @@ pub struct Prepared<'a> {
     pub places: Box<dyn Places + 'a>,
     /// By ordinal: records of which the server is to make rows. Until it has, rows are in no order.
     pub deferred: Vec<u32>,
-    /// What the records have shown the document to be, for the parts behind this one.
-    pub decided: Option<Decided>,
 }
 
 /// How the records of a document are found, and what becomes of them.
@@ -259,7 +258,7 @@ pub trait Reader<'a>: Sync {
     fn find_behind<V: Value<'a> + 'a>(
         &self,
         values: PartValues<'a, V>,
-        before: &Before,
+        before: &Before<'a>,
         watch: &Watch,
     ) -> Result<Search<'a, V>, LoadError>;
 
@@ -372,8 +371,8 @@ fn prepare<'a>(
             let document = Jsonb::document(bytes).map_err(LoadError::document)?;
             reader.prepare(reader.find(vec![document], watch)?, &Around::default, mode, watch)
         }
-        Document::Part(part, records, decided) => {
-            prepare_part(reader, part, records, decided, mode, watch)
+        Document::Part(part, records, past) => {
+            prepare_part(reader, part, records, past, mode, watch)
         }
     }
 }
@@ -383,7 +382,7 @@ fn prepare_part<'a>(
     reader: &impl Reader<'a>,
     part: Part<'a>,
     records: u64,
-    decided: Option<Decided>,
+    past: &'a Mutex<Past>,
     mode: Mode,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
@@ -404,7 +403,7 @@ fn prepare_part<'a>(
             PartValues::Elements(Box::new(spans.iter().map(move |span| Ok(value(span)))))
         }
     };
-    let before = Before { documents, elements, decided };
+    let before = Before { documents, elements, past: Some(past) };
     let found = reader.find_behind(values, &before, watch);
     let prepared = found.and_then(|found| reader.prepare(found, &|| around, mode, watch));
     prepared.map_err(located)

@@ -77,7 +77,7 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Of<'_, R> {
     fn find_behind<V: Value<'a> + 'a>(
         &self,
         values: PartValues<'a, V>,
-        before: &Before,
+        before: &Before<'a>,
         watch: &Watch,
     ) -> Result<Search<'a, V>, LoadError> {
         match values {
@@ -106,8 +106,8 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Of<'_, R> {
             rows = rows.project(&fields, mode.parallel).map_err(LoadError::document)?;
         }
         let order = order(&rows, table, *repeated, mode, watch)?;
-        let (source, received, decided) = (found.source, records.count, found.decided);
+        let (source, received) = (found.source, records.count);
         let places = Box::new(Known { found, records, around: text() });
-        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![], decided })
+        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![] })
     }
 }

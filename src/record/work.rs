@@ -65,16 +65,21 @@ pub fn work_id(source: &str, identity: &str) -> Uuid {
     Builder::from_sha1_bytes(array::from_fn(|byte| hash[byte])).into_uuid()
 }
 
-/// Gives works without an id of their own, which is nil, theirs; `works` are all of a document, in its order.
-pub fn number<'w, 'a: 'w>(works: impl Iterator<Item = &'w mut Work<'a>>) -> Result<(), Fault> {
-    let mut counts: HashMap<String, u32> = HashMap::new();
+/// Gives works without an id of their own, which is nil, theirs; `works` are those of a document, in its order. `counts`
+/// says how many there have been, by the id of the first of those that are equal.
+pub fn number<'w, 'a: 'w>(
+    works: impl Iterator<Item = &'w mut Work<'a>>,
+    counts: &mut HashMap<Uuid, u32>,
+) -> Result<(), Fault> {
     for work in works.filter(|work| work.work_id.is_nil()) {
         let subtitle = work.subtitle.as_deref().unwrap_or_default();
         let (title, subtitle) = (visible(&work.title), visible(subtitle));
         let equal = format!("{}/{title}/{subtitle}/", work.composer_id);
+        let id = |count: u32| work_id("openopus:", &format!("{equal}{count}"));
         counts.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
-        let count = counts.entry(equal.clone()).or_default();
-        work.work_id = work_id("openopus:", &format!("{equal}{count}"));
+        let first = id(0);
+        let count = counts.entry(first).or_default();
+        work.work_id = if *count == 0 { first } else { id(*count) };
         *count += 1;
     }
     Ok(())
@@ -156,7 +161,12 @@ mod tests {
     #[test]
     fn equal_works_are_counted() {
         let mut works = [titled("T", None), None, titled("T", Some("s")), titled("T", None)];
-        number(works.iter_mut().flatten()).unwrap();
+        let mut counts = HashMap::new();
+        // In one part of the document, or in two.
+        let (one, two) = works.split_at_mut(2);
+        for part in [one, two] {
+            number(part.iter_mut().flatten(), &mut counts).unwrap();
+        }
         let ids: Vec<Uuid> = works.iter().flatten().map(|work| work.work_id).collect();
         let expected = ["A,_B/T//0", "A,_B/T/s/0", "A,_B/T//1"];
         assert_eq!(ids, expected.map(|identity| work_id("openopus:", identity)));

@@ -9,7 +9,6 @@ use crate::pg::relation;
 use crate::pg::spi::Row;
 use crate::record::{Absent, ORDINAL, Table, positional};
 use crate::report::Failure;
-use crate::rows::order::Duplicate;
 use crate::rows::{RowRef, Rows};
 use crate::tuple::Formed;
 
@@ -171,11 +170,11 @@ impl Writer<'_> {
 
     /// Those of the duplicates that are about another thing than the row that is there. They take no part in deciding
     /// which of the records with their key is written.
-    pub fn others(&self, rows: &Rows, duplicates: &[Duplicate]) -> Vec<Another> {
+    pub fn others(&self, rows: &Rows, duplicates: impl Iterator<Item = RowRef>) -> Vec<Another> {
         if self.target.table.identity().next().is_none() || self.target.is_empty() {
             return vec![];
         }
-        let duplicates: Vec<RowRef> = duplicates.iter().map(|duplicate| duplicate.row).collect();
+        let duplicates: Vec<RowRef> = duplicates.collect();
         self.compare(rows, &duplicates).sort(&duplicates).another
     }
 

@@ -163,6 +163,18 @@ INSERT INTO works_json SELECT format('{"id": "w%s", "type": "2", "intvals": {"co
 INSERT INTO composers_json SELECT CASE i WHEN 1 THEN '[' ELSE ',' END
   || format('{"composers": [{"name": "N%s", "complete_name": "M N%s"}, {"name": "O%s", "complete_name": %s}]}', i, i, i, CASE i WHEN 33 THEN 'null' ELSE '"P O"' END)
   || CASE i WHEN 40 THEN ']' ELSE '' END FROM generate_series(1, 40) i;
+-- The source is that of the first record that shows it, be it in the second part; what all parts lack is told at the end.
+SELECT create_inbox('composers_ignore', 'composers', '{"fields_of": "composers"}', on_error => 'ignore');
+INSERT INTO composers_ignore SELECT CASE WHEN i <= 200 THEN '{"name": N}' ELSE format('{"name": "N%s", "complete_name": "Q N%s"}', i, i) END
+  FROM generate_series(1, 230) i;
+TABLE counts;
+INSERT INTO works_json SELECT format('{"composers": [{"name": "N%s", "complete_name": "Q N%s"}]}', i, i) FROM generate_series(201, 230) i;
+INSERT INTO works_json SELECT format('{"composers": [{"name": "N%s", "complete_name": "Q N%s"%s}]}', i, i, CASE i WHEN 229 THEN ', "works": []' END)
+  FROM generate_series(201, 230) i;
+TABLE counts;
+-- Pieces that are no UTF-8.
+INSERT INTO composers_json(chunk) SELECT CASE i WHEN 77 THEN '\xff' ELSE convert_to(format('{"id": "Category:%s, C", "type": "1"}', i), 'UTF8') END
+  FROM generate_series(1, 90) i;
 -- Records where the mapping says.
 SELECT create_inbox('city_data', 'city', '{"records": "$.data[*]"}');
 TRUNCATE city;
@@ -198,6 +210,18 @@ WITH a AS (INSERT INTO city_json VALUES ('{"id": 1, "name": "a"}'), ('{"id": 2, 
      b AS (INSERT INTO other_json SELECT line FROM a RETURNING 1)
 SELECT count(*) FROM b;
 SELECT (SELECT count(*) FROM city), (SELECT count(*) FROM other);
+-- The rows of two INSERTs into one inbox are one load, as its statement triggers fire once; those of a MERGE are one.
+WITH a AS (INSERT INTO city_json VALUES ('{"id": 3, "name": "c"}') RETURNING 1)
+INSERT INTO city_json SELECT '{"id": 4, "name": "d"}' FROM a;
+SELECT received, inserted FROM last_load();
+MERGE INTO city_json USING generate_series(5, 7) i ON false
+  WHEN NOT MATCHED THEN INSERT (line) VALUES (format('{"id": %s, "name": "merged"}', i));
+SELECT received, inserted FROM last_load();
+-- Nothing else can be done to an inbox, or with its rows.
+TABLE city_json;
+UPDATE city_json SET line = '{}';
+DELETE FROM city_json;
+SELECT count(*) FROM city;
 CREATE FUNCTION line(i int) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO city_json VALUES (format('{"id": %s, "name": "within"}', 50 + i));

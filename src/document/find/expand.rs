@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Mutex;
 
-use super::shape::{Shape, found_members, get, refuse_error_answer, shape};
-use super::{Decided, Found, Record, Records, Resource, Search, Source, Step, member, unknown};
+use super::past::{Beside, Decided, Past, open};
+use super::shape::{Shape, get, refuse_error_answer, shape};
+use super::{Found, Record, Records, Resource, Search, Step, member};
 use crate::document::{Image, Kind, Value, Watch, push, with_room};
 use crate::error::Fault;
 
@@ -15,82 +17,75 @@ pub struct Expansion<'w, 'a, V> {
     records: Vec<Record<V>>,
     /// Which of several documents is being read.
     document: Option<u64>,
-    /// What there was of the other resource alone.
-    composers_without_works: bool,
-    works_without_composer: bool,
-    owned_works: bool,
-    any_works: bool,
-    /// Whether a value has decided the source; until then, what was found in its place.
-    decided: bool,
-    /// Others have come before: what there is none of in these says nothing.
-    goes_on: bool,
-    unknown: Option<String>,
+    /// Records stand within values, and not only in arrays.
+    opens: bool,
+    beside: Beside,
     /// The composers within works that are records already.
     composers: HashSet<Vec<u8>>,
 }
 
 impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
-    /// `known` is what the values before these have shown.
-    pub fn new(resource: Resource, known: Option<Decided>, watch: &'w Watch) -> Self {
-        let source = match known {
-            Some(Decided::Within(source) | Decided::Records(source)) => source,
-            None => Source::Imslp,
-        };
+    /// `past` is that of a part.
+    pub fn new(
+        resource: Resource,
+        decided: Decided,
+        past: Option<&'a Mutex<Past>>,
+        watch: &'w Watch,
+    ) -> Self {
+        let found = Found { source: decided.source(), past, ..Found::of_nothing() };
+        let (beside, composers) =
+            found.with_past(|past| (past.beside, std::mem::take(&mut past.composers)));
         Expansion {
             resource,
             watch,
-            found: Found { source, ..Found::of_nothing() },
+            found,
             records: vec![],
             document: None,
-            composers_without_works: false,
-            works_without_composer: false,
-            owned_works: false,
-            any_works: false,
-            decided: known.is_some(),
-            goes_on: known.is_some(),
-            unknown: None,
-            composers: HashSet::new(),
+            opens: matches!(decided, Decided::Within(_)),
+            beside,
+            composers,
         }
     }
 
-    pub fn finish(mut self) -> Result<Search<'a, V>, Fault> {
-        self.found.decided = Some(Decided::Within(self.found.source));
-        if self.goes_on {
-            return Ok((self.found, Records::all(self.records)));
+    pub fn finish(self) -> Result<Search<'a, V>, Fault> {
+        let Expansion { resource, found, records, beside, composers, .. } = self;
+        match found.past {
+            // It is judged when all parts have come.
+            Some(past) => {
+                let mut past = open(past);
+                (past.beside, past.composers) = (beside, composers);
+                past.lacks = beside.judge(resource).err();
+            }
+            None => beside.judge(resource)?,
         }
-        if let (false, Some(found)) = (self.decided, &self.unknown) {
-            return Err(unknown("several documents without any record, the first of them ", found));
-        }
-        let none = |what: &str| Err(Fault::UnknownShape(format!("the document has {what}").into()));
-        if self.works_without_composer && !self.owned_works {
-            return none(match self.resource {
-                Resource::Composers => "works and no composers",
-                Resource::Works => "works and no composer",
-            });
-        }
-        if self.composers_without_works && !self.any_works {
-            return none("composers and no works");
-        }
-        Ok((self.found, Records::all(self.records)))
+        Ok((found, Records::all(records)))
     }
 
     /// One of the documents.
     pub fn document(&mut self, document: V, number: Option<u64>) -> Result<(), Fault> {
         self.document = number;
-        match document.kind()? {
-            Kind::Array => {
-                let holder = self.holder("$".into())?;
-                for (index, element) in (0..).zip(document.elements()?) {
-                    self.watch.check()?;
-                    self.value(element?, Step::Element(index), holder, || format!("$[{index}]"))?;
-                }
-                Ok(())
-            }
-            _ => {
-                let holder = self.holder("$".into())?;
-                self.value(document, Step::Whole, holder, || "$".into())
-            }
+        let holder = self.holder("$".into())?;
+        if document.kind() != Ok(Kind::Array) {
+            return self.value(document, Step::Whole, holder, || "$".into());
         }
+        let before = (self.found.holders.len(), self.records.len());
+        match self.elements(document, holder) {
+            // It is one bad record: the other documents are not lost with it.
+            Err(fault) if fault.is_malformed() => {
+                self.found.holders.truncate(before.0);
+                self.records.truncate(before.1);
+                self.record(document, Step::Whole, holder)
+            }
+            expanded => expanded,
+        }
+    }
+
+    fn elements(&mut self, array: V, holder: u32) -> Result<(), Fault> {
+        for (index, element) in (0..).zip(array.elements()?) {
+            self.watch.check()?;
+            self.value(element?, Step::Element(index), holder, || format!("$[{index}]"))?;
+        }
+        Ok(())
     }
 
     /// One element of the array that is the document; `gone` elements have come before the first of these.
@@ -127,7 +122,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
     ) -> Result<(), Fault> {
         self.watch.check()?;
         // What is wrong with a record is told when it is decoded.
-        if value.kind() != Ok(Kind::Object) {
+        if !self.opens || value.kind() != Ok(Kind::Object) {
             return self.record(value, step, holder);
         }
         let Ok(members) = value.members(self.watch) else {
@@ -135,30 +130,22 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
         };
         refuse_error_answer(&members, self.watch)?;
         let found = shape(&members)?;
-        if found == Shape::Other {
-            // What is no JSON is a bad record, and says nothing.
-            if self.unknown.is_none() && value.check().is_ok() {
-                self.unknown = Some(found_members(&members));
-            }
-        } else if !self.decided {
-            (self.decided, self.found.source) = (true, found.source());
-        }
         let taken: &[&str] = match found {
             Shape::Page => return self.page(members, path()),
             Shape::Person => return self.person(value, members, step, holder, path),
             Shape::OwnedWork => {
-                self.any_works = true;
+                self.beside.any_works = true;
                 return match self.resource {
                     Resource::Composers => self.composer_within(&members, &path()),
                     Resource::Works => self.record(value, step, holder),
                 };
             }
             Shape::Row(of) if of != self.resource => {
-                self.composers_without_works |= of == Resource::Composers;
-                self.works_without_composer |= of == Resource::Works;
+                self.beside.composers_without_works |= of == Resource::Composers;
+                self.beside.works_without_composer |= of == Resource::Works;
                 return value.check();
             }
-            Shape::Row(_) | Shape::Imslp | Shape::Array | Shape::Other => {
+            Shape::Row(_) | Shape::Imslp | Shape::Other => {
                 return self.record(value, step, holder);
             }
             Shape::Composers => &["composers"],
@@ -218,7 +205,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
                     self.person(composer, members, step, holder, || format!("{path}[{index}]"))?
                 }
                 Err(_) => {
-                    self.any_works = true;
+                    self.beside.any_works = true;
                     self.record(composer, step, holder)?;
                 }
             }
@@ -246,10 +233,10 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
             }
         }
         let Some(works) = works else {
-            self.composers_without_works = true;
+            self.beside.composers_without_works = true;
             return Ok(());
         };
-        self.any_works = true;
+        self.beside.any_works = true;
         let path = path();
         let holder = self.holder(format!("{path}.works"))?;
         if let Some(last) = self.found.holders.last_mut() {
@@ -285,7 +272,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
 
     /// Works, with one composer in front or with their composers in them.
     fn works(&mut self, works: V, composer: Option<V>, path: &str) -> Result<(), Fault> {
-        self.any_works = true;
+        self.beside.any_works = true;
         if let (Resource::Composers, Some(composer)) = (self.resource, composer) {
             let holder = self.holder(format!("{path}.composer"))?;
             works.check()?;
@@ -304,8 +291,8 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
             match expansion.resource {
                 Resource::Works => {
                     let is_owned = composer.is_some() || get(&members, "composer").is_some();
-                    expansion.owned_works |= is_owned;
-                    expansion.works_without_composer |= !is_owned;
+                    expansion.beside.owned_works |= is_owned;
+                    expansion.beside.works_without_composer |= !is_owned;
                     expansion.record(work, step, holder)
                 }
                 Resource::Composers => {
@@ -319,10 +306,10 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
     /// The composer within a work, unless an earlier work has the same.
     fn composer_within(&mut self, members: &[(Cow<'a, str>, V)], path: &str) -> Result<(), Fault> {
         let Some(composer) = get(members, "composer") else {
-            self.works_without_composer = true;
+            self.beside.works_without_composer = true;
             return Ok(());
         };
-        self.owned_works = true;
+        self.beside.owned_works = true;
         let image = composer.image();
         let bytes = match &image {
             Image::Text(text) => text.as_bytes(),
@@ -342,7 +329,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
 
     /// Hits of a search: each has a composer, and perhaps a work.
     fn results(&mut self, results: V, path: &str) -> Result<(), Fault> {
-        self.any_works = true;
+        self.beside.any_works = true;
         let base = format!("{path}.results");
         for (index, result) in (0..).zip(results.elements()?) {
             let result = result?;
@@ -368,7 +355,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
         members: &[(Cow<'a, str>, V)],
         path: &str,
     ) -> Result<(), Fault> {
-        self.any_works = true;
+        self.beside.any_works = true;
         if let Some(work) = work {
             work.check()?;
         }

@@ -33,8 +33,6 @@ pub enum Shape {
     Detail,
     /// `{"results":[{"composer":{…},"work":{…}},…]}`.
     Results,
-    /// An array of any of these.
-    Array,
     /// Nothing that is known.
     Other,
 }
@@ -42,7 +40,7 @@ pub enum Shape {
 impl Shape {
     pub fn source(self) -> Source {
         match self {
-            Shape::Imslp | Shape::Page | Shape::Array | Shape::Other => Source::Imslp,
+            Shape::Imslp | Shape::Page | Shape::Other => Source::Imslp,
             Shape::Row(_) => Source::TableRows,
             _ => Source::OpenOpus,
         }

@@ -98,8 +98,11 @@ fn several_documents_are_read_through() {
     let pages = r#"[{"0":{},"metadata":{}},{"1":{}},7,{"metadata":{}}]"#;
     let expected = ["$[0].\"0\"", "$[1].\"1\"", "$[2]"];
     assert_eq!(composers(pages), expect(Source::Imslp, &expected));
-    let arrays = "{\"id\":\"Category:A\"}[{\"id\":\"Category:B\"}]";
-    assert_eq!(composers(arrays), expect(Source::Imslp, &["$", "$"]), "the first decides");
+    let records = "{\"id\":\"Category:A\"}\n[{\"id\":\"Category:B\"},{\"0\":{}}]\n[{}\n{\"0\":{}}";
+    let expected =
+        ["$ of document 0", "$[0] of document 1", "$[1] of document 1", "$ of document 2"];
+    let expected = [&expected[..], &["$ of document 3"]].concat();
+    assert_eq!(composers(records), expect(Source::Imslp, &expected), "the first decides");
     let answers =
         r#"[{"composer":{},"works":[{},{}]},{"composers":[{"complete_name":"A","works":[{}]}]}]"#;
     let expected = ["$[0].works[0]", "$[0].works[1]", "$[1].composers[0].works[0]"];
