@@ -1,6 +1,8 @@
 //! Tests of the wrappers of the server, and of what only the server's own answer can prove, each in one transaction
 //! that is rolled back. `cargo pgrx test` runs them, and pg_test/in_server as well.
 
+#[path = "in_server/inbox.rs"]
+mod inbox;
 #[path = "in_server/values.rs"]
 mod values;
 
