@@ -356,6 +356,15 @@ def test_a_statement_of_which_one_row_is_fetched(inbox):
     assert count(inbox) == 3
 
 
+def test_merge(inbox):
+    """MERGE inserts into a view from version 17 on: its rows are one load."""
+    if inbox.connection.info.server_version < 170000:
+        pytest.skip("no MERGE into views")
+    inbox.run("""MERGE INTO inbox USING generate_series(1, 3) i ON false
+                 WHEN NOT MATCHED THEN INSERT (line) VALUES (format('{"id": %s, "name": "merged"}', i))""")
+    assert (count(inbox), inbox.last_load()["received"]) == (3, 3)
+
+
 def test_dump_and_restore(inbox, database):
     """pg_dump carries an inbox with its options and its target."""
     inbox.run("""SELECT create_inbox('mapped', 'city', '{"columns": {"id": "$.\\"a''b\\"", "name": "$.\\"é\\""}}', 'skip', 'ignore', 7)""")

@@ -9,6 +9,7 @@ use std::slice;
 use pgrx::{PgList, PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 
 use super::error;
+use super::relcache::attribute_of;
 use crate::report::Failure;
 
 /// When a trigger fires.
@@ -91,8 +92,8 @@ impl<'c> Call<'c> {
         unsafe {
             let descriptor = (*self.0.tg_relation).rd_att;
             (*descriptor).natts == 2
-                && column_type(descriptor, 0) == pg_sys::TEXTOID
-                && column_type(descriptor, 1) == pg_sys::BYTEAOID
+                && (*attribute_of(descriptor, 0)).atttypid == pg_sys::TEXTOID
+                && (*attribute_of(descriptor, 1)).atttypid == pg_sys::BYTEAOID
         }
     }
 
@@ -118,12 +119,6 @@ impl<'c> Call<'c> {
             ((!nulls[0]).then(|| bytes(0)), (!nulls[1]).then(|| bytes(1)))
         }
     }
-}
-
-/// SAFETY: the descriptor has a column of this place, from 0.
-unsafe fn column_type(descriptor: pg_sys::TupleDesc, place: i32) -> pg_sys::Oid {
-    // SAFETY: the caller's promise.
-    unsafe { (*pg_sys::TupleDescAttr(descriptor, place)).atttypid }
 }
 
 /// Runs the function of a trigger that fires at this moment.

@@ -181,14 +181,10 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
 
     fn told(&self, fault: RecordFault) -> LoadError {
         let path = self.path_of(fault.ordinal, fault.place);
-        let Around { text, start, records } = self.around;
+        let Around { text, start, .. } = self.around;
         let start = start.unwrap_or_default();
         let (ordinal, line) = (Some(self.number(fault.ordinal)), self.line(fault.ordinal));
-        let mut fault = fault.fault.located_behind(text, start);
-        if let Fault::Duplicate { first, .. } = &mut fault {
-            // It may stand before these records: then it is what is missing to a number.
-            *first = first.wrapping_add(records as u32);
-        }
+        let fault = fault.fault.located_behind(text, start);
         LoadError { ordinal, line, path, fault }
     }
 
