@@ -62,8 +62,8 @@ pub fn watch(table: pg_sys::Oid) {
     });
 }
 
-/// How often a watched table or a schema may have changed, as far as the session has heard. A session that has locked a table has
-/// heard of all its changes.
+/// How often a watched table or a schema may have changed, as far as the session has heard. A session that has locked a
+/// table has heard of all its changes.
 pub fn changes() -> u64 {
     CHANGES.get()
 }
