@@ -166,7 +166,7 @@ def random_document(random, types, table, forms):
         mapping["others"] = random.choice(["ignore", "error"] + rest)
     others = mapping.get("others")
     places = Places(random, table, others, mapped=random.random() < 0.3)
-    if places.mapped:
+    if places.mapped and places.at:
         mapping["columns"] = {name: paths if len(paths) > 1 else paths[0] for name, (_, paths) in places.at.items()}
     form = random.choice(forms)
     if form not in IN_LINES and random.random() < 0.2:

@@ -24,7 +24,8 @@ use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
 use crate::write::composers::strangers;
 use crate::write::insert::{Method, Writer, is_about_rows};
-use crate::write::parents::{Check, Locked};
+use crate::write::parents::Check;
+use crate::write::proof::Locked;
 use crate::write::rejects::{self, Rejects};
 use crate::write::there::{Sorted, There};
 
