@@ -64,9 +64,10 @@ class Places:
         columns = [column for column in table.written() if column.name != others]
         # By column: the kind of place, and the paths.
         self.at = {column.name: ("member", [path_to(column.name)]) for column in columns}
-        self.mapped = mapped
+        # A mapping names one column at least.
+        self.mapped = mapped and bool(columns)
         self.taken = {column.name for column in table.columns if column.name != others}
-        if not mapped:
+        if not self.mapped:
             return
         chosen = [column for column in columns if column.name in table.key or column in table.child or random.random() < 0.7]
         self.at = {}
@@ -166,7 +167,7 @@ def random_document(random, types, table, forms):
         mapping["others"] = random.choice(["ignore", "error"] + rest)
     others = mapping.get("others")
     places = Places(random, table, others, mapped=random.random() < 0.3)
-    if places.mapped and places.at:
+    if places.mapped:
         mapping["columns"] = {name: paths if len(paths) > 1 else paths[0] for name, (_, paths) in places.at.items()}
     form = random.choice(forms)
     if form not in IN_LINES and random.random() < 0.2:
