@@ -40,30 +40,50 @@ impl Kept {
 
 thread_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(vec![]) };
+    /// Of types, the hashes by which the server tells that one has changed.
+    static TYPES: RefCell<Vec<u32>> = const { RefCell::new(vec![]) };
     static CHANGES: Cell<u64> = const { Cell::new(0) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Counts changes of the table's definition, and of schemas, from here on.
-pub fn watch(table: pg_sys::Oid) {
+/// Counts changes of the table's definition and of its columns' types from here on, and those of schemas and functions. Of a
+/// domain's default, a type's name and a default's function no table is told.
+pub fn watch(table: pg_sys::Oid, types: impl Iterator<Item = u32>) {
+    use pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCOID, TYPEOID};
     if !REGISTERED.replace(true) {
-        let (schemas, none) =
-            (pg_sys::SysCacheIdentifier::NAMESPACEOID as i32, pg_sys::Datum::null());
+        let none = pg_sys::Datum::null();
         // SAFETY: the callbacks are functions of this library, which is never unloaded.
         unsafe {
             pg_sys::CacheRegisterRelcacheCallback(Some(changed), none);
-            pg_sys::CacheRegisterSyscacheCallback(schemas, Some(renamed), none);
+            pg_sys::CacheRegisterSyscacheCallback(TYPEOID as i32, Some(type_changed), none);
+            for cache in [NAMESPACEOID, PROCOID] {
+                pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(any_changed), none);
+            }
         }
     }
-    WATCHED.with_borrow_mut(|watched| {
-        if !watched.contains(&table) {
-            watched.push(table);
-        }
-    });
+    let none = pg_sys::Datum::null();
+    // SAFETY: computes a hash of an OID.
+    let hash = |oid: u32| unsafe {
+        pg_sys::GetSysCacheHashValue(
+            TYPEOID as i32,
+            pg_sys::Oid::from(oid).into(),
+            none,
+            none,
+            none,
+        )
+    };
+    WATCHED.with_borrow_mut(|watched| add(watched, table));
+    TYPES.with_borrow_mut(|watched| types.for_each(|oid| add(watched, hash(oid))));
 }
 
-/// How often a watched table or a schema may have changed, as far as the session has heard. A session that has locked a
-/// table has heard of all its changes.
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
+}
+
+/// How often what is watched may have changed, as far as the session has heard. A session that has locked a table has heard
+/// of all its changes.
 pub fn changes() -> u64 {
     CHANGES.get()
 }
@@ -75,8 +95,15 @@ unsafe extern "C-unwind" fn changed(_argument: pg_sys::Datum, table: pg_sys::Oid
     CHANGES.set(CHANGES.get() + u64::from(watched));
 }
 
-/// A schema may have another name now. Statements name their tables by it.
 #[pgrx::pg_guard]
-unsafe extern "C-unwind" fn renamed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+unsafe extern "C-unwind" fn type_changed(_argument: pg_sys::Datum, _cache: i32, hash: u32) {
+    // No hash stands for all types.
+    let watched = hash == 0 || TYPES.with_borrow(|all| all.contains(&hash));
+    CHANGES.set(CHANGES.get() + u64::from(watched));
+}
+
+/// A schema may have another name now, by which statements name their tables; a function may do something else.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn any_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
     CHANGES.set(CHANGES.get() + 1);
 }

@@ -1,8 +1,8 @@
 //! What a session keeps of its last few loads: how records became rows, and the statements that wrote these.
 //!
 //! An entry holds as long as nothing that it was made of has changed. That is the table with its name, columns, indexes,
-//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); the names of schemas; and a
-//! few settings. The statements themselves are planned anew by the server where that is needed, and look at
+//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); its columns' types, functions
+//! and the names of schemas; and a few settings. The statements themselves are planned anew by the server where that is needed, and look at
 //! privileges, row security and the search_path each time.
 
 use std::cell::{Cell, RefCell};
@@ -181,7 +181,7 @@ pub fn remember(
     {
         return;
     }
-    kept::watch(target.oid);
+    kept::watch(target.oid, target.facts.columns.iter().map(|column| column.type_oid));
     let mut lent = take(call, target.oid, on_conflict);
     if lent.as_ref().is_some_and(|entry| entry.statement(absent).is_some()) {
         return;
