@@ -10,6 +10,8 @@ import re
 import psycopg
 import pytest
 
+from sessions import Stop, finished
+
 SETUP = """
     CREATE TABLE parent (p int PRIMARY KEY);
     INSERT INTO parent VALUES (1), (2);
@@ -251,6 +253,27 @@ def test_generated_key(session):
     # A number that a row has already is the long way's.
     session.run("SELECT setval('t_id_seq', 2)")
     assert load(session, {"a": 7})[0] == 1
+
+
+@pytest.mark.parametrize("point", ["located", "compared"])
+def test_change_during_the_load(connect, observer, point):
+    """What a load has found out before a change, and finds out after it, is kept by nobody."""
+    session, other = connect(), connect()
+    # The look for the parent locks its table, and a session hears of changes when it locks a table.
+    session.run("""CREATE SEQUENCE numbers; CREATE DOMAIN number AS int; CREATE TABLE parent (p int PRIMARY KEY); INSERT INTO parent VALUES (1);
+        CREATE TABLE t (k int PRIMARY KEY, a int, number number, p int REFERENCES parent)""")
+    with Stop(observer, point) as stop:
+        loading = session.start("SELECT load_records('t', '[{\"k\": 1, \"a\": 1, \"p\": 1}]'::text)")
+        stop.reached(loading)
+        other.run("ALTER DOMAIN number SET DEFAULT nextval('numbers')")
+        stop.go_on()
+        finished(loading)
+    numbers = session.value("SELECT number FROM t")
+    # A row that is there takes no number.
+    for a in (2, 3):
+        assert load(session, {"k": 1, "a": a, "p": 1})[:3] == (1, 1, 0)
+    load(session, {"k": 2, "a": 1, "p": 1})
+    assert session.value("SELECT number FROM t WHERE k = 2") == (numbers or 0) + 1
 
 
 def test_many_tables(session):

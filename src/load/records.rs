@@ -51,7 +51,8 @@ fn records<'a>(
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
     relation::refuse_read_only(FUNCTION);
-    let call = quick::Call::Records { target, mapping: mapping.map(JsonbArgument::bytes) };
+    let loads = quick::Loads::Records { target, mapping: mapping.map(JsonbArgument::bytes) };
+    let call = quick::Call::of(loads);
     if let Some(report) = quick::load(spi, statement, &call, document, options)? {
         return Ok(report);
     }

@@ -9,22 +9,17 @@ use super::spi::{Plan, Spi};
 /// A prepared statement of the session. The server plans it anew where that is needed.
 pub struct Kept {
     plan: pg_sys::SPIPlanPtr,
-    /// The table that it is about, if it reads or writes one.
-    relation: Option<pg_sys::Oid>,
+    /// The table that it is about.
+    relation: pg_sys::Oid,
 }
 
 impl Kept {
     /// A statement about a table, with parameters of these types.
     pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8], types: &[pg_sys::Oid]) -> Self {
-        Kept { relation: Some(relation), ..Kept::of(spi.prepare_of(sql, types)) }
-    }
-
-    /// A plan that is about no table.
-    pub fn of(plan: Plan) -> Self {
-        let plan = plan.into_pointer();
+        let plan = spi.prepare_of(sql, types).into_pointer();
         // SAFETY: the plan has just been prepared, for this one owner.
         unsafe { pg_sys::SPI_keepplan(plan) };
-        Kept { plan, relation: None }
+        Kept { plan, relation }
     }
 
     pub fn plan<'s>(&self, spi: &'s Spi) -> Plan<'s> {
@@ -43,12 +38,13 @@ thread_local! {
     /// Of types, the hashes by which the server tells that one has changed.
     static TYPES: RefCell<Vec<u32>> = const { RefCell::new(vec![]) };
     static CHANGES: Cell<u64> = const { Cell::new(0) };
+    static NEWS: Cell<u64> = const { Cell::new(0) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Counts changes of the table's definition and of its columns' types from here on, and those of schemas and functions. Of a
-/// domain's default, a type's name and a default's function no table is told.
-pub fn watch(table: pg_sys::Oid, types: impl Iterator<Item = u32>) {
+/// How often the session has heard of a change of any table, type, function or schema. What has been read while this stays
+/// the same is all of one time.
+pub fn news() -> u64 {
     use pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCOID, TYPEOID};
     if !REGISTERED.replace(true) {
         let none = pg_sys::Datum::null();
@@ -61,11 +57,17 @@ pub fn watch(table: pg_sys::Oid, types: impl Iterator<Item = u32>) {
             }
         }
     }
+    NEWS.get()
+}
+
+/// Counts changes of the table's definition and of its columns' types from here on, and those of schemas and functions. Of a
+/// domain's default, a type's name and a default's function no table is told. Whoever has asked for [`news`] watches.
+pub fn watch(table: pg_sys::Oid, types: impl Iterator<Item = u32>) {
     let none = pg_sys::Datum::null();
     // SAFETY: computes a hash of an OID.
     let hash = |oid: u32| unsafe {
         pg_sys::GetSysCacheHashValue(
-            TYPEOID as i32,
+            pg_sys::SysCacheIdentifier::TYPEOID as i32,
             pg_sys::Oid::from(oid).into(),
             none,
             none,
@@ -91,19 +93,22 @@ pub fn changes() -> u64 {
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn changed(_argument: pg_sys::Datum, table: pg_sys::Oid) {
     // No OID stands for all tables.
-    let watched = table == pg_sys::InvalidOid || WATCHED.with_borrow(|all| all.contains(&table));
-    CHANGES.set(CHANGES.get() + u64::from(watched));
+    hear(table == pg_sys::InvalidOid || WATCHED.with_borrow(|all| all.contains(&table)));
 }
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn type_changed(_argument: pg_sys::Datum, _cache: i32, hash: u32) {
     // No hash stands for all types.
-    let watched = hash == 0 || TYPES.with_borrow(|all| all.contains(&hash));
-    CHANGES.set(CHANGES.get() + u64::from(watched));
+    hear(hash == 0 || TYPES.with_borrow(|all| all.contains(&hash)));
 }
 
 /// A schema may have another name now, by which statements name their tables; a function may do something else.
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn any_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
-    CHANGES.set(CHANGES.get() + 1);
+    hear(true);
+}
+
+fn hear(watched: bool) {
+    NEWS.set(NEWS.get() + 1);
+    CHANGES.set(CHANGES.get() + u64::from(watched));
 }

@@ -36,9 +36,17 @@ const MOST_STATEMENTS: usize = 8;
 /// More changes than there ever are.
 const EXPIRED: u64 = u64::MAX;
 
+/// A call of a load, made before it has asked for anything.
+#[derive(Clone, Copy)]
+pub struct Call<'c> {
+    pub of: Loads<'c>,
+    /// [`kept::news`] at that time.
+    news: u64,
+}
+
 /// What is loaded, and by which function.
 #[derive(Clone, Copy)]
-pub enum Call<'c> {
+pub enum Loads<'c> {
     Source(Resource),
     /// The mapping is a jsonb as it is stored.
     Records {
@@ -92,19 +100,23 @@ impl Settings {
     }
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
+    pub fn of(of: Loads<'c>) -> Self {
+        Call { of, news: kept::news() }
+    }
+
     fn is(&self, calls: &Calls) -> bool {
-        match (self, calls) {
-            (Call::Source(one), Calls::Source(other)) => one == other,
-            (Call::Records { mapping, .. }, Calls::Records(other)) => *mapping == other.as_deref(),
+        match (self.of, calls) {
+            (Loads::Source(one), Calls::Source(other)) => one == *other,
+            (Loads::Records { mapping, .. }, Calls::Records(other)) => mapping == other.as_deref(),
             _ => false,
         }
     }
 
     fn to_keep(self) -> Calls {
-        match self {
-            Call::Source(resource) => Calls::Source(resource),
-            Call::Records { mapping, .. } => Calls::Records(mapping.map(Into::into)),
+        match self.of {
+            Loads::Source(resource) => Calls::Source(resource),
+            Loads::Records { mapping, .. } => Calls::Records(mapping.map(Into::into)),
         }
     }
 }
@@ -187,6 +199,10 @@ pub fn remember(
         return;
     }
     if !inserts_only(spi, target, recipe.table(), absent) {
+        return;
+    }
+    // What has changed meanwhile, the load may have seen in part.
+    if kept::news() != call.news {
         return;
     }
     let new = || {
