@@ -150,8 +150,13 @@ impl Check {
         }
     }
 
+    /// The foreign keys whose check a bulk insert leaves out.
+    pub fn proved(&self) -> impl Iterator<Item = u32> {
+        self.proves.into_iter().chain(self.others())
+    }
+
     /// The foreign keys that [`Check::prove`] proves.
-    pub fn others(&self) -> impl Iterator<Item = u32> {
+    fn others(&self) -> impl Iterator<Item = u32> {
         self.others.iter().map(|proof| proof.constraint)
     }
 
