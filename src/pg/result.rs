@@ -24,13 +24,16 @@ impl From<String> for TextResult {
     }
 }
 
+/// A `text`, in the current memory context.
+pub fn text_datum(text: &[u8]) -> pg_sys::Datum {
+    // SAFETY: the text is copied.
+    unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32).into() }
+}
+
 impl IntoDatum for TextResult {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         let TextResult(text) = self;
-        // SAFETY: the text is copied.
-        let text =
-            unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32) };
-        Some(pg_sys::Datum::from(text))
+        Some(text_datum(&text))
     }
 
     fn type_oid() -> pg_sys::Oid {

@@ -123,7 +123,8 @@ impl Proof {
             locked.clear();
         }
         let is_there = |place: &usize| !parents[*place].1.is_empty();
-        locked.extend(places.into_iter().filter(|(_, place)| is_there(place)).map(|(key, _)| key));
+        let there = places.into_iter().filter(|(_, place)| is_there(place)).map(|(key, _)| key);
+        locked.extend(there.take(MOST_LOCKED));
         orphans
     }
 
