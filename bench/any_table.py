@@ -16,7 +16,7 @@ def stage():
     """A connection to the tables and documents of contenders/sql/any."""
     connection = connect()
     connection.execute("CREATE EXTENSION IF NOT EXISTS pg_opus")
-    script(connection, statement("any/tables", "").replace("VACUUM ANALYZE;", ""))
+    script(connection, statement("any/tables", ""))
     connection.execute("VACUUM ANALYZE")
     return connection
 
@@ -40,13 +40,9 @@ def load(table: str, rows: int, theirs: str, before: str):
                 (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
                 if count != rows:
                     raise Failed(f"{name} wrote {count} rows of {rows}")
-                result.add(scenario_of(theirs), name, took, side="server", sessions=1, round=number, rows=rows)
+                result.add(f"any_{theirs}", name, took, side="server", sessions=1, round=number, rows=rows)
 
     return measure
-
-
-def scenario_of(theirs: str) -> str:
-    return f"any_{theirs}"
 
 
 def one(result, rounds: int) -> None:

@@ -11,6 +11,7 @@ use crate::load::{load_records, load_source, text_of};
 use crate::options::Options;
 use crate::pg::argument::{JsonArgument, JsonbArgument, RelationArgument, TextArgument};
 use crate::pg::caller::Statement;
+use crate::pg::result::TextResult;
 use crate::pg::{encoding, error, relation, spi, transaction};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
@@ -220,12 +221,12 @@ fn create_catalogue() -> Result<(), ErrorReport> {
 #[allow(clippy::type_complexity)]
 #[pg_extern(stable)]
 fn likely_same_composers() -> Result<
-    TableIterator<'static, (name!(composer_id, String), name!(likely_same_as, String))>,
+    TableIterator<'static, (name!(composer_id, TextResult), name!(likely_same_as, TextResult))>,
     ErrorReport,
 > {
     let pairs =
         error::catch(alike::likely_same_composers).unwrap_or_else(|error| Err(error.into()));
-    Ok(TableIterator::new(pairs?))
+    Ok(TableIterator::new(pairs?.into_iter().map(|(one, other)| (one.into(), other.into()))))
 }
 
 /// Finishes what parallel loads left prepared that lost their leader in a crash; how many transactions.
@@ -247,8 +248,8 @@ fn last_load() -> TableIterator<
     'static,
     (
         name!(load_id, Option<pgrx::Uuid>),
-        name!(kind, Option<String>),
-        name!(source, Option<String>),
+        name!(kind, Option<TextResult>),
+        name!(source, Option<TextResult>),
         name!(received, Option<i64>),
         name!(inserted, Option<i64>),
         name!(updated, Option<i64>),
@@ -256,13 +257,13 @@ fn last_load() -> TableIterator<
         name!(duplicate, Option<i64>),
         name!(rejected, Option<i64>),
         name!(sessions, Option<i32>),
-        name!(sessions_reason, Option<String>),
+        name!(sessions_reason, Option<TextResult>),
         name!(decode_threads, Option<i32>),
         name!(decode_ms, Option<f64>),
         name!(write_ms, Option<f64>),
         name!(total_ms, Option<f64>),
-        name!(foreign_key_check, Option<String>),
-        name!(write_method, Option<String>),
+        name!(foreign_key_check, Option<TextResult>),
+        name!(write_method, Option<TextResult>),
     ),
 > {
     let row = LoadReport::last().map(|load| {
@@ -270,8 +271,8 @@ fn last_load() -> TableIterator<
         let count = |count: u64| Some(count as i64);
         (
             load.load_id.map(|id| pgrx::Uuid::from_bytes(id.into_bytes())),
-            Some(load.kind),
-            Some(load.source.to_owned()),
+            Some(load.kind.into()),
+            Some(load.source.into()),
             count(load.received),
             count(counts.inserted),
             count(counts.updated),
@@ -279,13 +280,13 @@ fn last_load() -> TableIterator<
             count(counts.duplicate),
             count(counts.rejected),
             Some(load.sessions),
-            Some(load.sessions_reason),
+            Some(load.sessions_reason.into()),
             Some(load.decode_threads),
             Some(load.decode_ms),
             Some(load.write_ms),
             Some(load.total_ms),
-            Some(load.foreign_key_check),
-            Some(load.write_method),
+            Some(load.foreign_key_check.into()),
+            Some(load.write_method.into()),
         )
     });
     TableIterator::new(row)

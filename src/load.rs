@@ -23,7 +23,7 @@ use self::decode::decode;
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
 pub use self::own_session::written_of;
-use self::quick::Call;
+use self::quick::{Call, Loads};
 pub use self::records::{load_records, text_of};
 use self::stream::Course;
 use crate::document::find::{self, Resource};
@@ -102,7 +102,7 @@ fn source<'a, R: Loadable<'a>>(
     let start = Instant::now();
     let (kind, function) = function_of(R::RESOURCE);
     relation::refuse_read_only(function);
-    let call = Call::Source(R::RESOURCE);
+    let call = Call::of(Loads::Source(R::RESOURCE));
     if !options.create_composers
         && let Some(report) = quick::load(spi, statement, &call, document, options)?
     {

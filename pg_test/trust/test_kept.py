@@ -10,6 +10,8 @@ import re
 import psycopg
 import pytest
 
+from sessions import Stop, finished
+
 SETUP = """
     CREATE TABLE parent (p int PRIMARY KEY);
     INSERT INTO parent VALUES (1), (2);
@@ -17,8 +19,10 @@ SETUP = """
     CREATE TYPE mood AS ENUM ('sad', 'ok');
     CREATE TYPE pair AS (x int, y int);
     CREATE SEQUENCE numbers;
+    CREATE DOMAIN amount AS int DEFAULT 7;
+    CREATE FUNCTION one() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
     CREATE TABLE t (id bigint CONSTRAINT k PRIMARY KEY, a int, b text, p int CONSTRAINT f REFERENCES parent,
-        size small, mood mood, at pair, day date, made timestamptz DEFAULT '2020-01-01');
+        size small, mood mood, at pair, day date, made timestamptz DEFAULT '2020-01-01', amount amount, one int DEFAULT one());
     CREATE TABLE seen (what text);
     CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN EXECUTE format('INSERT INTO %I.seen VALUES ($1)', TG_TABLE_SCHEMA) USING TG_WHEN || ' ' || TG_OP; RETURN NEW; END $$;
@@ -79,6 +83,13 @@ CHANGES = {
     "rights on columns": ("REVOKE ALL ON t FROM kept_user; GRANT SELECT, INSERT (id, a), UPDATE (a) ON t TO kept_user; SET ROLE kept_user",
                           [{"id": 1, "a": 7}, {"id": 3, "a": 7}, BASE | {"a": 9}]),
     "domain": ("ALTER DOMAIN small ADD CHECK (VALUE > 10) NOT VALID", [WIDE, WIDE | {"size": 50}, WIDE | {"id": 3, "size": 500}]),
+    "default of a domain": ("ALTER DOMAIN small SET DEFAULT 5", [BASE | {"id": 3}, {"id": 4}]),
+    "another default of a domain": ("ALTER DOMAIN amount SET DEFAULT 8", [BASE | {"id": 3}, {"id": 4}]),
+    "no default of a domain": ("ALTER DOMAIN amount DROP DEFAULT", [BASE | {"id": 3}, {"id": 4}]),
+    "domain that another one replaces": ("ALTER DOMAIN small RENAME TO smaller; CREATE DOMAIN small AS int DEFAULT 3", [WIDE | {"size": 50}, BASE | {"id": 3}]),
+    "function of a default": ("CREATE OR REPLACE FUNCTION one() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN 2; END'", [BASE | {"id": 3}, {"id": 4}]),
+    "volatile function of a default": ("CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN nextval('numbers'); END $$",
+                                       [BASE | {"a": 7}, BASE | {"a": 8}, BASE | {"id": 3}]),
     "domain that is not null": ("UPDATE t SET size = 1; ALTER DOMAIN small SET NOT NULL", [WIDE | {"size": None}, WIDE | {"id": 3, "a": 7}]),
     "enum": ("ALTER TYPE mood ADD VALUE 'gay'; SELECT", [WIDE | {"mood": "gay"}, WIDE | {"id": 3, "mood": "none"}]),
     "renamed value": ("ALTER TYPE mood RENAME VALUE 'sad' TO 'low'", [WIDE, WIDE | {"mood": "low"}]),
@@ -146,7 +157,8 @@ def test_change(connect, role, change, by, on_conflict):
     role("kept_user")
     sql, records = CHANGES[change]
     kept, fresh = connect(), connect()
-    for session, schema in ((kept, "kept"), (fresh, "fresh")):
+    # The other one first: what is made for it is news to the session that keeps something.
+    for session, schema in ((fresh, "fresh"), (kept, "kept")):
         prepare(session, schema)
         both(session, session is kept, on_conflict)
     # What a session sets is its own.
@@ -157,11 +169,13 @@ def test_change(connect, role, change, by, on_conflict):
         maker = connect()
         maker.run("SET search_path = kept, public")
     maker.run(sql)
+    records = [*records, BASE, {"id": 1, "b": "end"}, BASE | {"id": 8, "p": 2}]
+    loaded = [load(kept, record, on_conflict=on_conflict) for record in records]
     begun = connect()
     begun.run("SET search_path = fresh, public")
     begun.run(sql)
-    for record in [*records, BASE, {"id": 1, "b": "end"}, BASE | {"id": 8, "p": 2}]:
-        assert load(kept, record, on_conflict=on_conflict) == load(begun, record, on_conflict=on_conflict), record
+    for record, done in zip(records, loaded):
+        assert done == load(begun, record, on_conflict=on_conflict), record
     assert rows(kept, "kept") == rows(begun, "fresh")
 
 
@@ -239,6 +253,27 @@ def test_generated_key(session):
     # A number that a row has already is the long way's.
     session.run("SELECT setval('t_id_seq', 2)")
     assert load(session, {"a": 7})[0] == 1
+
+
+@pytest.mark.parametrize("point", ["located", "compared"])
+def test_change_during_the_load(connect, observer, point):
+    """What a load has found out before a change, and finds out after it, is kept by nobody."""
+    session, other = connect(), connect()
+    # The look for the parent locks its table, and a session hears of changes when it locks a table.
+    session.run("""CREATE SEQUENCE numbers; CREATE DOMAIN number AS int; CREATE TABLE parent (p int PRIMARY KEY); INSERT INTO parent VALUES (1);
+        CREATE TABLE t (k int PRIMARY KEY, a int, number number, p int REFERENCES parent)""")
+    with Stop(observer, point) as stop:
+        loading = session.start("SELECT load_records('t', '[{\"k\": 1, \"a\": 1, \"p\": 1}]'::text)")
+        stop.reached(loading)
+        other.run("ALTER DOMAIN number SET DEFAULT nextval('numbers')")
+        stop.go_on()
+        finished(loading)
+    numbers = session.value("SELECT number FROM t")
+    # A row that is there takes no number.
+    for a in (2, 3):
+        assert load(session, {"k": 1, "a": a, "p": 1})[:3] == (1, 1, 0)
+    load(session, {"k": 2, "a": 1, "p": 1})
+    assert session.value("SELECT number FROM t WHERE k = 2") == (numbers or 0) + 1
 
 
 def test_many_tables(session):

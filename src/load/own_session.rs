@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
@@ -24,9 +25,10 @@ use crate::sessions::fault;
 use crate::target::{self, Target, create};
 use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
-use crate::write::composers::strangers;
+use crate::write::composers::{Stranger, strangers};
 use crate::write::insert::{Method, Writer, is_about_rows};
-use crate::write::parents::{Check, Locked};
+use crate::write::parents::Check;
+use crate::write::proof::Locked;
 use crate::write::rejects::{self, Rejects};
 use crate::write::there::{Sorted, There};
 
@@ -240,8 +242,7 @@ impl Stage<'_> {
         }
         new = self.with_parents(&check, new)?;
         if create && resource == Some(Resource::Works) {
-            changed = self.of_their_composers(target, changed)?;
-            new = self.of_their_composers(target, new)?;
+            self.refuse_strangers(target, [&mut changed, &mut new])?;
         }
         let (mut proved, doubtful) =
             check.prove(spi, rows, &target.table, &mut new, &mut Locked::default());
@@ -313,21 +314,24 @@ impl Stage<'_> {
         check.known(self.rows, write, &families, &present, &mut self.rejects)
     }
 
-    /// Those of the works whose composer is theirs, after composers were made: another session may have made one of them
-    /// meanwhile, with another id.
-    fn of_their_composers(
+    /// Takes out the works of another composer than the one who has the name, after composers were made: another session
+    /// may have made one of them meanwhile, with another id.
+    fn refuse_strangers(
         &mut self,
         target: &Target,
-        mut write: Vec<RowRef>,
-    ) -> Result<Vec<RowRef>, Failure> {
+        works: [&mut Vec<RowRef>; 2],
+    ) -> Result<(), Failure> {
         let fields = target.table.fields::<Work>();
-        let works = (self.rows, &*write);
-        let strangers = strangers(self.spi, target, self.places, works, &fields, true);
-        for stranger in &strangers {
-            self.rejects.fault(stranger.ordinal, stranger.fault.clone())?;
+        let all: Vec<RowRef> = works.iter().flat_map(|some| some.iter().copied()).collect();
+        let strangers = strangers(self.spi, target, self.places, (self.rows, &all), &fields, true);
+        let ordinals: HashSet<u32> = strangers.iter().map(|stranger| stranger.ordinal).collect();
+        for Stranger { ordinal, fault } in strangers {
+            self.rejects.fault(ordinal, fault)?;
         }
-        write.retain(|row| strangers.iter().all(|stranger| stranger.ordinal != row.ordinal));
-        Ok(write)
+        for some in works {
+            some.retain(|row| !ordinals.contains(&row.ordinal));
+        }
+        Ok(())
     }
 
     /// Makes the composers that works name, each told by the ordinal of the first of its works.

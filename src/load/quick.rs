@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use pgrx::pg_sys;
 
-pub use self::entry::{Call, remember};
+pub use self::entry::{Call, Loads, remember};
 use self::entry::{Entry, Lent};
 use self::statement::{Put, Statement};
 use super::decode::decode;
@@ -66,11 +66,11 @@ pub fn load(
 /// The table, locked as an INSERT locks it. Who has no entry for it, or may not write to it, goes the long way, which says
 /// so.
 fn lock(call: &Call, on_conflict: OnConflict) -> Option<pg_sys::Oid> {
-    match call {
-        Call::Records { target, .. } => {
+    match &call.of {
+        Loads::Records { target, .. } => {
             (entry::is_known(*target) && relation::lock_for_insert(*target)).then_some(*target)
         }
-        Call::Source(resource) => {
+        Loads::Source(resource) => {
             let (name, written) = match resource {
                 Resource::Composers => (Composer::NAME, Table::of::<Composer>()),
                 Resource::Works => (Work::NAME, Table::of::<Work>()),

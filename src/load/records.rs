@@ -57,7 +57,8 @@ fn records(
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
     relation::refuse_read_only(FUNCTION);
-    let call = Call::Records { target, mapping: mapping.map(JsonbArgument::bytes) };
+    let loads = quick::Loads::Records { target, mapping: mapping.map(JsonbArgument::bytes) };
+    let call = quick::Call::of(loads);
     if let Some(report) = quick::load(running.spi, running.statement, &call, document, options)? {
         return Ok(report);
     }

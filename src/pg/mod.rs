@@ -19,6 +19,7 @@
 //! - [`queue`]: shared memory and the queues in it;
 //! - [`relation`]: tables found by name and locked;
 //! - [`relcache`]: what the server knows of a locked table;
+//! - [`result`]: texts that functions give back;
 //! - [`role`]: the user that a statement runs under;
 //! - [`scan`]: the rows of a query, seen where they lie;
 //! - [`spi`]: plans and their results;
@@ -54,6 +55,7 @@ pub mod progress;
 pub mod queue;
 pub mod relation;
 pub mod relcache;
+pub mod result;
 pub mod role;
 pub mod scan;
 pub mod spi;

@@ -6,6 +6,7 @@ use std::ptr;
 use pgrx::pg_sys;
 
 use super::batch::descriptor;
+use super::result::text_datum;
 use crate::record::Column;
 
 /// `$1` and so on.
@@ -24,10 +25,7 @@ impl Parameters {
 
     /// A text behind the others, in the database's encoding.
     pub fn and_text(mut self, text: &[u8]) -> Self {
-        // SAFETY: the text is copied.
-        let text =
-            unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32) };
-        self.values.push(pg_sys::Datum::from(text));
+        self.values.push(text_datum(text));
         self.nulls.push(b' ' as c_char);
         self
     }

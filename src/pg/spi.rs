@@ -62,7 +62,8 @@ impl Spi {
     }
 
     /// A plan that is kept from call to call, for this connection.
-    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: Option<pg_sys::Oid>) -> Plan<'_> {
+    pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
+        let relation = Some(relation);
         Plan { plan, kept: true, relation, parameters: Parameters::default(), _spi: self }
     }
 

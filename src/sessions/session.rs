@@ -152,7 +152,7 @@ fn write(
     let target = target::open(table, pgrx::pg_sys::Oid::from(oid), on_conflict)?;
     let place = &Place { session: link.session, sessions, load_id, kind, rows };
     let check = Check::of(resource, &target, place.rows, false);
-    let proved: Vec<u32> = check.proves.into_iter().chain(check.others()).collect();
+    let proved: Vec<u32> = check.proved().collect();
     let writer = Writer { spi, target: &target, on_conflict, proved: &proved };
     let mut run = writer.start();
     let mut missing = HashSet::new();
@@ -218,12 +218,15 @@ fn put(
         let present: Vec<bool> = families.iter().map(present).collect();
         write = check.known(&rows, write, &families, &present, link)?;
     }
-    if known == Known::New && run.opens_bulk(place.rows) {
-        let doubtful = run.prove(check, &rows, &mut write);
+    if known == Known::New {
+        // To begin may fail as well: a default is computed that no row can have.
         link.in_bulk = true;
-        run.bulk(&rows, &write, place.session);
+        if run.opens_bulk(place.rows) {
+            let doubtful = run.prove(check, &rows, &mut write);
+            run.bulk(&rows, &write, place.session);
+            write = doubtful;
+        }
         link.in_bulk = false;
-        write = doubtful;
     }
     if !write.is_empty() {
         finish_bulk(link, place, run);

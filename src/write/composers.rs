@@ -24,9 +24,6 @@ use crate::tuple::{self, Tuples};
 
 const KEY: &[Column] = &[Column::new("c1", ColumnType::TEXT), ORDINAL];
 
-/// smallint, integer and bigint (`pg_type.dat`).
-const INTEGERS: [u32; 3] = [20, 21, 23];
-
 /// A work of another composer than the one who has the name, and what its record is told.
 pub struct Stranger {
     pub ordinal: u32,
@@ -111,7 +108,8 @@ impl Composers {
         let kind = facts.column_facts(&column.name)?.type_oid;
         let may_read = may(parents.oid, Privilege::Select, [&*column.name]);
         let may_be_told = may_read && !facts.row_security;
-        INTEGERS.contains(&kind).then_some(Composers { parents, place, column, may_be_told })
+        let tells = ColumnType::INTEGERS.contains(&kind);
+        tells.then_some(Composers { parents, place, column, may_be_told })
     }
 
     /// The ids of those of the composers that have one.

@@ -10,8 +10,9 @@
 
 use super::Refusals;
 use super::bulk;
-use super::parents::{Check, Locked};
+use super::parents::Check;
 use super::plans::{Plans, Use};
+use super::proof::Locked;
 use super::statement::batch_name;
 use super::there::Sorted;
 use crate::options::OnConflict;

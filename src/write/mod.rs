@@ -19,6 +19,7 @@ pub mod convert;
 pub mod insert;
 pub mod parents;
 mod plans;
+pub mod proof;
 pub mod rejects;
 mod scan;
 pub mod statement;

@@ -226,17 +226,12 @@ impl Statements<'_> {
             return join(either, " AND ");
         }
         // The server combines several looks into an index where all of the key stands in each alternative.
-        let mut ways: Vec<Vec<u8>> = vec![];
-        for [equal, null] in &same {
-            ways = match ways.is_empty() {
-                true => vec![equal.clone(), null.clone()],
-                false => {
-                    let with = |way: &[u8], next: &[u8]| [way, b" AND ", next].concat();
-                    ways.iter().flat_map(|way| [with(way, equal), with(way, null)]).collect()
-                }
-            };
-        }
-        [b"((", &*ways.join(&b") OR ("[..]), b"))"].concat()
+        let first = same.first().map(|both| both.to_vec()).unwrap_or_default();
+        let ways = same.iter().skip(1).fold(first, |ways, both| {
+            let with = |way: &Vec<u8>| both.each_ref().map(|it| [way, &b" AND "[..], it].concat());
+            ways.iter().flat_map(with).collect()
+        });
+        [b"((", &*join(ways, ") OR ("), b"))"].concat()
     }
 
     /// A row for each one of a few that is about another thing than the row that is there. They are looked up one by

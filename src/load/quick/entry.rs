@@ -1,8 +1,8 @@
 //! What a session keeps of its last few loads: how records became rows, and the statements that wrote these.
 //!
 //! An entry holds as long as nothing that it was made of has changed. That is the table with its name, columns, indexes,
-//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); the names of schemas; and a
-//! few settings. The statements themselves are planned anew by the server where that is needed, and look at
+//! constraints and triggers, of which the session hears when it locks the table ([`kept`]); its columns' types, functions
+//! and the names of schemas; and a few settings. The statements themselves are planned anew by the server where that is needed, and look at
 //! privileges, row security and the search_path each time.
 
 use std::cell::{Cell, RefCell};
@@ -36,9 +36,17 @@ const MOST_STATEMENTS: usize = 8;
 /// More changes than there ever are.
 const EXPIRED: u64 = u64::MAX;
 
+/// A call of a load, made before it has asked for anything.
+#[derive(Clone, Copy)]
+pub struct Call<'c> {
+    pub of: Loads<'c>,
+    /// [`kept::news`] at that time.
+    news: u64,
+}
+
 /// What is loaded, and by which function.
 #[derive(Clone, Copy)]
-pub enum Call<'c> {
+pub enum Loads<'c> {
     Source(Resource),
     /// The mapping is a jsonb as it is stored.
     Records {
@@ -92,19 +100,23 @@ impl Settings {
     }
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
+    pub fn of(of: Loads<'c>) -> Self {
+        Call { of, news: kept::news() }
+    }
+
     fn is(&self, calls: &Calls) -> bool {
-        match (self, calls) {
-            (Call::Source(one), Calls::Source(other)) => one == other,
-            (Call::Records { mapping, .. }, Calls::Records(other)) => *mapping == other.as_deref(),
+        match (self.of, calls) {
+            (Loads::Source(one), Calls::Source(other)) => one == *other,
+            (Loads::Records { mapping, .. }, Calls::Records(other)) => mapping == other.as_deref(),
             _ => false,
         }
     }
 
     fn to_keep(self) -> Calls {
-        match self {
-            Call::Source(resource) => Calls::Source(resource),
-            Call::Records { mapping, .. } => Calls::Records(mapping.map(Into::into)),
+        match self.of {
+            Loads::Source(resource) => Calls::Source(resource),
+            Loads::Records { mapping, .. } => Calls::Records(mapping.map(Into::into)),
         }
     }
 }
@@ -181,12 +193,16 @@ pub fn remember(
     {
         return;
     }
-    kept::watch(target.oid);
+    kept::watch(target.oid, target.facts.columns.iter().map(|column| column.type_oid));
     let mut lent = take(call, target.oid, on_conflict);
     if lent.as_ref().is_some_and(|entry| entry.statement(absent).is_some()) {
         return;
     }
     if !inserts_only(spi, target, recipe.table(), absent) {
+        return;
+    }
+    // What has changed meanwhile, the load may have seen in part.
+    if kept::news() != call.news {
         return;
     }
     let new = || {

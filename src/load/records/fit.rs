@@ -16,9 +16,6 @@ use crate::target::Target;
 use crate::target::facts::{ColumnFacts, Generated, Identity, IndexFacts, TableFacts};
 use crate::target::key::{self, KeyColumn};
 
-/// smallint, integer and bigint (`pg_type.dat`).
-const INTEGERS: [u32; 3] = [20, 21, 23];
-
 /// The place of a field among those of its source.
 pub fn field(fields: &[Column], source: &Source) -> Option<usize> {
     match source {
@@ -123,7 +120,7 @@ pub fn table(
             return Column {
                 name,
                 // An id that is kept as something else tells nobody apart.
-                identity: field.identity && INTEGERS.contains(&facts.type_oid),
+                identity: field.identity && ColumnType::INTEGERS.contains(&facts.type_oid),
                 cast: other_type.then(|| relation::type_name(facts.type_oid)),
                 ..field.clone()
             };

@@ -18,4 +18,3 @@ INSERT INTO document SELECT 'reading', jsonb_agg(jsonb_build_object(
     'code', 'x', 'remark', NULL, 'rate', 3.25, 'label', n::text, 'sold', true,
     'description', 'some longer text that goes on and on ' || n, 'version', 1))
     FROM generate_series(1, 100000) n;
-VACUUM ANALYZE;
