@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use crate::error::Fault;
 use crate::options::OnConflict;
 use crate::record::Absent;
-use crate::report::Counts;
+use crate::report::{Counts, Failure};
 use crate::rows::order::Duplicate;
 use crate::rows::seen::Seen;
 use crate::rows::{RowRef, Rows};
@@ -66,24 +66,30 @@ impl Earlier {
         }
     }
 
-    /// Under `skip`: adds the rows that come too late to `late`, with the duplicates of these; the others.
+    /// Under `skip`: adds the rows that come too late to `late`, with the duplicates of these; the others. `look` tells what
+    /// the table has for rows: that a key may have been seen is no proof that its row is there.
     pub fn late(
         &self,
         rows: &Rows,
         write: &[RowRef],
+        look: impl FnOnce(&[RowRef]) -> Result<There, Failure>,
         duplicates: &mut Vec<Duplicate>,
         late: &mut Vec<RowRef>,
-    ) -> Option<Vec<RowRef>> {
+    ) -> Result<Option<Vec<RowRef>>, Failure> {
         if self.on_conflict != OnConflict::Skip || self.seen.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let is_late = |row: &&RowRef| self.noted(rows, **row).is_some();
-        let (too_late, in_time): (Vec<RowRef>, Vec<RowRef>) = write.iter().partition(is_late);
-        let kept: HashSet<u32> = too_late.iter().map(|row| row.ordinal).collect();
+        let seen = write.iter().copied().filter(|row| self.noted(rows, *row).is_some());
+        let seen: Vec<RowRef> = seen.collect();
+        let there = look(&seen)?;
+        let too_late = seen.into_iter().filter(|row| !there.is_new(*row));
+        let kept: HashSet<u32> = too_late.map(|row| row.ordinal).collect();
         let theirs = duplicates.extract_if(.., |duplicate| kept.contains(&duplicate.kept));
         late.extend(theirs.map(|duplicate| duplicate.row));
+        let (too_late, in_time): (Vec<RowRef>, Vec<RowRef>) =
+            write.iter().partition(|row| kept.contains(&row.ordinal));
         late.extend(too_late);
-        Some(in_time)
+        Ok(Some(in_time))
     }
 
     /// Under `update`: those of the rows with a key that is new, and the others.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use pgrx::pg_sys;
 
 use self::fit::{add_key, field, find_key, resolve_for, table};
-use super::quick::{self, Call};
+use super::quick;
 use super::stream::{Course, Order};
 use super::{Job, Load, Running, run};
 use crate::decode::mapped::Form;

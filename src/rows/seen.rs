@@ -1,7 +1,8 @@
 //! PURE. The keys that a load has had, each with a short note: six bytes of a hash for each, and the note.
 //!
-//! Two keys are held to be one if 64 bits of their hashes are equal: for ten million keys the odds are one to 300,000
-//! that any two are. The hash has a seed of its own, so that nobody can look for such keys beforehand.
+//! Two keys whose hashes have 64 equal bits look like one: for ten million keys the odds are one to 300,000 that any two
+//! do. So what is not here has not been seen, and of what is here the table says whether it is there. The hash has a seed
+//! of its own, so that nobody can look for such keys beforehand.
 
 use foldhash::quality::RandomState;
 use std::hash::BuildHasher;
