@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 
+import any_table
 import contenders
 from contenders import connect, copy_binary, floor, prepare_copy, prepare_floor, program, script, sql, statement
 from memory import watched
@@ -310,4 +311,5 @@ SCENARIOS = {
     "memory": memory,
     "decode": decode,
     "sessions": sessions,
+    **any_table.SCENARIOS,
 }

@@ -9,6 +9,7 @@ use crate::load::{load_records, load_source};
 use crate::options::Options;
 use crate::pg::argument::{JsonArgument, JsonbArgument, RelationArgument, TextArgument};
 use crate::pg::caller::Statement;
+use crate::pg::result::TextResult;
 use crate::pg::{encoding, error, relation, spi, transaction};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
@@ -105,8 +106,8 @@ fn load_records_jsonb(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
-    with_jsonb(data, |document| load_records(target, document, mapping.as_deref(), &options))
+    let target = oid_of(target)?;
+    with_jsonb(data, |document| load_records(target, document, mapping, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -120,8 +121,8 @@ fn load_records_text(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
-    with_text(document, |document| load_records(target, document, mapping.as_deref(), &options))
+    let target = oid_of(target)?;
+    with_text(document, |document| load_records(target, document, mapping, &options))
 }
 
 #[pg_extern(name = "load_records")]
@@ -135,21 +136,15 @@ fn load_records_json(
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
     let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
-    let (target, mapping) = target_and_mapping(target, mapping)?;
+    let target = oid_of(target)?;
     with_text(document.map(JsonArgument::text), |document| {
-        load_records(target, document, mapping.as_deref(), &options)
+        load_records(target, document, mapping, &options)
     })
 }
 
-fn target_and_mapping(
-    target: Option<RelationArgument>,
-    mapping: Option<JsonbArgument>,
-) -> Result<(pg_sys::Oid, Option<String>), Failure> {
+fn oid_of(target: Option<RelationArgument>) -> Result<pg_sys::Oid, Failure> {
     let target = target.ok_or_else(|| Failure::argument("target", BadArgument::Null))?;
-    let text = |mapping: JsonbArgument| {
-        String::from_utf8_lossy(&encoding::to_utf8(&mapping.to_text())).into_owned()
-    };
-    Ok((target.oid(), mapping.map(text)))
+    Ok(target.oid())
 }
 
 /// NULL in, NULL out. Outside UTF-8 the server writes the document out, and the text is converted and read.
@@ -198,12 +193,12 @@ fn create_catalogue() -> Result<(), ErrorReport> {
 #[allow(clippy::type_complexity)]
 #[pg_extern(stable)]
 fn likely_same_composers() -> Result<
-    TableIterator<'static, (name!(composer_id, String), name!(likely_same_as, String))>,
+    TableIterator<'static, (name!(composer_id, TextResult), name!(likely_same_as, TextResult))>,
     ErrorReport,
 > {
     let pairs =
         error::catch(alike::likely_same_composers).unwrap_or_else(|error| Err(error.into()));
-    Ok(TableIterator::new(pairs?))
+    Ok(TableIterator::new(pairs?.into_iter().map(|(one, other)| (one.into(), other.into()))))
 }
 
 /// Finishes what parallel loads left prepared that lost their leader in a crash; how many transactions.
@@ -225,8 +220,8 @@ fn last_load() -> TableIterator<
     'static,
     (
         name!(load_id, Option<pgrx::Uuid>),
-        name!(kind, Option<String>),
-        name!(source, Option<String>),
+        name!(kind, Option<TextResult>),
+        name!(source, Option<TextResult>),
         name!(received, Option<i64>),
         name!(inserted, Option<i64>),
         name!(updated, Option<i64>),
@@ -234,22 +229,22 @@ fn last_load() -> TableIterator<
         name!(duplicate, Option<i64>),
         name!(rejected, Option<i64>),
         name!(sessions, Option<i32>),
-        name!(sessions_reason, Option<String>),
+        name!(sessions_reason, Option<TextResult>),
         name!(decode_threads, Option<i32>),
         name!(decode_ms, Option<f64>),
         name!(write_ms, Option<f64>),
         name!(total_ms, Option<f64>),
-        name!(foreign_key_check, Option<String>),
-        name!(write_method, Option<String>),
+        name!(foreign_key_check, Option<TextResult>),
+        name!(write_method, Option<TextResult>),
     ),
 > {
     let row = LoadReport::last().map(|load| {
         let counts = load.counts;
         let count = |count: u64| Some(count as i64);
         (
-            Some(pgrx::Uuid::from_bytes(load.load_id.into_bytes())),
-            Some(load.kind),
-            Some(load.source.to_owned()),
+            load.load_id.map(|id| pgrx::Uuid::from_bytes(id.into_bytes())),
+            Some(load.kind.into()),
+            Some(load.source.into()),
             count(load.received),
             count(counts.inserted),
             count(counts.updated),
@@ -257,13 +252,13 @@ fn last_load() -> TableIterator<
             count(counts.duplicate),
             count(counts.rejected),
             Some(load.sessions),
-            Some(load.sessions_reason),
+            Some(load.sessions_reason.into()),
             Some(load.decode_threads),
             Some(load.decode_ms),
             Some(load.write_ms),
             Some(load.total_ms),
-            Some(load.foreign_key_check),
-            Some(load.write_method),
+            Some(load.foreign_key_check.into()),
+            Some(load.write_method.into()),
         )
     });
     TableIterator::new(row)

@@ -145,15 +145,18 @@ pub struct Another {
     pub noun: Box<str>,
     pub key: Box<str>,
     pub column: Box<str>,
-    /// The id of the row that is there, or of an earlier record.
-    pub there: i64,
+    /// The id of the row that is there, or of an earlier record; none if the caller may not read it.
+    pub there: Option<i64>,
     pub found: i64,
 }
 
 impl fmt::Display for Another {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Another { column, there, found, .. } = self;
-        write!(f, "The {column} of that one is {there}, of this one {found}.")
+        match there {
+            Some(there) => write!(f, "The {column} of that one is {there}, of this one {found}."),
+            None => write!(f, "The {column} of that one is not {found}, as of this one."),
+        }
     }
 }
 

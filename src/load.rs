@@ -4,6 +4,7 @@
 //! caller's transaction ([`own_session`]), or in sessions of its own ([`parallel`]). Whoever writes, the table is locked
 //! from the first look at it to the end of the caller's transaction.
 
+mod complete;
 mod decode;
 mod outcome;
 mod own_session;
@@ -11,17 +12,19 @@ mod parallel;
 mod quick;
 mod records;
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use uuid::Uuid;
 
-use self::decode::{Prepare, decode};
+use self::decode::decode;
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
 pub use self::own_session::written_of;
+use self::quick::{Call, Loads};
 pub use self::records::load_records;
-use crate::document::Watch;
 use crate::document::find::{self, Resource};
+use crate::error::RecordFault;
 use crate::options::{OnConflict, Options};
 use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
@@ -29,13 +32,15 @@ use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, error, log, relation, spi};
-use crate::prepare::{Document, Loadable, Prepared, Source, prepare};
-use crate::record::Table;
-use crate::report::{Failure, LoadReport, function_of, milliseconds};
-use crate::rows::keys::Keys;
+use crate::prepare::source::Source;
+use crate::prepare::{Document, Loadable, Prepared, Recipe};
+use crate::record::{Given, Table};
+use crate::report::{Advice, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
+use crate::target::key::KeyColumn;
 use crate::target::{self, Target, create};
+use crate::write::composers::{Stranger, strangers};
 use crate::write::convert::Unconverted;
 
 /// What a load is of.
@@ -54,35 +59,45 @@ pub fn load_source<'a, R: Loadable<'a>>(
     document: Document<'a>,
     options: &Options,
 ) -> Result<i64, Failure> {
-    run(|spi, statement| source::<R>(spi, statement, document, options))
+    run(|call| source::<R>(call, document, options))
 }
 
 /// Runs a load; where it does not come to its end, no load is the last one.
-fn run(load: impl FnOnce(&Spi, &Statement) -> Result<LoadReport, Failure>) -> Result<i64, Failure> {
-    let statement = Statement::current();
+fn run(load: impl FnOnce(Running) -> Result<LoadReport, Failure>) -> Result<i64, Failure> {
+    let (statement, advice) = (&Statement::current(), &Cell::new(None));
     // Errors of the server keep all their fields on the way out.
     let load = || {
         LoadReport::forget();
-        spi::connect(|spi| load(spi, &statement))
+        spi::connect(|spi| load(Running { spi, statement, advice }))
     };
     let loaded = error::catch(load).unwrap_or_else(|error| Err(error.into()));
     if loaded.is_err() {
         // A load of a trigger's within this one may have come to its end.
         LoadReport::forget();
     }
-    loaded.map(LoadReport::keep)
+    loaded.map(LoadReport::keep).map_err(|failure| failure.advised(advice.get()))
+}
+
+/// A call of a load that is running.
+struct Running<'l> {
+    spi: &'l Spi,
+    statement: &'l Statement,
+    /// For an error of the server: kept here, since nothing can be asked of the catalog any more when it is raised.
+    advice: &'l Cell<Option<Advice>>,
 }
 
 fn source<'a, R: Loadable<'a>>(
-    spi: &Spi,
-    statement: &Statement,
+    Running { spi, statement, advice }: Running,
     document: Document<'a>,
     options: &Options,
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
     let (kind, function) = function_of(R::RESOURCE);
     relation::refuse_read_only(function);
-    if let Some(report) = quick::load::<R>(spi, statement, document, options)? {
+    let call = Call::of(Loads::Source(R::RESOURCE));
+    if !options.create_composers
+        && let Some(report) = quick::load(spi, statement, &call, document, options)?
+    {
         return Ok(report);
     }
     let mut wish = eligible::wish(options, statement);
@@ -94,37 +109,42 @@ fn source<'a, R: Loadable<'a>>(
     let on_conflict = if schema.is_some() { OnConflict::Error } else { options.on_conflict };
     let target = target::find(&Table::of::<R>(), on_conflict)?;
     target.tell_left_out();
-    let table = target.table.clone();
-    let repeated = options.on_conflict.repeated();
-    let keys = Keys::of(&table);
-    let reader = Source::<R>::of(&table, repeated, encoding::of_decoders());
+    let (table, repeated) = (target.table.clone(), options.on_conflict.repeated());
+    let recipe = Recipe::Fields(Source::into::<R>(table, repeated, encoding::of_decoders()));
+    let made = schema.is_some();
+    let keeps = target.left_out.is_empty() && !options.create_composers && !made;
     let load = Load {
         spi,
+        advice,
         options,
         job: Job { resource: Some(R::RESOURCE), kind: kind.into(), function, unconverted: vec![] },
         start,
         wish,
         on_conflict,
-        makes_tables: schema.is_some(),
-        keeps_statement: target.left_out.is_empty() && !options.create_composers,
+        makes_tables: made,
+        call: keeps.then_some(call),
     };
-    let prepare = |document, mode, watch: &Watch| prepare(&reader, document, mode, watch);
-    let report = load.load(target, document, &prepare, |job, target, prepared| {
-        if prepared.source == find::Source::TableRows {
-            // Their composers are keys and no names, which the server looks up as those of any table.
-            job.resource = None;
-        }
-        records::complete(spi, options, &keys, None, (job, target, prepared))
-    })?;
+    let report = load.load(target, document, recipe, None)?;
     if let Some(schema) = schema {
         announce(&schema);
     }
     Ok(report)
 }
 
+/// What may be behind an error of the server from here on.
+fn advice(target: &Target, on_conflict: OnConflict, prepared: &Prepared<'_>) -> Option<Advice> {
+    let table = &target.table;
+    if prepared.rows.len() > 0 && table.columns.iter().all(|it| it.given == Given::Never) {
+        return Some(Advice::NoValues);
+    }
+    let permitted = target::is_permitted(target.oid, table, on_conflict);
+    (!permitted).then_some(Advice::Privileges(on_conflict))
+}
+
 /// A load into a table that has been found.
 struct Load<'l> {
     spi: &'l Spi,
+    advice: &'l Cell<Option<Advice>>,
     options: &'l Options,
     job: Job,
     start: Instant,
@@ -132,18 +152,18 @@ struct Load<'l> {
     on_conflict: OnConflict,
     /// The tables are made by this load.
     makes_tables: bool,
-    /// The next few records may be written by a statement that is kept for them.
-    keeps_statement: bool,
+    /// The next few records of such a call may be written by a statement that is kept for them.
+    call: Option<Call<'l>>,
 }
 
 impl Load<'_> {
-    /// `complete` does what the server has to do for the rows before they are written.
-    fn load<'a>(
+    /// `ranked` are the columns of a key that only the server can compare.
+    fn load(
         mut self,
         mut target: Target,
-        document: Document<'a>,
-        prepare: &Prepare<'_, 'a>,
-        complete: impl FnOnce(&mut Job, &mut Target, &mut Prepared<'a>) -> Result<(), Failure>,
+        document: Document<'_>,
+        recipe: Recipe,
+        ranked: Option<&Vec<(KeyColumn, usize)>>,
     ) -> Result<LoadReport, Failure> {
         let Load { spi, options, start, .. } = self;
         let load_id = Uuid::new_v4();
@@ -151,8 +171,19 @@ impl Load<'_> {
         let mut progress = Progress::start(target.oid, document.size() as u64);
         let _reserve = Reserve::hold(document.size())?;
 
-        let (mut prepared, decode_threads) = decode(prepare, document, options, &mut progress)?;
-        complete(&mut self.job, &mut target, &mut prepared)?;
+        let (mut prepared, decode_threads) = decode(&recipe, document, options, &mut progress)?;
+        if prepared.source == find::Source::TableRows {
+            // Their composers are keys and no names, which the server looks up as those of any table.
+            self.job.resource = None;
+        }
+        let to_complete = (&mut self.job, &mut target, &mut prepared);
+        complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
+        if let Recipe::Fields(source) = &recipe
+            && source.resource == Resource::Works
+        {
+            self.set_strangers_aside(&target, source, &mut prepared)?;
+        }
+        self.advice.set(advice(&target, self.on_conflict, &prepared));
         let job = &self.job;
         let decode_ms = milliseconds(start);
         progress.bytes(document.size() as u64);
@@ -165,13 +196,19 @@ impl Load<'_> {
         };
         let outcome = match parallel {
             Ok(outcome) => outcome,
-            Err(fell_back) => self.write_here(&writing, fell_back, &target, &mut progress)?,
+            Err(fell_back) => {
+                let outcome = self.write_here(&writing, fell_back, &target, &mut progress)?;
+                if let Some(call) = &self.call {
+                    quick::remember(spi, call, &target, recipe, (options, &prepared, &outcome));
+                }
+                outcome
+            }
         };
         let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } =
             outcome;
         progress.end();
         Ok(LoadReport {
-            load_id,
+            load_id: Some(load_id),
             kind: job.kind.clone(),
             source: prepared.source.name(),
             received: prepared.received as u64,
@@ -187,6 +224,30 @@ impl Load<'_> {
         })
     }
 
+    /// Works of another composer than the one who has the name are set aside before anything is written.
+    fn set_strangers_aside(
+        &self,
+        target: &Target,
+        source: &Source,
+        prepared: &mut Prepared<'_>,
+    ) -> Result<(), Failure> {
+        let Load { spi, options, .. } = *self;
+        let (all, places) = (prepared.rows.all(), &*prepared.places);
+        let (works, create) = ((&prepared.rows, &*all), options.create_composers);
+        let strangers = strangers(spi, target, places, works, &source.fields, create);
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let ordinals = strangers.iter().map(|stranger| stranger.ordinal).collect();
+        prepared.faults.extend(strangers.into_iter().map(|Stranger { ordinal, fault }| {
+            RecordFault { ordinal, place: places.composer_id_place(ordinal), fault }
+        }));
+        prepared.faults.sort_by_key(|fault| fault.ordinal);
+        let (rows, repeated) = (&prepared.rows, source.repeated);
+        prepared.order = rows.order_without(&ordinals, &target.table, repeated, false)?;
+        Ok(())
+    }
+
     /// Writes the rows in the caller's session.
     fn write_here(
         &self,
@@ -195,7 +256,7 @@ impl Load<'_> {
         target: &Target,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
-        let Load { spi, options, on_conflict, .. } = *self;
+        let Load { options, on_conflict, .. } = *self;
         let FellBack { reason, there } = fell_back;
         if options.workers.is_some_and(|workers| workers > 0) {
             log::notice(&format!("the load runs in this session: {reason}"));
@@ -208,10 +269,6 @@ impl Load<'_> {
             false => writing.write(target, on_conflict, there, progress)?,
         };
         outcome.sessions_reason = reason;
-        let few = writing.prepared.order.write.len() < quick::MOST_ROWS;
-        if self.keeps_statement && few {
-            quick::remember(spi, target, on_conflict, &outcome);
-        }
         Ok(outcome)
     }
 }

@@ -87,10 +87,10 @@ fn one_of<T: Copy>(
     value: Option<&str>,
     choices: &[(&str, T)],
 ) -> Result<T, Failure> {
-    let names: Vec<_> = choices.iter().map(|(name, _)| format!("'{name}'")).collect();
     let Some(value) = value else { return Err(Failure::argument(argument, BadArgument::Null)) };
     let chosen = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(value));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| format!("'{name}'")).collect();
         Failure::argument(argument, BadArgument::NoneOf { choices: &names, found: value })
     })
 }

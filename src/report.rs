@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::document::find::Resource;
 use crate::error::{Fault, LoadError, SqlType, excerpt};
 use crate::mapping::fault::{MappingFault, Problem};
+use crate::options::OnConflict;
 use crate::pg::encoding;
 use crate::pg::error::{ServerError, raise, sqlstate_text};
 
@@ -126,6 +127,17 @@ impl Failure {
         .into()
     }
 
+    /// The same with the hint of an advice, if the server has given none.
+    pub fn advised(self, advice: Option<Advice>) -> Self {
+        match (self, advice) {
+            (Failure::Server { mut error, about }, Some(advice)) if error.hint.is_none() => {
+                error.hint = advice.hint(&error).map(encoding::for_message);
+                Failure::Server { error, about }
+            }
+            (failure, _) => failure,
+        }
+    }
+
     /// A table that is no longer the one it was.
     pub fn replaced(table: &str) -> Self {
         Failure::Refused {
@@ -151,6 +163,39 @@ impl From<MappingFault> for Failure {
             Problem::NoKey(_) => ERRCODE_INVALID_COLUMN_REFERENCE,
         };
         Failure::Refused { code, message: fault.to_string(), hint: None }
+    }
+}
+
+/// What may be behind an error of the server, as far as a load knows its table and its records.
+#[derive(Clone, Copy)]
+pub enum Advice {
+    /// No record has a value for a column.
+    NoValues,
+    /// The caller lacks privileges that this policy needs.
+    Privileges(OnConflict),
+}
+
+impl Advice {
+    fn hint(self, error: &ServerError) -> Option<&'static str> {
+        let code = error.sqlstate();
+        match self {
+            Advice::NoValues => ["22", "23"].contains(&&code[..2]).then_some(
+                "No record has a value for any column. Members are matched by the names of the columns; a mapping may say where else they are.",
+            ),
+            Advice::Privileges(on_conflict) => {
+                let denied = code == sqlstate_text(ERRCODE_INSUFFICIENT_PRIVILEGE as i32);
+                denied.then_some(needed_privileges(on_conflict))
+            }
+        }
+    }
+}
+
+/// The hint of an error for lack of a privilege.
+pub fn needed_privileges(on_conflict: OnConflict) -> &'static str {
+    match on_conflict {
+        OnConflict::Update => "on_conflict => 'update' needs INSERT, SELECT and UPDATE.",
+        OnConflict::Skip => "on_conflict => 'skip' needs INSERT and SELECT.",
+        OnConflict::Error => "on_conflict => 'error' needs INSERT.",
     }
 }
 
@@ -185,10 +230,13 @@ impl From<Failure> for ServerError {
                 hint: hint(&error).and_then(text),
                 ..ServerError::default()
             },
-            Failure::Server { error, about } => match about.as_deref().and_then(text) {
-                Some(about) => error.with_context(about),
-                None => error,
-            },
+            Failure::Server { error, about } => {
+                let error = error.with_short_context();
+                match about.as_deref().and_then(text) {
+                    Some(about) => error.with_context(about),
+                    None => error,
+                }
+            }
             Failure::Refused { code, message, hint } => ServerError {
                 code: code as i32,
                 message: encoding::for_message(&message),
@@ -287,7 +335,8 @@ fn hint(error: &LoadError) -> Option<&'static str> {
 /// What `last_load()` tells.
 #[derive(Clone, Debug)]
 pub struct LoadReport {
-    pub load_id: Uuid,
+    /// None until somebody asks, if nothing else has it.
+    pub load_id: Option<Uuid>,
     /// The name of the table.
     pub kind: String,
     pub source: &'static str,
@@ -346,7 +395,11 @@ impl LoadReport {
 
     /// The last load of this session, if it came to its end.
     pub fn last() -> Option<Self> {
-        LAST.with(|last| last.borrow().clone())
+        LAST.with_borrow_mut(|last| {
+            let load = last.as_mut()?;
+            load.load_id.get_or_insert_with(Uuid::new_v4);
+            Some(load.clone())
+        })
     }
 }
 

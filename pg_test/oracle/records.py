@@ -64,9 +64,10 @@ class Places:
         columns = [column for column in table.written() if column.name != others]
         # By column: the kind of place, and the paths.
         self.at = {column.name: ("member", [path_to(column.name)]) for column in columns}
-        self.mapped = mapped
+        # A mapping names one column at least.
+        self.mapped = mapped and bool(columns)
         self.taken = {column.name for column in table.columns if column.name != others}
-        if not mapped:
+        if not self.mapped:
             return
         chosen = [column for column in columns if column.name in table.key or column in table.child or random.random() < 0.7]
         self.at = {}

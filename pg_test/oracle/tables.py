@@ -14,8 +14,8 @@ TWINS = {"numeric": ["1", "1.0", "1.00", "2", "100"], "double precision": ["0", 
          "interval": ['"1 day"', '"24:00:00"', '"P1D"', '"1 mon"'], "jsonb": ["1", "1.0", '{"a": 1}', '{"a": 1.0}']}
 NAMES = ["id", "a", "b", "A", "title", "Mixed Case", "é", "select", 'quo"te', "a.b", "$x", "*", " lead", "n" * 63, "名", "order", "x", "y",
          "0", "[0]", "null", "ctid_", "back\\slash", "it's", "excluded", "t"]
-# Numbers that records give themselves are not among those that the server makes.
-OWN_NUMBERS = 1_000_000
+# A sequence counts from here, and may leave out some: no record has such a number, which would meet the one or the other.
+SERVER_NUMBERS = 1 << 50
 
 
 @dataclass
@@ -74,6 +74,8 @@ class Table:
             what = {"primary": "PRIMARY KEY", "unique": "UNIQUE", "nulls": "UNIQUE NULLS NOT DISTINCT"}[self.key_kind]
             statements.append(f"ALTER TABLE {name} ADD {what} ({', '.join(map(quoted, self.key))})")
         statements += [f"ALTER TABLE {name} ADD {constraint}" for constraint in self.constraints]
+        statements += [f"SELECT setval(pg_get_serial_sequence({literal(name)}, {literal(column.name)}), {SERVER_NUMBERS})"
+                       for column in self.columns if column.is_numbered and not column.late]
         if self.child:
             names = ", ".join(quoted(column.name) for column in self.child)
             statements.append(f"ALTER TABLE {name} ADD FOREIGN KEY ({names}) REFERENCES parents.p ({names})")
@@ -109,7 +111,7 @@ class Table:
             if column.kind == "always":
                 name = f"{name} IS NULL"
             elif column.is_numbered:
-                name = f"CASE WHEN {name} >= {OWN_NUMBERS} THEN {name} ELSE 0 END"
+                name = f"CASE WHEN {name} BETWEEN {SERVER_NUMBERS} AND {2 * SERVER_NUMBERS} THEN 0 ELSE {name} END"
             yield f"{name} AS {quoted(column.name)}"
 
 
@@ -177,7 +179,7 @@ def choose_key(random, types, table):
 def make_numbered(random, column):
     column.kind = random.choice(["serial", "identity", "always"])
     column.type = "bigint"
-    column.pool = [str(OWN_NUMBERS + n) for n in range(6)]
+    column.pool = [str(1_000_000 + n) for n in range(6)]
     if column.kind != "serial":
         column.definition = f" GENERATED {'ALWAYS' if column.kind == 'always' else 'BY DEFAULT'} AS IDENTITY"
 

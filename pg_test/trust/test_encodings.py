@@ -82,6 +82,18 @@ def test_text_that_the_encoding_has_not(foreign):
     assert session.is_alive()
 
 
+@pytest.mark.parametrize("foreign", ["LATIN1", "EUC_JP", "UTF8"], indirect=True)
+def test_texts_of_results(foreign):
+    """What functions tell is in the database's encoding."""
+    session, name = foreign
+    send(session, "SELECT create_catalogue()")
+    send(session, f"CREATE TABLE {quoted(name)} (id int PRIMARY KEY)")
+    send(session, f"SELECT load_records('{quoted(name)}', '[{{\"id\": 1}}]'::text)")
+    assert session.last_load()["kind"] == name
+    send(session, f"INSERT INTO composers (composer_id, last_name, complete_name) VALUES ('{name} a', 'x', 'x'), ('{name} A', 'x', 'x')")
+    assert session.run("SELECT * FROM likely_same_composers()") == [(f"{name} A", f"{name} a")]
+
+
 def test_in_a_block(encoded, connect):
     """An error inside a load leaves a block that ROLLBACK ends, not one that it cannot."""
     session = connect(encoded("LATIN1"))

@@ -175,3 +175,35 @@ def test_a_named_number_from_a_few_batches_on(catalogue):
     """A number in the call is honoured for some thousand rows, whatever pg_opus.min_parallel_rows is."""
     assert catalogue.load("works", documents.works(1, 6000), workers=2) == 6000
     assert catalogue.last_load()["sessions"] == 2, catalogue.last_load()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_default_that_cannot_be_computed(session, workers):
+    """Each record that takes it is a bad one, whoever writes; an INSERT of all of them fails."""
+    session.run("SET pg_opus.min_parallel_rows = 0; CREATE TABLE t (id int PRIMARY KEY, a int DEFAULT 1 / 0)")
+    document = "(SELECT jsonb_agg(jsonb_build_object('id', n)) FROM generate_series(1, 1000) n)"
+    # Makes the table for records that are set aside: without it no session starts.
+    session.run("SELECT load_records('t', '[5]'::text, on_error => 'ignore'); TRUNCATE rejected_records")
+    assert session.value(f"SELECT load_records('t', {document}, on_error => 'ignore', workers => {workers})") == 0
+    assert session.run("SELECT DISTINCT sqlstate FROM rejected_records") == [("22012",)]
+    assert session.last_load()["rejected"] == 1000
+    error = pytest.raises(Exception, session.run, f"SELECT load_records('t', {document}, workers => {workers})").value
+    assert error.sqlstate == "22012"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_how_parents_were_checked(session, workers):
+    """A load tells of the server's checks where new rows were inserted, and of its own where they were not."""
+    session.run("""SET pg_opus.min_parallel_rows = 0; CREATE TABLE parent (p int PRIMARY KEY); INSERT INTO parent VALUES (0), (1);
+        CREATE TABLE t (id int PRIMARY KEY, p int REFERENCES parent)""")
+    document = "(SELECT jsonb_agg(jsonb_build_object('id', n, 'p', n % 2)) FROM generate_series({}, {}) n)"
+    session.run(f"SELECT load_records('t', {document.format(1, 3000)}, workers => {workers})")
+    assert session.last_load()["foreign_key_check"] == "as a set"
+    session.run("SET pg_opus.bulk_insert = off")
+    session.run(f"SELECT load_records('t', {document.format(3001, 6000)}, workers => {workers})")
+    assert session.last_load()["sessions"] == workers
+    assert session.last_load()["foreign_key_check"].startswith("row by row: ")
+    session.run("RESET pg_opus.bulk_insert; ALTER TABLE t ADD UNIQUE (p, id)")
+    session.run(f"SELECT load_records('t', {document.format(6001, 9000)}, workers => {workers})")
+    # A worker's rows might be refused by the second key; the caller's session can begin anew.
+    assert session.last_load()["foreign_key_check"] == ("row by row: new rows were inserted" if workers else "as a set")

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::document::find::{Found, Record, Records, Source};
+use crate::document::find::{Found, Holder, Record, Records, Source};
 use crate::document::{Kind, Value, Watch, push, with_room};
 use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::Row;
@@ -126,6 +126,24 @@ pub fn composer_of<'a, V: Value<'a>>(
         Some((composer, _)) => parent(*composer).ok(),
         None => open_opus::composer_within(&fields(record).ok()?).ok(),
     }
+}
+
+/// The ids of the composers that works name, with the works' ordinals: Open Opus has such ids.
+pub fn composer_ids<'a, V: Value<'a>>(found: &Found<'a, V>, records: &Kept<V>) -> Vec<(u32, i32)> {
+    if found.source != Source::OpenOpus {
+        return vec![];
+    }
+    let of_holder = |holder: &Holder<V>| holder.composer.as_ref().map(|(it, _)| parent(*it));
+    let of_holders: Vec<_> = found.holders.iter().map(of_holder).collect();
+    let tells = |(ordinal, record): (u32, &Record<V>)| {
+        let id = match of_holders.get(record.holder as usize) {
+            Some(Some(composer)) => composer.as_ref().ok()?.openopus_id,
+            _ => open_opus::composer_within(&fields(record).ok()?).ok()?.openopus_id,
+        };
+        Some((ordinal, id?))
+    };
+    let parts = (0..).step_by(SLICE).zip(&records.parts);
+    parts.flat_map(|(first, part)| (first..).zip(part)).filter_map(tells).collect()
 }
 
 /// The composer that works belong to, with all that the document says of it.

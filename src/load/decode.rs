@@ -13,7 +13,7 @@ use crate::options::{OnError, Options};
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::{encoding, error, interrupt, memory, threads, transaction};
-use crate::prepare::{Document, Prepared};
+use crate::prepare::{Document, Prepared, Recipe};
 use crate::report::Failure;
 use crate::sessions::fault;
 use crate::settings;
@@ -24,13 +24,9 @@ const SMALL: usize = 256 * 1024;
 /// How long an interrupt waits at most while a document is decoded.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What makes rows of a document, with all that it needs to know.
-pub type Prepare<'p, 'a> =
-    dyn Fn(Document<'a>, Mode, &Watch) -> Result<Prepared<'a>, LoadError> + Sync + 'p;
-
 /// Steps 1 to 3, and on how many threads they ran.
 pub fn decode<'a>(
-    prepare: &Prepare<'_, 'a>,
+    recipe: &Recipe,
     document: Document<'a>,
     options: &Options,
     progress: &mut Progress,
@@ -48,7 +44,7 @@ pub fn decode<'a>(
     let watch = || Watch::of_document(document.size()).of_memory(memory);
     let on_this_thread = || {
         let (mode, watch) = (Mode { parallel: false, ..mode }, watch().asking(interrupt::pending));
-        let prepared = prepare(document, mode, &watch);
+        let prepared = recipe.prepare(document, mode, &watch);
         interrupt::check();
         Ok((prepared.map_err(Failure::load)?, 1))
     };
@@ -62,7 +58,7 @@ pub fn decode<'a>(
             let (sender, receiver) = channel();
             let watch = &watch;
             scope.spawn(move |_| {
-                let prepare = || prepare(document, mode, watch);
+                let prepare = || recipe.prepare(document, mode, watch);
                 let prepared = catch_unwind(AssertUnwindSafe(prepare));
                 // The receiver is there until the scope ends.
                 let _ = sender.send(prepared.unwrap_or_else(|panic| Err(internal(&*panic))));

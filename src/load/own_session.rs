@@ -1,6 +1,7 @@
 //! A load that the caller's session writes, in the caller's transaction.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::{Places, Prepared};
 use crate::record::composer::Composer;
+use crate::record::work::Work;
 use crate::record::{Row, Table};
 use crate::report::{Counts, Failure};
 use crate::rows::order::Repeated;
@@ -21,8 +23,10 @@ use crate::sessions::fault;
 use crate::target::{self, Target, create};
 use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
+use crate::write::composers::{Stranger, strangers};
 use crate::write::insert::{Method, Writer, is_about_rows};
 use crate::write::parents::Check;
+use crate::write::proof::Locked;
 use crate::write::rejects::{self, Rejects};
 use crate::write::there::{Sorted, There};
 
@@ -178,7 +182,11 @@ impl Stage<'_> {
             changed = self.with_parents(&check, changed)?;
         }
         new = self.with_parents(&check, new)?;
-        let (mut proved, doubtful) = check.prove(spi, rows, &target.table, &mut new);
+        if create && resource == Some(Resource::Works) {
+            self.refuse_strangers(target, [&mut changed, &mut new])?;
+        }
+        let (mut proved, doubtful) =
+            check.prove(spi, rows, &target.table, &mut new, &mut Locked::default());
         proved.extend(check.proves);
         writer.proved = &proved;
         let sorted = Sorted { new, doubtful, changed, unchanged, another };
@@ -210,6 +218,26 @@ impl Stage<'_> {
             present = check.families(self.spi, self.rows, &write, &families);
         }
         check.known(self.rows, write, &families, &present, &mut self.rejects)
+    }
+
+    /// Takes out the works of another composer than the one who has the name, after composers were made: another session
+    /// may have made one of them meanwhile, with another id.
+    fn refuse_strangers(
+        &mut self,
+        target: &Target,
+        works: [&mut Vec<RowRef>; 2],
+    ) -> Result<(), Failure> {
+        let fields = target.table.fields::<Work>();
+        let all: Vec<RowRef> = works.iter().flat_map(|some| some.iter().copied()).collect();
+        let strangers = strangers(self.spi, target, self.places, (self.rows, &all), &fields, true);
+        let ordinals: HashSet<u32> = strangers.iter().map(|stranger| stranger.ordinal).collect();
+        for Stranger { ordinal, fault } in strangers {
+            self.rejects.fault(ordinal, fault)?;
+        }
+        for some in works {
+            some.retain(|row| !ordinals.contains(&row.ordinal));
+        }
+        Ok(())
     }
 
     /// Makes the composers that works name, each told by the ordinal of the first of its works.

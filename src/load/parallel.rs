@@ -159,7 +159,7 @@ fn write_alone(
         ..Counts::default()
     };
     let (write_method, foreign_key_check) =
-        describe(&written.method, check.proves.is_some(), written.foreign_key_check);
+        describe(&written.method, check.proved().next().is_some(), written.foreign_key_check);
     Ok(Ok(Outcome {
         counts: written.counts + counts,
         sessions: sessions as i32,

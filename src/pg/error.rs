@@ -14,6 +14,9 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard};
 use serde::{Deserialize, Serialize};
 
+use super::encoding;
+use crate::error::excerpt;
+
 /// An ERROR of the server, or one that is to look like it. Texts are in the database's encoding: converting them while
 /// an error is being handled could fail.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,6 +45,20 @@ impl ServerError {
     pub fn with_context(mut self, line: Vec<u8>) -> Self {
         let lines: Vec<Vec<u8>> = self.context.take().into_iter().chain([line]).collect();
         self.context = Some(lines.join(&b'\n'));
+        self
+    }
+
+    /// With no more than the beginning of the outermost line of context: the load's own statement names all columns.
+    pub fn with_short_context(mut self) -> Self {
+        let Some(context) = &mut self.context else { return self };
+        let line = context.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if context.len() - line > LONGEST_CONTEXT {
+            let quote = context.ends_with(b"\"");
+            let text = encoding::of_message(&context[line..]);
+            context.truncate(line);
+            context.extend(encoding::for_message(&excerpt(&text)));
+            context.extend(quote.then_some(b'"'));
+        }
         self
     }
 
@@ -80,6 +97,9 @@ impl ServerError {
         }
     }
 }
+
+/// In bytes.
+const LONGEST_CONTEXT: usize = 160;
 
 /// The five characters of a code, six bits each (`PGUNSIXBIT` of `elog.h`).
 pub fn sqlstate_text(code: i32) -> String {

@@ -1,12 +1,10 @@
 //! Prepared statements that outlive their call, and news of the tables they were made for.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
-use std::ptr;
 
 use pgrx::pg_sys;
 
-use super::spi::{Row, Spi};
+use super::spi::{Plan, Spi};
 
 /// A prepared statement of the session. The server plans it anew where that is needed.
 pub struct Kept {
@@ -16,16 +14,16 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8]) -> Self {
-        let plan = spi.prepare(sql).into_pointer();
+    /// A statement about a table, with parameters of these types.
+    pub fn prepare(spi: &Spi, relation: pg_sys::Oid, sql: &[u8], types: &[pg_sys::Oid]) -> Self {
+        let plan = spi.prepare_of(sql, types).into_pointer();
         // SAFETY: the plan has just been prepared, for this one owner.
         unsafe { pg_sys::SPI_keepplan(plan) };
         Kept { plan, relation }
     }
 
-    /// Executes the statement and hands each of its rows to `read`.
-    pub fn rows<T>(&self, spi: &Spi, read: impl FnMut(&Row) -> T) -> Vec<T> {
-        spi.of_kept(self.plan, self.relation).rows(read)
+    pub fn plan<'s>(&self, spi: &'s Spi) -> Plan<'s> {
+        spi.of_kept(self.plan, self.relation)
     }
 
     /// Frees the plan. That is no matter of `Drop`: what a session has when it ends goes with the session.
@@ -37,25 +35,57 @@ impl Kept {
 
 thread_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(vec![]) };
+    /// Of types, the hashes by which the server tells that one has changed.
+    static TYPES: RefCell<Vec<u32>> = const { RefCell::new(vec![]) };
     static CHANGES: Cell<u64> = const { Cell::new(0) };
+    static NEWS: Cell<u64> = const { Cell::new(0) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Counts changes of the table's definition from here on.
-pub fn watch(table: pg_sys::Oid) {
+/// How often the session has heard of a change of any table, type, function or schema. What has been read while this stays
+/// the same is all of one time.
+pub fn news() -> u64 {
+    use pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCOID, TYPEOID};
     if !REGISTERED.replace(true) {
-        // SAFETY: the callback is a function of this library, which is never unloaded.
-        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(changed), pg_sys::Datum::null()) };
-    }
-    WATCHED.with_borrow_mut(|watched| {
-        if !watched.contains(&table) {
-            watched.push(table);
+        let none = pg_sys::Datum::null();
+        // SAFETY: the callbacks are functions of this library, which is never unloaded.
+        unsafe {
+            pg_sys::CacheRegisterRelcacheCallback(Some(changed), none);
+            pg_sys::CacheRegisterSyscacheCallback(TYPEOID as i32, Some(type_changed), none);
+            for cache in [NAMESPACEOID, PROCOID] {
+                pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(any_changed), none);
+            }
         }
-    });
+    }
+    NEWS.get()
 }
 
-/// How often a watched table may have changed, as far as the session has heard. A session that has locked a table has
-/// heard of all its changes.
+/// Counts changes of the table's definition and of its columns' types from here on, and those of schemas and functions. Of a
+/// domain's default, a type's name and a default's function no table is told. Whoever has asked for [`news`] watches.
+pub fn watch(table: pg_sys::Oid, types: impl Iterator<Item = u32>) {
+    let none = pg_sys::Datum::null();
+    // SAFETY: computes a hash of an OID.
+    let hash = |oid: u32| unsafe {
+        pg_sys::GetSysCacheHashValue(
+            pg_sys::SysCacheIdentifier::TYPEOID as i32,
+            pg_sys::Oid::from(oid).into(),
+            none,
+            none,
+            none,
+        )
+    };
+    WATCHED.with_borrow_mut(|watched| add(watched, table));
+    TYPES.with_borrow_mut(|watched| types.for_each(|oid| add(watched, hash(oid))));
+}
+
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
+}
+
+/// How often what is watched may have changed, as far as the session has heard. A session that has locked a table has heard
+/// of all its changes.
 pub fn changes() -> u64 {
     CHANGES.get()
 }
@@ -63,18 +93,22 @@ pub fn changes() -> u64 {
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn changed(_argument: pg_sys::Datum, table: pg_sys::Oid) {
     // No OID stands for all tables.
-    let watched = table == pg_sys::InvalidOid || WATCHED.with_borrow(|all| all.contains(&table));
-    CHANGES.set(CHANGES.get() + u64::from(watched));
+    hear(table == pg_sys::InvalidOid || WATCHED.with_borrow(|all| all.contains(&table)));
 }
 
-/// The schema's and the table's name, as they are now.
-pub fn name(table: pg_sys::Oid) -> Option<(Vec<u8>, Vec<u8>)> {
-    // SAFETY: both look-ups give a copy, or a null pointer where there is nothing of that OID.
-    unsafe {
-        let copy = |name: *mut std::ffi::c_char| {
-            (!ptr::eq(name, ptr::null())).then(|| CStr::from_ptr(name).to_bytes().to_vec())
-        };
-        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
-        Some((copy(schema)?, copy(pg_sys::get_rel_name(table))?))
-    }
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn type_changed(_argument: pg_sys::Datum, _cache: i32, hash: u32) {
+    // No hash stands for all types.
+    hear(hash == 0 || TYPES.with_borrow(|all| all.contains(&hash)));
+}
+
+/// A schema may have another name now, by which statements name their tables; a function may do something else.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn any_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    hear(true);
+}
+
+fn hear(watched: bool) {
+    NEWS.set(NEWS.get() + 1);
+    CHANGES.set(CHANGES.get() + u64::from(watched));
 }

@@ -237,6 +237,12 @@ pub fn reads_committed() -> bool {
     unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
 }
 
+/// `session_replication_role`, which decides which triggers fire.
+pub fn replication_role() -> i32 {
+    // SAFETY: reads a setting of the backend.
+    unsafe { pg_sys::SessionReplicationRole }
+}
+
 /// The schema in which tables are made, and its name; none where the search_path has none.
 pub fn current_schema() -> Option<(pg_sys::Oid, Vec<u8>)> {
     // SAFETY: the list is a copy; the name is a copy, or a null pointer where the schema is gone.

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::{PgList, pg_sys};
 
-use super::expression;
+use super::{expression, relation};
 use crate::target::facts::*;
 
 /// A relation that is open; closed when dropped. Its lock stays to the end of the transaction.
@@ -191,6 +191,8 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<ColumnFacts> {
                 is_domain: !dropped
                     && pg_sys::get_typtype(attribute.atttypid) as u8 == pg_sys::TYPTYPE_DOMAIN,
                 default: (!default.is_null()).then(|| expression::of_default(default)),
+                default_is_volatile: pg_sys::contain_volatile_functions(default)
+                    || attribute.attidentity != 0,
             }
         };
         (0..(*descriptor).natts).map(column).collect()
@@ -279,9 +281,8 @@ fn trigger(trigger: &pg_sys::Trigger) -> TriggerFacts {
 
 /// As `TriggerEnabled()` of `trigger.c` decides.
 fn fires(enabled: u8) -> bool {
-    // SAFETY: reads a setting of the backend.
-    let role = unsafe { pg_sys::SessionReplicationRole } as u32;
-    let is_replica = role == pg_sys::SESSION_REPLICATION_ROLE_REPLICA;
+    let is_replica =
+        relation::replication_role() as u32 == pg_sys::SESSION_REPLICATION_ROLE_REPLICA;
     match enabled {
         pg_sys::TRIGGER_FIRES_ALWAYS => true,
         pg_sys::TRIGGER_FIRES_ON_ORIGIN => !is_replica,

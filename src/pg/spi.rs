@@ -8,6 +8,8 @@ use std::ptr;
 
 use pgrx::{FromDatum, PgList, PgSqlErrorCode, pg_sys};
 
+use super::parameters::Parameters;
+
 /// An open connection.
 pub struct Spi(());
 
@@ -29,39 +31,40 @@ pub struct Plan<'spi> {
     kept: bool,
     /// A table that the statement must be about.
     relation: Option<pg_sys::Oid>,
-    /// The value of $1, if the statement has one.
-    parameter: Option<pg_sys::Datum>,
+    parameters: Parameters,
     _spi: &'spi Spi,
 }
 
 impl Spi {
     /// `sql` is in the database's encoding: names in it may have any of its characters.
     pub fn prepare(&self, sql: &(impl AsRef<[u8]> + ?Sized)) -> Plan<'_> {
-        self.prepare_of(sql.as_ref(), &mut [])
+        self.prepare_of(sql.as_ref(), &[])
     }
 
     /// The same with one parameter, a row of this type that has null in all its columns.
     pub fn prepare_with_empty_row(&self, sql: &[u8], row_type: pg_sys::Oid) -> Plan<'_> {
-        let mut plan = self.prepare_of(sql, &mut [row_type]);
-        plan.parameter = Some(empty_row(row_type));
-        plan
+        self.prepare_of(sql, &[row_type]).with(Parameters::empty_row(row_type))
     }
 
-    fn prepare_of(&self, sql: &[u8], types: &mut [pg_sys::Oid]) -> Plan<'_> {
+    /// The same with parameters of these types, planned once for all their values.
+    pub fn prepare_of(&self, sql: &[u8], types: &[pg_sys::Oid]) -> Plan<'_> {
         let source = c_string(sql);
-        let (count, types) = (types.len() as i32, types.as_mut_ptr());
+        let (count, types) = (types.len() as i32, types.as_ptr().cast_mut());
+        let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
         // SAFETY: source and types outlive the call, which copies them.
-        let plan = unsafe { pg_sys::SPI_prepare(source.as_ptr(), count, types) };
+        let plan = unsafe { pg_sys::SPI_prepare_cursor(source.as_ptr(), count, types, options) };
         if plan.is_null() {
             // SAFETY: reads a variable that SPI_prepare has set.
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
-        Plan { plan, kept: false, relation: None, parameter: None, _spi: self }
+        let parameters = Parameters::default();
+        Plan { plan, kept: false, relation: None, parameters, _spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
     pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
-        Plan { plan, kept: true, relation: Some(relation), parameter: None, _spi: self }
+        let relation = Some(relation);
+        Plan { plan, kept: true, relation, parameters: Parameters::default(), _spi: self }
     }
 
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
@@ -90,6 +93,11 @@ impl Spi {
 }
 
 impl Plan<'_> {
+    pub fn with(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
     /// Whether the server plans the statement, an INSERT, as one that writes to this table and nothing else: no rule has
     /// rewritten it, and no extension has put a node of its own on top.
     pub fn only_inserts_into(&self, table: pg_sys::Oid) -> bool {
@@ -160,17 +168,17 @@ impl Plan<'_> {
 
     /// Executes the statement; the number of rows it wrote.
     pub fn execute(&self) -> u64 {
-        let mut values = self.parameter;
-        let values = values.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-        // SAFETY: the plan is alive as long as the connection; its parameter, if it has one, is there and not null.
-        self.executed(|plan| unsafe {
-            pg_sys::SPI_execute_plan(plan, values, ptr::null(), false, 0)
-        })
+        let (values, nulls) = self.parameters.pointers();
+        // SAFETY: the plan is alive as long as the connection; it has these parameters.
+        self.executed(|plan| unsafe { pg_sys::SPI_execute_plan(plan, values, nulls, false, 0) })
     }
 
     /// What `execute` does with the plan: the number of rows.
     pub(super) fn executed(&self, execute: impl FnOnce(pg_sys::SPIPlanPtr) -> i32) -> u64 {
-        self.check_relation();
+        // What a statement that is kept stands for, its owner has looked at.
+        if !self.kept {
+            self.check_relation();
+        }
         check(execute(self.plan), "SPI_execute_plan");
         // SAFETY: reads a variable that the execution has set.
         let processed = unsafe { pg_sys::SPI_processed };
@@ -221,20 +229,6 @@ unsafe fn is_insert_into(statement: *mut pg_sys::PlannedStmt, table: pg_sys::Oid
         let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*statement).rtable);
         let entry = number.and_then(|number| tables.get_ptr(number as usize - 1));
         entry.is_some_and(|entry| (*entry).relid == table)
-    }
-}
-
-/// A row of a composite type that has null in all its columns, in the current memory context. No domain has looked at
-/// the nulls.
-fn empty_row(row_type: pg_sys::Oid) -> pg_sys::Datum {
-    // SAFETY: the descriptor is released behind its use; the arrays have as many items as it has columns.
-    unsafe {
-        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(row_type, -1);
-        let count = (*descriptor).natts as usize;
-        let mut values = vec![pg_sys::Datum::null(); count];
-        let mut nulls = vec![true; count];
-        let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-        pg_sys::heap_copy_tuple_as_datum(tuple, descriptor)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::document::content::{Content, Number};
 use crate::document::find::Search;
 use crate::document::jsonb::write;
 use crate::document::{Elements, Image, Value, Watch};
-use crate::error::{Fault, LoadError, RecordFault};
+use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::mapping::path::Path;
 use crate::mapping::records;
 use crate::record::Absent;
@@ -108,6 +108,14 @@ impl<'a, V: Value<'a>> Places for Mappeds<'a, V> {
 
     fn composer(&self, _: u32) -> Option<Composer<'static>> {
         None
+    }
+
+    fn composer_ids(&self) -> Vec<(u32, i32)> {
+        vec![]
+    }
+
+    fn composer_id_place(&self, _: u32) -> Place {
+        Place::Field("")
     }
 
     fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault> {

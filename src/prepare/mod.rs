@@ -1,16 +1,18 @@
 //! PURE. From a document to rows ready to be written: steps 1 to 3 of a load, all that needs no server.
 //!
-//! A [`Reader`] knows where the records are and what they become: [`Source`] of IMSLP and Open Opus, [`mapped`] of a
-//! mapping, [`table_rows`] of rows that came out of our own tables.
+//! A [`Recipe`] says what the records of a load become. By it a [`Reader`] finds them and makes rows of them: [`source`] of
+//! IMSLP and Open Opus, [`mapped`] of a mapping, [`table_rows`] of rows that came out of our own tables.
 
 pub mod mapped;
+pub mod source;
 mod table_rows;
 
-use std::marker::PhantomData;
-use std::sync::Arc;
+use std::borrow::Cow;
 
+use self::mapped::Mapped;
+use self::source::Source;
 use crate::decode::{self, Decoded, Kept, Mode};
-use crate::document::find::{self, Found, Records, Resource, Search, find, find_in_array};
+use crate::document::find::{self, Found, Records, Resource, Search};
 use crate::document::jsonb::Jsonb;
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
@@ -19,10 +21,9 @@ use crate::error::{Fault, LoadError, Place, RecordFault};
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::record::{Absent, Row, Table};
+use crate::rows::Rows;
 use crate::rows::keys::Keys;
 use crate::rows::order::{BYTES_A_ROW, Order, Repeated};
-use crate::rows::{Fields, Rows};
-use crate::value::Encoding;
 
 /// A document in the caller's form.
 #[derive(Clone, Copy)]
@@ -95,6 +96,10 @@ pub trait Places: Send {
     fn excerpt(&self, ordinal: u32) -> Option<String>;
     /// The composer that a work names.
     fn composer(&self, ordinal: u32) -> Option<Composer<'static>>;
+    /// The ids of the composers that works name, with the works' ordinals, where the document tells them.
+    fn composer_ids(&self) -> Vec<(u32, i32)>;
+    /// Where such an id is.
+    fn composer_id_place(&self, ordinal: u32) -> Place;
     /// The values of a record of a mapping, as JSON; `print` writes a container of a jsonb.
     fn values(&self, ordinal: u32, print: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault>;
 }
@@ -155,6 +160,19 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
         decode::composer_of(&self.found, record)
     }
 
+    fn composer_ids(&self) -> Vec<(u32, i32)> {
+        decode::composer_ids(&self.found, &self.records)
+    }
+
+    fn composer_id_place(&self, ordinal: u32) -> Place {
+        let holder = self.records.get(ordinal).map(|record| record.holder as usize);
+        let holder = holder.and_then(|holder| self.found.holders.get(holder));
+        match holder.is_some_and(|holder| holder.composer.is_some()) {
+            true => Place::Composer("id"),
+            false => Place::Field("composer.id"),
+        }
+    }
+
     fn values(&self, _: u32, _: &dyn Fn(&[u8]) -> String) -> Result<Values, Fault> {
         Err(Fault::Internal("a record without a mapping".into()))
     }
@@ -201,69 +219,45 @@ pub trait Reader<'a>: Sync {
     ) -> Result<Prepared<'a>, LoadError>;
 }
 
-/// A source's records, for the table of its rows.
-pub struct Source<'t, R> {
-    pub table: &'t Table,
-    pub repeated: Repeated,
-    /// Which of its fields are columns of the table: for each of them; and what tells rows apart, if that is not what
-    /// tells the source's.
-    pub fields: Vec<bool>,
-    pub keys: Option<Keys>,
-    /// The database's.
-    pub encoding: Encoding,
-    pub row: PhantomData<fn() -> R>,
+/// What the records of a load become, whatever the document.
+pub enum Recipe {
+    /// Rows of the values at the paths of a mapping.
+    Paths(Mapped),
+    /// Rows of the fields of a source's records.
+    Fields(Source),
 }
 
-impl<'t, R: Row> Source<'t, R> {
-    /// For a table that has columns of the fields' names.
-    pub fn of(table: &'t Table, repeated: Repeated, encoding: Encoding) -> Self {
-        let fields = table.fields::<R>();
-        Source { table, repeated, fields, keys: None, encoding, row: PhantomData }
-    }
-}
-
-impl<'a, R: Loadable<'a>> Reader<'a> for Source<'_, R> {
-    fn takes_elements(&self) -> bool {
-        true
+impl Recipe {
+    /// The table whose rows they become.
+    pub fn table(&self) -> &Table {
+        match self {
+            Recipe::Paths(mapped) => &mapped.form.table,
+            Recipe::Fields(source) => &source.table,
+        }
     }
 
-    fn find_in_array<V: Value<'a> + 'a>(
+    /// What the rows' parents and keys are made of.
+    pub fn keys(&self) -> Cow<'_, Keys> {
+        match self {
+            Recipe::Paths(mapped) => Cow::Borrowed(&mapped.form.keys),
+            Recipe::Fields(source) => source.keys(),
+        }
+    }
+
+    /// Makes rows of a document's records.
+    pub fn prepare<'a>(
         &self,
-        elements: Elements<'a, V>,
-        watch: &Watch,
-    ) -> Result<Search<'a, V>, LoadError> {
-        find_in_array(elements, R::RESOURCE, watch)
-    }
-
-    fn find<V: Value<'a> + 'a>(
-        &self,
-        documents: Vec<V>,
-        watch: &Watch,
-    ) -> Result<Search<'a, V>, LoadError> {
-        find(documents, R::RESOURCE, watch)
-    }
-
-    fn prepare<V: Value<'a> + 'a>(
-        &self,
-        (found, records): Search<'a, V>,
-        text: &dyn Fn() -> &'a [u8],
+        document: Document<'a>,
         mode: Mode,
         watch: &Watch,
     ) -> Result<Prepared<'a>, LoadError> {
-        if found.source == find::Source::TableRows {
-            let form = Arc::new(self.of_table_rows());
-            return mapped::prepare(form, Some(self.repeated), (found, records), text, mode, watch);
+        match self {
+            Recipe::Paths(mapped) => prepare(mapped, document, mode, watch),
+            Recipe::Fields(source) => match source.resource {
+                Resource::Composers => prepare(&source.of::<Composer<'a>>(), document, mode, watch),
+                Resource::Works => prepare(&source.of::<Work<'a>>(), document, mode, watch),
+            },
         }
-        let Decoded { records, mut rows, faults } = R::decode(&found, records, mode, watch)?;
-        if self.fields.contains(&false) || self.keys.is_some() {
-            let (kept, keys) = (&*self.fields, self.keys.as_ref());
-            let fields = Fields { columns: R::COLUMNS, kept, keys };
-            rows = rows.project(&fields, mode.parallel).map_err(LoadError::document)?;
-        }
-        let order = order(&rows, self.table, self.repeated, mode, watch)?;
-        let (source, received) = (found.source, records.count);
-        let places = Box::new(Known { found, records, text: text() });
-        Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![] })
     }
 }
 
@@ -281,7 +275,7 @@ fn order(
     Ok(order)
 }
 
-pub fn prepare<'a>(
+fn prepare<'a>(
     reader: &impl Reader<'a>,
     document: Document<'a>,
     mode: Mode,

@@ -4,6 +4,7 @@ use super::*;
 use crate::document::build::jsonb;
 use crate::error::Fault;
 use crate::tuple::as_utf8;
+use crate::value::Encoding;
 
 fn mode(stop_at_fault: bool) -> Mode {
     Mode { parallel: false, stop_at_fault, most_faults: None, encode: as_utf8 }
@@ -15,8 +16,8 @@ fn prepared<'a, R: Loadable<'a>>(
 ) -> Result<(usize, Vec<LoadError>), LoadError> {
     let watch = Watch::of_document(document.size());
     let table = Table::of::<R>();
-    let reader = Source::<R>::of(&table, Repeated::LastWins, Encoding::Utf8);
-    let prepared = prepare(&reader, document, mode(false), &watch)?;
+    let source = Source::into::<R>(table, Repeated::LastWins, Encoding::Utf8);
+    let prepared = Recipe::Fields(source).prepare(document, mode(false), &watch)?;
     let told = |fault: &RecordFault| prepared.places.told(fault.clone());
     Ok((prepared.order.write.len(), prepared.faults.iter().map(told).collect()))
 }

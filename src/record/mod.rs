@@ -39,6 +39,9 @@ impl ColumnType {
     pub const UUID: Self = Self::of(2950, 16, 1);
     pub const JSONB: Self = Self::of(3802, -1, 4);
 
+    /// The OIDs of bigint, smallint and integer.
+    pub const INTEGERS: [u32; 3] = [Self::BIGINT.oid, 21, Self::INTEGER.oid];
+
     const fn of(oid: u32, length: i16, alignment: u8) -> Self {
         ColumnType { oid, typmod: -1, length, alignment }
     }

@@ -178,7 +178,7 @@ impl<'m> Rows<'m> {
             noun: (*table.noun).into(),
             key: self.key_text(row, table).into(),
             column: table.identity().nth(column).map_or("", Column::name_text).into(),
-            there,
+            there: Some(there),
             found: found.unwrap_or_default(),
         }))
     }

@@ -63,8 +63,26 @@ pub const BYTES_A_ROW: usize = 2 * size_of::<RowRef>() + size_of::<Placed>() + s
 impl Rows<'_> {
     /// Orders the rows of this table; `parallel` on the current rayon pool.
     pub fn order(&self, table: &Table, repeated: Repeated, parallel: bool) -> Result<Order, Fault> {
+        self.order_without(&HashSet::new(), table, repeated, parallel)
+    }
+
+    /// The same without those that have been set aside, by their ordinals.
+    pub fn order_without(
+        &self,
+        set_aside: &HashSet<u32>,
+        table: &Table,
+        repeated: Repeated,
+        parallel: bool,
+    ) -> Result<Order, Fault> {
         let mut rows = with_room(self.len())?;
         self.add_all(&mut rows);
+        if !set_aside.is_empty() {
+            rows.retain(|row| !set_aside.contains(&row.ordinal));
+        }
+        if rows.len() == 1 {
+            let families = Family::between(1, |_| true)?;
+            return Ok(Order { write: rows, families, ..Order::default() });
+        }
         let (mut duplicates, mut later) = (vec![], vec![]);
         if self.may_repeat(&rows, parallel)? {
             let several = self.take_repeated(&mut rows)?;

@@ -25,7 +25,7 @@ use crate::report::Failure;
 use crate::rows::{Family, Rows, Slice};
 use crate::target::{self, Target};
 use crate::write::Refusals;
-use crate::write::insert::{BATCH_ROWS, Known, Run, Writer, is_about_rows};
+use crate::write::insert::{Known, Run, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::rejects;
 
@@ -152,9 +152,9 @@ fn write(
     let target = target::open(table, pgrx::pg_sys::Oid::from(oid), on_conflict)?;
     let place = &Place { session: link.session, sessions, load_id, kind, rows };
     let check = Check::of(resource, &target, place.rows, false);
-    let proved: Vec<u32> = check.proves.into_iter().chain(check.others()).collect();
+    let proved: Vec<u32> = check.proved().collect();
     let writer = Writer { spi, target: &target, on_conflict, proved: &proved };
-    let mut run = writer.start(BATCH_ROWS);
+    let mut run = writer.start();
     let mut missing = HashSet::new();
     fault::point("started", place.session);
     loop {
@@ -218,28 +218,19 @@ fn put(
         let present: Vec<bool> = families.iter().map(present).collect();
         write = check.known(&rows, write, &families, &present, link)?;
     }
-    let mut doubtful = vec![];
     if known == Known::New {
-        (_, doubtful) = check.prove(run.spi(), &rows, run.table(), &mut write);
-    }
-    let written = match known {
-        Known::New => {
-            link.in_bulk = true;
-            let written = run.bulk(&rows, &write, place.rows, place.session);
-            link.in_bulk = false;
-            written
+        // To begin may fail as well: a default is computed that no row can have.
+        link.in_bulk = true;
+        if run.opens_bulk(place.rows) {
+            let doubtful = run.prove(check, &rows, &mut write);
+            run.bulk(&rows, &write, place.session);
+            write = doubtful;
         }
-        Known::Changed | Known::Nothing | Known::Hidden => {
-            finish_bulk(link, place, run);
-            false
-        }
-    };
-    if !written {
-        run.batch(&rows, &write, known, link, &mut Progress::none())?;
+        link.in_bulk = false;
     }
-    if !doubtful.is_empty() {
+    if !write.is_empty() {
         finish_bulk(link, place, run);
-        run.batch(&rows, &doubtful, known, link, &mut Progress::none())?;
+        run.batch(&rows, &write, known, link, &mut Progress::none())?;
     }
     let excluded = link.count() - before;
     link.send(FromSession::Written { rows: received - excluded, excluded });

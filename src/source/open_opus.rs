@@ -60,14 +60,15 @@ pub fn composer(person: Person<'_>) -> Result<Composer<'_>, FieldFault> {
 }
 
 /// The composer that works belong to. What is wrong with it beside the name is no fault of the works: then no more than
-/// the name is taken.
+/// the name is taken, and the id.
 pub fn composer_of(person: Person<'_>) -> Result<Composer<'static>, FieldFault> {
     let named = Person {
         name: person.name.clone(),
         complete_name: person.complete_name.clone(),
         ..Person::default()
     };
-    let all = composer(person).or_else(|_| composer(named))?;
+    let numbered = Person { id: person.id.clone(), ..named.clone() };
+    let all = composer(person).or_else(|_| composer(numbered)).or_else(|_| composer(named))?;
     Ok(all.into_owned())
 }
 

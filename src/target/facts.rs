@@ -67,6 +67,8 @@ pub struct ColumnFacts {
     pub is_domain: bool,
     /// What a row without a value gets, or how a generated column is computed.
     pub default: Option<Expression>,
+    /// The default calls a volatile function, which may be `nextval()`, or is that of an identity.
+    pub default_is_volatile: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
 use crate::pg::{encoding, log, relcache};
 use crate::record::{Column, Given, Null, Table};
-use crate::report::Failure;
+use crate::report::{Failure, needed_privileges};
 use crate::write::statement::TableName;
 
 /// A table, found and locked for writing until the end of the transaction.
@@ -62,22 +62,20 @@ pub fn open(table: Table, oid: pg_sys::Oid, on_conflict: OnConflict) -> Result<T
 /// Whether the caller has the privileges that INSERT … ON CONFLICT asks for, whether or not there will be a conflict, and
 /// may read the ids that tell one thing from another.
 pub fn is_permitted(oid: pg_sys::Oid, table: &Table, on_conflict: OnConflict) -> bool {
-    let columns = |wanted: &dyn Fn(usize, &Column) -> bool| {
+    let columns = |wanted: fn(&Table, usize, &Column) -> bool| {
         let given = table.columns.iter().enumerate().filter(|(_, c)| c.given != Given::Never);
-        let wanted = given.filter(|(place, column)| wanted(*place, column));
-        wanted.map(|(_, column)| &*column.name).collect::<Vec<&[u8]>>()
+        let wanted = given.filter(move |(place, column)| wanted(table, *place, column));
+        wanted.map(|(_, column)| &*column.name)
     };
-    let all = columns(&|_, _| true);
-    let rest = columns(&|place, _| !table.is_key(place));
-    may(oid, Privilege::Insert, all.iter().copied())
+    let all = || columns(|_, _, _| true);
+    let rest = columns(|table, place, _| !table.is_key(place));
+    let told_by = columns(|table, place, column| table.is_key(place) || column.identity);
+    may(oid, Privilege::Insert, all())
         && match on_conflict {
             OnConflict::Update => {
-                may(oid, Privilege::Select, all) && may(oid, Privilege::Update, rest)
+                may(oid, Privilege::Select, all()) && may(oid, Privilege::Update, rest)
             }
-            OnConflict::Skip => {
-                let told_by = columns(&|place, column| table.is_key(place) || column.identity);
-                may(oid, Privilege::Select, told_by)
-            }
+            OnConflict::Skip => may(oid, Privilege::Select, told_by),
             OnConflict::Error => true,
         }
 }
@@ -95,21 +93,16 @@ pub fn missing(name: &str) -> Failure {
 }
 
 fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {
-    let hint = match on_conflict {
-        OnConflict::Update => "on_conflict => 'update' needs INSERT, SELECT and UPDATE.",
-        OnConflict::Skip => "on_conflict => 'skip' needs INSERT and SELECT.",
-        OnConflict::Error => "on_conflict => 'error' needs INSERT.",
-    };
     Failure::Refused {
         code: ERRCODE_INSUFFICIENT_PRIVILEGE,
         message: format!("permission denied for table {}", table.name),
-        hint: Some(hint.into()),
+        hint: Some(needed_privileges(on_conflict).into()),
     }
 }
 
 impl Target {
     /// A table of the caller's, given by its OID, and locked for writing; what is written of it is not yet known.
-    pub fn any(oid: pg_sys::Oid) -> Result<Self, Failure> {
+    pub fn any(oid: pg_sys::Oid, on_conflict: OnConflict) -> Result<Self, Failure> {
         let name = relation::display_name(oid).ok_or_else(|| Failure::Refused {
             code: ERRCODE_UNDEFINED_TABLE,
             message: format!("relation with OID {} does not exist", oid.to_u32()),
@@ -118,7 +111,7 @@ impl Target {
         let no_permission = || Failure::Refused {
             code: ERRCODE_INSUFFICIENT_PRIVILEGE,
             message: format!("permission denied for table {name}"),
-            hint: None,
+            hint: Some(needed_privileges(on_conflict).into()),
         };
         if !relation::lock_for_insert(oid) {
             return Err(no_permission());

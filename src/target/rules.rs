@@ -22,7 +22,7 @@
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
 use super::facts::*;
-use crate::record::{Column, ColumnType, Given, Table};
+use crate::record::{Absent, Column, ColumnType, Given, Table};
 use crate::value::key::KeyPart;
 
 /// varchar, which has the operators of text (`pg_type.dat`).
@@ -261,6 +261,16 @@ fn is_as_written(table: &TableFacts, column: &Column) -> bool {
 /// only those of constraints.
 pub fn has_user_triggers(table: &TableFacts) -> bool {
     table.triggers.iter().any(|trigger| !trigger.is_of_constraint())
+}
+
+/// Whether an INSERT … ON CONFLICT may be given rows of which some are there, by a statement that leaves out these columns
+/// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
+/// nobody may miss the numbers of a sequence, or what else a volatile function does.
+pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    table.columns.iter().filter(|column| !column.dropped && column.default_is_volatile).all(|it| {
+        let place = written.columns.iter().position(|column| *column.name == it.name);
+        place.is_some_and(|place| !absent.contains(place))
+    })
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::{encoding, interrupt, relation, subtransaction};
-use crate::prepare::{Places, Prepared, Values};
-use crate::record::{Column, ColumnType, ORDINAL, Sink};
+use crate::prepare::{Member, Places, Prepared, Values};
+use crate::record::{Column, ColumnType, ORDINAL, Sink, Table};
 use crate::report::Failure;
 use crate::rows::Slice;
 use crate::rows::keys::Keys;
@@ -56,7 +56,7 @@ pub fn convert(
         keys,
         batch,
         plan,
-        names: names(target),
+        names: names(&target.table),
         made: &mut made,
         refused: vec![],
     };
@@ -72,7 +72,6 @@ pub fn convert(
 
 /// The next records.
 fn take(places: &dyn Places, rest: &mut &[u32]) -> Result<Vec<Waiting>, Failure> {
-    let json = |container: &[u8]| String::from_utf8_lossy(&print(container)).into_owned();
     let (mut waiting, mut bytes) = (vec![], 0);
     while let Some((&ordinal, behind)) = rest.split_first()
         && waiting.len() < BATCH
@@ -87,9 +86,20 @@ fn take(places: &dyn Places, rest: &mut &[u32]) -> Result<Vec<Waiting>, Failure>
 }
 
 /// The names of the columns as keys of JSON.
-fn names(target: &Target) -> Vec<String> {
+pub fn names(table: &Table) -> Vec<String> {
     let name = |column: &Column| serde_json::Value::from(encoding::of_message(&column.name));
-    target.table.columns.iter().map(|column| name(column).to_string()).collect()
+    table.columns.iter().map(|column| name(column).to_string()).collect()
+}
+
+/// The members of a record under the names of their columns.
+pub fn object<'m>(names: &[String], members: impl Iterator<Item = &'m Member>) -> String {
+    let members = members.map(|member| format!("{}: {}", names[member.place], member.json));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+}
+
+/// A container of a jsonb as text.
+pub fn json(container: &[u8]) -> String {
+    String::from_utf8_lossy(&print(container)).into_owned()
 }
 
 /// The columns of the target, made of the batch's JSON on top of the row $1, and the ordinal.
@@ -181,8 +191,7 @@ impl Converter<'_, '_> {
         for Waiting { ordinal, values } in waiting {
             let members = values.members.iter().enumerate();
             let members = members.filter(|(place, _)| only.is_none_or(|only| only == *place));
-            let members = members.map(|(_, m)| format!("{}: {}", self.names[m.place], m.json));
-            let json = format!("{{{}}}", members.collect::<Vec<_>>().join(", "));
+            let json = object(&self.names, members.map(|(_, member)| member));
             let encodable = tuples.add(|row| {
                 row.text(Some(&json));
                 row.int4(Some(*ordinal as i32));

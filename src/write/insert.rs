@@ -10,7 +10,9 @@
 
 use super::Refusals;
 use super::bulk;
+use super::parents::Check;
 use super::plans::{Plans, Use};
+use super::proof::Locked;
 use super::statement::batch_name;
 use super::there::Sorted;
 use crate::options::OnConflict;
@@ -20,7 +22,7 @@ use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::spi::{Row, Spi};
 use crate::pg::{interrupt, subtransaction, wal};
-use crate::record::{Absent, Null, Table, positional};
+use crate::record::{Absent, Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
@@ -89,7 +91,7 @@ impl<'w> Writer<'w> {
         for another in another {
             another.refuse(rows, &self.target.table, refusals)?;
         }
-        let mut run = self.start(new.len().max(changed.len()).max(doubtful.len()));
+        let mut run = self.start();
         let mut method = Method::None;
         if !new.is_empty() {
             method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
@@ -123,17 +125,17 @@ impl<'w> Writer<'w> {
     }
 
     /// Prepares to write batches of at most `rows` rows.
-    pub fn start(&'w self, rows: usize) -> Run<'w> {
+    pub fn start(&'w self) -> Run<'w> {
         let table = &self.target.table;
         let (name, columns) = (batch_name(table.batch()), positional(&table.columns));
-        // Expecting one row, the planner looks for each by the key's index; no index finds nulls that are equal to others.
-        let expected = if table.nulls_equal { rows.min(BATCH_ROWS) } else { 1 };
         Run {
             writer: self,
-            batch: Batch::register(self.spi, &name, &columns, expected),
+            // Expecting one row, the planner looks for each by the key's index.
+            batch: Batch::register(self.spi, &name, &columns, 1),
             plans: Plans::new(self.spi, self.target, self.on_conflict, name),
             counts: Counts::default(),
             bulk: Bulk::Undecided,
+            locked: Locked::default(),
             method: Method::None,
         }
     }
@@ -164,6 +166,7 @@ pub struct Run<'w> {
     plans: Plans<'w>,
     pub counts: Counts,
     bulk: Bulk,
+    locked: Locked,
     pub method: Method,
 }
 
@@ -182,14 +185,6 @@ struct Put<'b> {
 }
 
 impl<'w> Run<'w> {
-    pub fn spi(&self) -> &'w Spi {
-        self.writer.spi
-    }
-
-    pub fn table(&self) -> &'w Table {
-        &self.writer.target.table
-    }
-
     /// Writes new rows as COPY does: all of them or, where that cannot be, none.
     fn bulk_all(
         &self,
@@ -219,10 +214,9 @@ impl<'w> Run<'w> {
         }
     }
 
-    /// Writes a batch of new rows in bulk, where the table allows it and `all` are enough; else they are still to be
-    /// inserted. In no subtransaction: an error is the end of the transaction. Before anything else is written, and at
-    /// the end, comes [`Run::finish_bulk`].
-    pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], all: usize, session: usize) -> bool {
+    /// Whether a worker writes its new rows in bulk: where the table allows it and `all` are enough. Before anything else is
+    /// written, and at the end, comes [`Run::finish_bulk`].
+    pub fn opens_bulk(&mut self, all: usize) -> bool {
         if matches!(self.bulk, Bulk::Undecided) {
             let Writer { target, proved, .. } = self.writer;
             let refuses = rules::may_refuse_rows(&target.facts, &target.table, proved);
@@ -242,15 +236,27 @@ impl<'w> Run<'w> {
                 }
             };
         }
-        let Bulk::Open(bulk) = &mut self.bulk else { return false };
+        matches!(self.bulk, Bulk::Open(_))
+    }
+
+    /// Writes a batch of new rows in bulk, which is open. In no subtransaction: an error is the end of the transaction.
+    pub fn bulk(&mut self, rows: &Rows, batch: &[RowRef], session: usize) {
+        let Bulk::Open(bulk) = &mut self.bulk else { return };
         bulk::put(bulk, rows, batch, session, &mut Progress::none());
         self.counts.inserted += batch.len() as u64;
-        true
+    }
+
+    /// [`Check::prove`] for a batch that is to be written in bulk: the rows that the server is to check. Of all batches, a
+    /// parent is looked up once.
+    pub fn prove(&mut self, check: &Check, rows: &Rows, new: &mut Vec<RowRef>) -> Vec<RowRef> {
+        let Writer { spi, target, .. } = self.writer;
+        check.prove(spi, rows, &target.table, new, &mut self.locked).1
     }
 
     /// Ends the statement of the rows that have been written in bulk; other rows may open another one. For `share` see
     /// [`BulkInsert::finish`].
     pub fn finish_bulk(&mut self, share: f64) {
+        self.locked.forget();
         if let Bulk::Open(_) = self.bulk
             && let Bulk::Open(bulk) = replace(&mut self.bulk, Bulk::Undecided)
         {
@@ -268,6 +274,7 @@ impl<'w> Run<'w> {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         interrupt::check();
+        self.locked.forget();
         let before = refusals.count();
         let mut put = Put { rows, refusals, progress };
         self.put(&mut put, write, known)?;

@@ -14,10 +14,12 @@ use crate::pg::error::ServerError;
 use crate::report::Failure;
 
 pub mod bulk;
+pub mod composers;
 pub mod convert;
 pub mod insert;
 pub mod parents;
 mod plans;
+pub mod proof;
 pub mod rejects;
 mod scan;
 pub mod statement;

@@ -10,11 +10,12 @@
 //! been committed, and enough rows to be worth the look-up. Rows that are written by INSERT are always checked by the
 //! server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use pgrx::pg_sys;
 
 use super::Refusals;
+use super::proof::{Locked, Proof, is_provable};
 use super::statement::{Referenced, TableName, batch_name};
 use crate::document::find::Resource;
 use crate::error::Fault;
@@ -23,13 +24,13 @@ use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, relation, relcache};
 use crate::record::composer::Composer;
-use crate::record::{Column, ColumnType, EQUAL, ORDINAL, Row, Sink, Table, positional};
+use crate::record::{Column, ColumnType, EQUAL, ORDINAL, Row, Sink, Table};
 use crate::report::Failure;
 use crate::rows::{Family, RowRef, Rows};
 use crate::settings;
 use crate::target::facts::{ForeignKeyFacts, TEXT_EQUAL, TableFacts, Timing};
 use crate::target::{Target, rules};
-use crate::tuple::{self, Formed, Tuples};
+use crate::tuple::{Formed, Tuples};
 use crate::write::bulk;
 
 /// Below this many rows the row-by-row check costs less than a look-up of all parents.
@@ -58,31 +59,14 @@ pub struct Check {
     parents: Option<Parents>,
 }
 
-/// A foreign key that is proved as a set.
-struct Proof {
-    constraint: u32,
-    /// The columns that refer, by their places.
-    places: Vec<usize>,
-    parents: Parents,
-}
-
-/// What a row refers to by one foreign key.
-enum Refers {
-    /// The values of the columns, one behind the other.
-    To(Vec<u8>),
-    ToNothing,
-    /// Some columns are null: what that means depends on the key's MATCH.
-    InPart,
-}
-
 /// A table that rows refer to.
-struct Parents {
-    oid: pg_sys::Oid,
-    name: TableName,
+pub struct Parents {
+    pub oid: pg_sys::Oid,
+    pub name: TableName,
     /// The columns that they refer to, quoted, and the operators that compare them with the rows'.
-    columns: Vec<(Vec<u8>, Vec<u8>)>,
+    pub columns: Vec<(Vec<u8>, Vec<u8>)>,
     /// The look-up stands for the check of a foreign key, and runs as the owner of the table, as the check does.
-    owner: Option<pg_sys::Oid>,
+    pub owner: Option<pg_sys::Oid>,
 }
 
 impl Check {
@@ -166,8 +150,13 @@ impl Check {
         }
     }
 
+    /// The foreign keys whose check a bulk insert leaves out.
+    pub fn proved(&self) -> impl Iterator<Item = u32> {
+        self.proves.into_iter().chain(self.others())
+    }
+
     /// The foreign keys that [`Check::prove`] proves.
-    pub fn others(&self) -> impl Iterator<Item = u32> {
+    fn others(&self) -> impl Iterator<Item = u32> {
         self.others.iter().map(|proof| proof.constraint)
     }
 
@@ -179,10 +168,12 @@ impl Check {
         rows: &Rows,
         table: &Table,
         new: &mut Vec<RowRef>,
+        locked: &mut Locked,
     ) -> (Vec<u32>, Vec<RowRef>) {
         let mut doubtful = vec![];
         for proof in &self.others {
-            let orphans = proof.orphans(spi, rows, table, new);
+            let locked = locked.by(proof.constraint);
+            let orphans = proof.orphans(spi, rows, table, new, locked);
             if orphans.is_empty() {
                 continue;
             }
@@ -278,115 +269,10 @@ impl Check {
     }
 }
 
-impl Proof {
-    /// Why a foreign key cannot be proved as a set, or how it is. Its parents' table is locked.
-    fn of(target: &Target, key: &ForeignKeyFacts) -> Result<Self, rules::Reason> {
-        relation::lock_for_check(pg_sys::Oid::from(key.references));
-        is_provable(target, key)?;
-        let name = |number: &i16| &*target.facts.columns[*number as usize - 1].name;
-        let columns = &target.table.columns;
-        let place = |number| columns.iter().position(|column| *column.name == *name(number));
-        let places: Vec<usize> = key.columns.iter().filter_map(place).collect();
-        if places.len() != key.columns.len() {
-            return Err("a column of the foreign key has its default");
-        }
-        let parents = Parents::of_key(key).ok_or("the referenced table is gone")?;
-        Ok(Proof { constraint: key.constraint, places, parents })
-    }
-
-    /// The ordinals of those rows whose parent is not there. The parents of the others are locked.
-    fn orphans(&self, spi: &Spi, rows: &Rows, table: &Table, new: &[RowRef]) -> HashSet<u32> {
-        // The values of each parent, and the rows that have them.
-        let mut orphans = HashSet::new();
-        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut parents: Vec<(RowRef, Vec<u32>)> = vec![];
-        let by_family = table.parent == self.places;
-        let mut last: Option<(&[u8], usize)> = None;
-        for row in new {
-            let parent = rows.parent(*row);
-            if by_family && let Some((_, place)) = last.filter(|(of_last, _)| *of_last == parent) {
-                parents[place].1.push(row.ordinal);
-                continue;
-            }
-            let key = match self.key(rows.tuple(*row), table) {
-                Refers::To(key) => key,
-                Refers::ToNothing => continue,
-                Refers::InPart => {
-                    orphans.insert(row.ordinal);
-                    continue;
-                }
-            };
-            let place = *places.entry(key).or_insert_with(|| {
-                parents.push((*row, vec![]));
-                parents.len() - 1
-            });
-            parents[place].1.push(row.ordinal);
-            last = Some((parent, place));
-        }
-        let mut missing: Vec<usize> = (0..parents.len()).collect();
-        // Twice: a look-up that has waited for another transaction sees only then what that one has committed.
-        for _ in 0..2 {
-            if missing.is_empty() {
-                break;
-            }
-            let of_missing = missing.iter().map(|place| parents[*place].0);
-            let found = self.look_up(spi, rows, table, of_missing);
-            let mut is_there = vec![false; missing.len()];
-            found.into_iter().for_each(|place| is_there[place as usize] = true);
-            missing = missing.into_iter().zip(is_there).filter(|it| !it.1).map(|it| it.0).collect();
-        }
-        orphans.extend(missing.into_iter().flat_map(|place| std::mem::take(&mut parents[place].1)));
-        orphans
-    }
-
-    fn key(&self, tuple: &[u8], table: &Table) -> Refers {
-        let (mut key, mut nulls) = (vec![], 0);
-        for (place, value) in tuple::values(tuple, &table.columns).enumerate() {
-            match value.filter(|_| self.places.contains(&place)) {
-                Some(value) => {
-                    key.extend_from_slice(&(value.len() as u32).to_ne_bytes());
-                    key.extend_from_slice(value);
-                }
-                None => nulls += usize::from(self.places.contains(&place)),
-            }
-        }
-        match nulls {
-            0 => Refers::To(key),
-            all if all == self.places.len() => Refers::ToNothing,
-            _ => Refers::InPart,
-        }
-    }
-
-    fn look_up(
-        &self,
-        spi: &Spi,
-        rows: &Rows,
-        table: &Table,
-        of: impl Iterator<Item = RowRef>,
-    ) -> Vec<i32> {
-        let columns = self.places.iter().map(|place| table.columns[*place].clone());
-        let columns: Vec<Column> = columns.collect();
-        let mut tuples = Tuples::new(encoding::encode());
-        let mut count = 0;
-        for row in of {
-            let values: Vec<_> = tuple::values(rows.tuple(row), &table.columns).collect();
-            tuples.add(|former| {
-                for (place, column) in self.places.iter().zip(&columns) {
-                    former.raw(column.kind, values[*place]);
-                }
-                former.int4(Some(count));
-            });
-            count += 1;
-        }
-        let columns = positional(&columns);
-        self.parents.look_up(spi, columns, &tuples.formed(), count as usize, true)
-    }
-}
-
 impl Parents {
     /// Which of the rows of a batch have their parent there, by their ordinals: tuples of these columns, named c1 and so
     /// on, and the ordinal.
-    fn look_up(
+    pub fn look_up(
         &self,
         spi: &Spi,
         mut columns: Vec<Column>,
@@ -409,7 +295,7 @@ impl Parents {
     }
 
     /// Those of a foreign key. Their table is locked.
-    fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
+    pub fn of_key(key: &ForeignKeyFacts) -> Option<Self> {
         let oid = pg_sys::Oid::from(key.references);
         let (ordinary, owner) = relcache::ordinary_and_owner(oid);
         let columns =
@@ -426,19 +312,13 @@ impl Parents {
     }
 
     /// The table `composers` of the search_path, for works that no foreign key binds to it: the caller reads it.
-    fn by_name() -> Option<Self> {
+    pub fn by_name() -> Option<Self> {
         let oid = relation::find(Composer::NAME, relation::Lock::Read)?;
         let (ordinary, _) = relcache::ordinary_and_owner(oid);
         let name = TableName { name: relation::qualified_name(oid)?, ordinary };
         let column = (relation::quoted(&Composer::COLUMNS[0].name), EQUAL.to_vec());
         Some(Parents { oid, name, columns: vec![column], owner: None })
     }
-}
-
-/// Whether a foreign key may be proved as a set: see [`rules::set_based_key`]. The parents' table is locked.
-fn is_provable(target: &Target, key: &ForeignKeyFacts) -> Result<(), rules::Reason> {
-    let parents = relcache::facts(pg_sys::Oid::from(key.references));
-    rules::set_based_key(&target.facts, &target.table.columns, key, Some(&parents))
 }
 
 fn describe(reason: Option<rules::Reason>) -> String {

@@ -55,8 +55,13 @@ impl<'w> Plans<'w> {
         let never = table.columns.iter().enumerate().filter(|(_, c)| c.given == Given::Never);
         let mut all = absent.clone();
         all.0.extend(never.map(|(place, _)| place as u16));
-        let statements =
-            Statements { name, table, batch: &self.name, absent: &all, quote: relation::quoted };
+        let statements = Statements {
+            name,
+            table,
+            batch: self.name.as_bytes(),
+            absent: &all,
+            quote: relation::quoted,
+        };
         let sql = match purpose {
             Use::Insert => statements.insert(),
             Use::Update => statements.update(),

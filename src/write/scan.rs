@@ -62,7 +62,7 @@ impl Writer<'_> {
         let statements = Statements {
             name: &self.target.name,
             table,
-            batch: "",
+            batch: b"",
             absent: &Absent::default(),
             quote: relation::quoted,
         };

@@ -28,8 +28,8 @@ impl TableName {
 pub struct Statements<'t> {
     pub name: &'t TableName,
     pub table: &'t Table,
-    /// The batch that the rows are in.
-    pub batch: &'t str,
+    /// The batch that the rows are in, or a query in parentheses with the same columns.
+    pub batch: &'t [u8],
     pub absent: &'t Absent,
     /// Quotes a name where it must be.
     pub quote: fn(&[u8]) -> Vec<u8>,
@@ -82,7 +82,9 @@ impl Statements<'_> {
         let batch = join(columns.iter().map(|column| column.batch.clone()), ", ");
         // With no column at all the server wants no parentheses.
         let names = if columns.is_empty() { vec![] } else { [b" (", &*names, b")"].concat() };
-        [&*names, b" SELECT ", &batch, b" FROM ", self.batch.as_bytes()].concat()
+        // PostgreSQL 15 wants a name for a query.
+        let name: &[u8] = if self.batch.starts_with(b"(") { b" new" } else { b"" };
+        [&*names, b" SELECT ", &batch, b" FROM ", self.batch, name].concat()
     }
 
     /// Rows known to be new.
@@ -127,8 +129,7 @@ impl Statements<'_> {
         let set = join(set, ", ");
         let differs = self.differs("new", |column| column.batch.clone());
         let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
-        let from =
-            [b" FROM ", self.batch.as_bytes(), b" new WHERE ", &self.has_key("old")].concat();
+        let from = [b" FROM ", self.batch, b" new WHERE ", &self.has_key("old")].concat();
         [&*update, &from, b" AND (", &differs, b")"].concat()
     }
 
@@ -201,30 +202,41 @@ impl Statements<'_> {
 
     /// That a row of the table, under this name, has the key of the row `new`.
     fn has_key(&self, old: &str) -> Vec<u8> {
-        let nulls_equal = self.table.nulls_equal;
-        let equal = self.table.key.iter().map(|key| {
+        let same = self.table.key.iter().map(|key| {
             let column = self.table.columns.get(key.place);
             let name = column.map(|column| (self.quote)(&column.name)).unwrap_or_default();
             let old = of(old, &name);
             let new = format!("new.c{}", key.place + 1).into_bytes();
+            // A row whose columns are all null IS NULL, and is none; an index knows IS NULL alone.
+            let null = [&*old, b" IS NULL AND ", &is_null(&old), b" AND ", &is_null(&new)].concat();
             let new = cast(cast(new, column.and_then(|it| it.cast.as_ref())), key.takes.as_ref());
             let collate = key.collation.as_ref().map(|name| [b" COLLATE ", &**name].concat());
             let collate = collate.unwrap_or_default();
-            let compared = cast(old.clone(), key.takes.as_ref());
+            let compared = cast(old, key.takes.as_ref());
             let equal = [&*compared, &collate, b" ", &key.equal, b" ", &new].concat();
-            if !nulls_equal {
-                return equal;
-            }
-            let both = [&*is_null(&old), b" AND ", &is_null(&new)].concat();
-            [b"(", &*equal, b" OR ", &both, b")"].concat()
+            [equal, null]
         });
-        join(equal, " AND ")
+        let same: Vec<[Vec<u8>; 2]> = same.collect();
+        if !self.table.nulls_equal {
+            return join(same.into_iter().map(|[equal, _]| equal), " AND ");
+        }
+        if same.len() > MOST_WITH_NULLS {
+            let either = same.iter().map(|[equal, null]| either(equal, null));
+            return join(either, " AND ");
+        }
+        // The server combines several looks into an index where all of the key stands in each alternative.
+        let first = same.first().map(|both| both.to_vec()).unwrap_or_default();
+        let ways = same.iter().skip(1).fold(first, |ways, both| {
+            let with = |way: &Vec<u8>| both.each_ref().map(|it| [way, &b" AND "[..], it].concat());
+            ways.iter().flat_map(with).collect()
+        });
+        [b"((", &*join(ways, ") OR ("), b"))"].concat()
     }
 
     /// A row for each one of a few that is about another thing than the row that is there. They are looked up one by
     /// one.
     pub fn others(&self) -> Vec<u8> {
-        let batch = self.batch.as_bytes();
+        let batch = self.batch;
         let number = self.unlike(|number, _| number.to_string().into_bytes());
         let from = [b"SELECT true FROM ", batch, b" new, LATERAL (SELECT * FROM "].concat();
         let key = self.has_key("parent");
@@ -256,7 +268,7 @@ impl Statements<'_> {
              pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL) \
              FROM (SELECT new.o, ";
         let values = [&*differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
-        let from = [b")::pg_catalog.int8 AS id FROM ", self.batch.as_bytes(), b" new JOIN "];
+        let from = [b")::pg_catalog.int8 AS id FROM ", self.batch, b" new JOIN "];
         let on = [&*self.name.from(), b" old ON ", &self.has_key("old"), b") there"].concat();
         [select, &*values, &from.concat(), &on].concat()
     }
@@ -295,11 +307,7 @@ impl Referenced<'_> {
     pub fn present(&self, batch: &str, lock: bool, one_by_one: bool) -> Vec<u8> {
         let lock: &[u8] = if lock { b" FOR KEY SHARE OF parent" } else { b"" };
         let table = self.name.from();
-        let equal = self.columns.iter().enumerate().map(|(place, (name, operator))| {
-            let child = format!("child.c{}", place + 1);
-            [&*of("parent", name), b" ", operator, b" ", child.as_bytes()].concat()
-        });
-        let equal = join(equal, " AND ");
+        let equal = self.equal();
         let batch = batch.as_bytes();
         let parts: &[&[u8]] = match one_by_one {
             true => &[
@@ -326,6 +334,36 @@ impl Referenced<'_> {
         };
         parts.concat()
     }
+}
+
+impl Referenced<'_> {
+    /// What the parents of the batch have in a column of integers, which is quoted: arrays of their places, as in
+    /// [`Referenced::present`], and of the values, without nulls. They are looked up one by one.
+    pub fn values(&self, batch: &str, column: &[u8]) -> Vec<u8> {
+        let value = of("there", column);
+        let aggregate = b"SELECT pg_catalog.array_agg(child.o), pg_catalog.array_agg(";
+        let from = [b"::pg_catalog.int8) FROM ", batch.as_bytes(), b" child, LATERAL (SELECT "];
+        let parents = [&*of("parent", column), b" FROM ", &self.name.from(), b" parent WHERE "];
+        let equal = self.equal();
+        let end = [b" OFFSET 0) there WHERE ", &*value, b" IS NOT NULL"].concat();
+        [&aggregate[..], &value, &from.concat(), &parents.concat(), &equal, &end].concat()
+    }
+
+    /// That a parent is the one of a row of the batch.
+    fn equal(&self) -> Vec<u8> {
+        let equal = self.columns.iter().enumerate().map(|(place, (name, operator))| {
+            let child = format!("child.c{}", place + 1);
+            [&*of("parent", name), b" ", operator, b" ", child.as_bytes()].concat()
+        });
+        join(equal, " AND ")
+    }
+}
+
+/// Of more columns of a key, each has its own alternative of two nulls.
+const MOST_WITH_NULLS: usize = 4;
+
+fn either(one: &[u8], other: &[u8]) -> Vec<u8> {
+    [b"(", one, b" OR ", other, b")"].concat()
 }
 
 /// Name of the batch of rows for a purpose.
@@ -372,7 +410,7 @@ mod tests {
     fn of_some(table: &Table, absent: &[u16], sql: impl Fn(Statements) -> Vec<u8>) -> String {
         let absent = Absent(absent.to_vec());
         let sql =
-            sql(Statements { name: &name(true), table, batch: "batch", absent: &absent, quote });
+            sql(Statements { name: &name(true), table, batch: b"batch", absent: &absent, quote });
         String::from_utf8(sql).unwrap()
     }
 
@@ -412,7 +450,7 @@ mod tests {
     fn an_update_names_no_other_columns() {
         let says = Table { null: Null::Value, nulls_equal: true, ..table() };
         let update = of_some(&says, &[1, 3], |s| s.update());
-        let key = r#"(old."id" OPERATOR(pg_catalog.=) new.c1 OR (pg_catalog.num_nulls(old."id") "#;
+        let key = r#"((old."id" OPERATOR(pg_catalog.=) new.c1) OR (old."id" IS NULL AND "#;
         let set = r#"UPDATE ONLY s.t AS old SET "b" = new.c3 FROM batch new WHERE "#;
         assert!(update.starts_with(&format!("{set}{key}")), "{update}");
         assert!(update.contains(") AND (ROW(new.c3)"), "{update}");
@@ -439,7 +477,8 @@ mod tests {
     fn children_are_read_only_where_they_are_written() {
         let of = |ordinary| {
             let (name, table, absent) = (name(ordinary), table(), Absent::default());
-            let all = Statements { name: &name, table: &table, batch: "b", absent: &absent, quote };
+            let all =
+                Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote };
             String::from_utf8(all.compare(OnConflict::Skip)).unwrap()
         };
         assert!(of(true).contains("JOIN ONLY s.t old"));
@@ -451,7 +490,7 @@ mod tests {
         let name = TableName { name: b"\"caf\xe9\".t".to_vec(), ordinary: true };
         let (table, absent) = (table(), Absent::default());
         let sql =
-            Statements { name: &name, table: &table, batch: "b", absent: &absent, quote }.insert();
+            Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote }.insert();
         assert!(sql.windows(6).any(|bytes| bytes == b"\"caf\xe9\""));
     }
 }

@@ -199,7 +199,7 @@ impl Writer<'_> {
             let statements = Statements {
                 name: &target.name,
                 table,
-                batch: &name,
+                batch: name.as_bytes(),
                 absent,
                 quote: relation::quoted,
             };

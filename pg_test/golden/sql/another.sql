@@ -155,3 +155,105 @@ SELECT load_works(:'works', create_composers => true);
 SELECT load_composers(:'both', on_error => 'ignore');
 TABLE rows;
 TABLE rejects;
+
+-- 0 is no id of Open Opus, and so no other one than 5.
+TRUNCATE composers, rejected_records CASCADE;
+SELECT load_composers('{"composers":[{"id":"0","name":"X","complete_name":"X"},{"id":5,"name":"X","complete_name":"X","birth":"1900"}]}');
+TABLE counts;
+SELECT composer_id, birth, openopus_id FROM composers;
+
+-- load_records() by fields, into columns of other names: the same rule. An id that is kept as text tells nobody apart.
+CREATE TABLE people (key text COLLATE "C" PRIMARY KEY, born date, number bigint);
+CREATE TABLE texts (key text COLLATE "C" PRIMARY KEY, born date, number text);
+\set mapping '{"fields_of":"composers","columns":{"key":"composer_id","born":"birth","number":"openopus_id"}}'
+SELECT load_records('people', :'both', :'mapping', on_error => 'ignore'), load_records('texts', :'both', :'mapping', on_error => 'ignore');
+SELECT load_records('people', :'second', :'mapping', on_error => 'ignore');
+TABLE counts;
+TABLE rejects;
+TABLE people ORDER BY key;
+TABLE texts ORDER BY key;
+
+-- Works of a composer whose name another one has: the document tells the id of the composer, of the list or in each work.
+TRUNCATE composers, rejected_records CASCADE;
+CREATE VIEW written AS SELECT w.openopus_id, w.title, c.openopus_id AS composer, w.composer_id FROM works w LEFT JOIN composers c USING (composer_id) ORDER BY 1;
+SELECT load_composers('{"composers":[{"id":"11","name":"Alder","complete_name":"Ann Alder"},{"name":"Birch","complete_name":"Bo Birch"}]}');
+\set of_first '{"composer":{"id":"11","name":"Alder","complete_name":"Ann Alder"},"works":[{"id":"1","title":"One"}]}'
+\set of_second '{"composer":{"id":"12","name":"Alder","complete_name":"Ann Alder"},"works":[{"id":"2","title":"Two"},{"id":"3","title":"Three"}]}'
+\set of_many '{"works":[{"id":"4","title":"Four","composer":{"id":"12","name":"Alder","complete_name":"Ann Alder"}},{"id":"5","title":"Five","composer":{"id":"11","name":"Alder","complete_name":"Ann Alder"}},{"id":"6","title":"Six","composer":{"name":"Alder","complete_name":"Ann Alder"}}]}'
+SELECT load_works(:'of_first');
+SELECT load_works(:'of_first');
+SELECT load_works(:'of_second');
+\echo :SQLSTATE
+SELECT load_works(:'of_second', create_composers => true);
+\echo :SQLSTATE
+SELECT load_works(:'of_second', on_conflict => 'skip');
+\echo :SQLSTATE
+SELECT load_works(:'of_second', on_error => 'ignore');
+TABLE counts;
+SELECT load_works(:'of_second', on_error => 'ignore', reject_limit => 1);
+\echo :SQLSTATE
+SELECT load_works(:'of_many');
+\echo :SQLSTATE
+SELECT load_works(:'of_many'::jsonb, on_error => 'ignore');
+TABLE counts;
+SELECT load_records('works', :'of_many', '{"fields_of":"works"}', on_error => 'ignore');
+TABLE counts;
+TABLE written;
+TABLE rejects;
+-- What is wrong with the composer beside the id is no matter of the works.
+SELECT load_works('{"composer":{"id":"12","name":"Alder","complete_name":"Ann Alder","birth":"never"},"works":[{"id":"2","title":"Two"}]}');
+\echo :SQLSTATE
+-- A work that is there goes to no other composer either.
+SELECT load_works('{"composer":{"id":"12","name":"Alder","complete_name":"Ann Alder"},"works":[{"id":"1","title":"ONE"}]}');
+\echo :SQLSTATE
+-- A record that is refused does not decide between those of one key.
+TRUNCATE works, rejected_records;
+SELECT load_works('{"works":[{"id":"1","title":"good","composer":{"id":"11","name":"Alder","complete_name":"Ann Alder"}},{"id":"1","title":"refused","composer":{"id":"12","name":"Alder","complete_name":"Ann Alder"}}]}', on_error => 'ignore');
+TABLE counts;
+TABLE written;
+
+-- Of a composer whose id is not known, or who is made on the way, the first work that tells an id decides.
+TRUNCATE works, rejected_records;
+\set of_both '{"works":[{"id":"1","title":"One","composer":{"name":"NAME","complete_name":"NAME"}},{"id":"2","title":"Two","composer":{"id":"21","name":"NAME","complete_name":"NAME"}},{"id":"3","title":"Three","composer":{"id":"22","name":"NAME","complete_name":"NAME"}}]}'
+SELECT load_works(replace(:'of_both', '"name":"NAME","complete_name":"NAME"', '"name":"Birch","complete_name":"Bo Birch"'), on_error => 'ignore');
+TABLE counts;
+TABLE written;
+TABLE rejects;
+TRUNCATE works, rejected_records;
+SELECT load_works(replace(:'of_both', 'NAME', 'New'), create_composers => true, on_error => 'ignore');
+TABLE counts;
+TABLE written;
+TABLE rejects;
+
+-- In two sessions, and in bulk.
+TRUNCATE composers, rejected_records CASCADE;
+SELECT load_composers(list('n'));
+CREATE FUNCTION works_of(id text) RETURNS text LANGUAGE sql AS
+$$ SELECT jsonb_build_object('works', jsonb_agg(jsonb_build_object('id', n, 'title', 'T' || n, 'composer', jsonb_build_object('id', replace(id, 'n', n::text), 'name', 'N' || n, 'complete_name', 'N' || n))))::text
+   FROM generate_series(1, 3000) n $$;
+UPDATE composers SET openopus_id = 5 WHERE composer_id IN ('N700', 'N2100');
+SELECT load_works(works_of('n'), on_error => 'ignore', workers => 2);
+TABLE counts;
+SELECT ordinal, path, sqlstate, reason FROM rejected_records ORDER BY ordinal;
+TRUNCATE works;
+SELECT load_works(works_of('n'), on_error => 'ignore');
+TABLE counts;
+SELECT load_works(works_of('n'), workers => 2);
+\echo :SQLSTATE
+
+-- Who may not read the ids of composers is not told them.
+TRUNCATE composers, rejected_records CASCADE;
+SELECT load_composers('{"composers":[{"id":"11","name":"Alder","complete_name":"Ann Alder"}]}');
+CREATE ROLE another_user;
+GRANT USAGE ON SCHEMA another TO another_user;
+GRANT SELECT, INSERT, UPDATE ON works TO another_user;
+SET ROLE another_user;
+SELECT load_works(:'of_second');
+\echo :SQLSTATE
+RESET ROLE;
+DROP OWNED BY another_user;
+DROP ROLE another_user;
+-- A table of composers without ids tells nobody apart.
+ALTER TABLE composers DROP COLUMN openopus_id CASCADE;
+SELECT load_works(:'of_second');
+TABLE counts;

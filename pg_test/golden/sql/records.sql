@@ -209,4 +209,56 @@ SELECT load_records('filled', rows_of(8001, '[{"id": 9501, "a": "a", "b": [[1], 
 SELECT inserted, rejected, write_method FROM last_load();
 SELECT count(*), count(a), count(b) FROM filled;
 
+-- No member is the name of a column. Only an error tells so: a row of defaults is what {} asks for.
+CREATE TABLE named (id int PRIMARY KEY, name text);
+SELECT load_records('named', '[{"ID": 1, "Name": "x"}, {"ID": 2}]');
+SELECT load_records('named', '[{"ID": 1}]', '{"columns": {"id": "$.number", "name": "$.name"}}');
+SELECT load_records('named', '[{"ID": 1}, {"id": null}]');
+CREATE TABLE defaults (id serial PRIMARY KEY, name text);
+SELECT load_records('defaults', '[{"ID": 1}, {}]');
+
+-- Who may not do what the policy needs is told what that is.
+CREATE ROLE records_user;
+GRANT USAGE ON SCHEMA records TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1}]');
+RESET ROLE;
+GRANT INSERT ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1}]');
+SELECT load_records('named', '[{"id": 1}]', on_conflict => 'skip');
+SELECT load_records('named', '[{"id": 1}]', on_conflict => 'error');
+RESET ROLE;
+GRANT SELECT ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1, "name": "x"}]');
+SELECT load_records('named', '[{"id": 1, "name": "x"}]', on_conflict => 'skip');
+RESET ROLE;
+GRANT UPDATE ON named TO records_user;
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 1, "name": "x"}]');
+RESET ROLE;
+-- Row security is another matter.
+ALTER TABLE named ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON named USING (id < 5);
+SET ROLE records_user;
+SELECT load_records('named', '[{"id": 7}]');
+RESET ROLE;
+DROP OWNED BY records_user;
+DROP ROLE records_user;
+
+-- Nulls that are equal: a row of nulls is none.
+CREATE TYPE span AS (low int, high int);
+CREATE TABLE shelf (room text, place span, floor int, books int, UNIQUE NULLS NOT DISTINCT (room, place, floor));
+CREATE VIEW shelves AS SELECT room, place, floor, b.books
+    FROM (VALUES ('a'), (NULL)) AS r (room), (VALUES (span '(1,2)'), ('(,)'), (NULL)) AS p (place), (VALUES (1), (NULL)) AS f (floor),
+        (VALUES (1)) AS b (books);
+INSERT INTO shelf SELECT * FROM shelves LIMIT 7;
+SELECT load_records('shelf', (SELECT jsonb_agg(to_jsonb(s) || '{"books": 2}') FROM shelves s), '{"key": ["room", "place", "floor"]}');
+SELECT inserted, updated FROM last_load();
+SELECT load_records('shelf', (SELECT jsonb_agg(to_jsonb(s) || '{"books": 2}') FROM shelves s), '{"key": ["room", "place", "floor"]}');
+SELECT inserted, updated, unchanged FROM last_load();
+SELECT count(*), count(DISTINCT (room, place, floor)), min(books) FROM shelf;
+DROP VIEW shelves;
+
 DROP SCHEMA records CASCADE;

@@ -26,6 +26,7 @@ fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
         has_missing: false,
         is_domain: false,
         default: None,
+        default_is_volatile: false,
     }
 }
 

@@ -1,0 +1,1 @@
+INSERT INTO reading SELECT * FROM jsonb_populate_recordset(NULL::reading, :document)
