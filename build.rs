@@ -6,7 +6,8 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let of_target = |name| std::env::var(name).unwrap_or_default();
-    if of_target("CARGO_CFG_TARGET_FAMILY") == "unix" && of_target("CARGO_CFG_TARGET_OS") != "macos" {
+    if of_target("CARGO_CFG_TARGET_FAMILY") == "unix" && of_target("CARGO_CFG_TARGET_OS") != "macos"
+    {
         println!("cargo::rustc-cdylib-link-arg=-Wl,--no-gc-sections");
     }
 }
