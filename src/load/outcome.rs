@@ -1,5 +1,7 @@
 //! What the writing of a load came to, and what all ways of writing share.
 
+use std::collections::HashSet;
+
 use super::Job;
 use crate::error::Fault;
 use crate::options::{OnConflict, Options};
@@ -10,7 +12,7 @@ use crate::record::composer::Composer;
 use crate::record::{Row, Table};
 use crate::report::{Counts, Failure};
 use crate::rows::order::Duplicate;
-use crate::rows::{Rows, Slice};
+use crate::rows::{Family, RowRef, Rows, Slice};
 use crate::target::Target;
 use crate::write::Refusals;
 use crate::write::insert::Method;
@@ -134,11 +136,30 @@ pub fn set_duplicates_aside(
     Ok(counted)
 }
 
-/// The composers that works name, each told by the ordinal of the first of its works.
-pub fn named_composers(places: &dyn Places, firsts: &[u32]) -> Result<Rows<'static>, Failure> {
-    let slices = firsts.iter().map(|&first| {
-        let composer = places.composer(first);
-        Slice::form([composer], first as usize, encoding::encode())
+/// Works that tell the id of their composer, by their ordinals.
+pub fn with_composer_id(places: &dyn Places) -> HashSet<u32> {
+    places.composer_ids().into_iter().map(|(work, _)| work).collect()
+}
+
+/// For each of these families of works the ordinal of the one that tells of the composer: the first with the composer's id,
+/// or the first.
+pub fn tellers<'f>(
+    with_id: &HashSet<u32>,
+    works: &[RowRef],
+    families: impl Iterator<Item = &'f Family>,
+) -> Vec<u32> {
+    let teller = |family: &Family| {
+        let ordinals = family.of(works).iter().map(|work| work.ordinal);
+        ordinals.min_by_key(|work| (!with_id.contains(work), *work))
+    };
+    families.filter_map(teller).collect()
+}
+
+/// The composers of these works, each with the ordinal of its work.
+pub fn named_composers(places: &dyn Places, works: &[u32]) -> Result<Rows<'static>, Failure> {
+    let slices = works.iter().map(|&work| {
+        let composer = places.composer(work);
+        Slice::form([composer], work as usize, encoding::encode())
     });
     Ok(Rows::new(slices.collect::<Result<_, _>>()?))
 }

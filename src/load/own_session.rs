@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::Job;
-use super::outcome::{Outcome, describe, named_composers, rejects_of, set_duplicates_aside};
+use super::outcome::{
+    Outcome, describe, named_composers, rejects_of, set_duplicates_aside, tellers, with_composer_id,
+};
 use crate::document::find::Resource;
 use crate::options::{OnConflict, OnError, Options};
 use crate::pg::progress::Progress;
@@ -211,10 +213,9 @@ impl Stage<'_> {
         let mut present = check.families(self.spi, self.rows, &write, &families);
         if self.options.create_composers && present.contains(&false) {
             let absent = families.iter().zip(&present).filter(|(_, present)| !**present);
-            let firsts: Vec<u32> = absent
-                .filter_map(|(family, _)| family.of(&write).iter().map(|row| row.ordinal).min())
-                .collect();
-            self.create_composers(&firsts)?;
+            let absent = absent.map(|(family, _)| family);
+            let tellers = tellers(&with_composer_id(self.places), &write, absent);
+            self.create_composers(&tellers)?;
             present = check.families(self.spi, self.rows, &write, &families);
         }
         check.known(self.rows, write, &families, &present, &mut self.rejects)
@@ -240,10 +241,10 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Makes the composers that works name, each told by the ordinal of the first of its works.
-    fn create_composers(&mut self, firsts: &[u32]) -> Result<(), Failure> {
+    /// Makes the composers that these works name.
+    fn create_composers(&mut self, tellers: &[u32]) -> Result<(), Failure> {
         let target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
-        let rows = named_composers(self.places, firsts)?;
+        let rows = named_composers(self.places, tellers)?;
         let rows = written_of(&target, rows)?;
         let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =

@@ -1,9 +1,11 @@
 //! A load written by parallel sessions: what the leader finds out first, and how it divides the rows.
 
+use std::collections::HashSet;
+
 use super::Job;
 use super::outcome::{
-    FellBack, Outcome, describe, named_composers, rejects_of, set_duplicates_aside,
-    try_lock_catalogue, unlock_catalogue,
+    FellBack, Outcome, describe, named_composers, rejects_of, set_duplicates_aside, tellers,
+    try_lock_catalogue, unlock_catalogue, with_composer_id,
 };
 use super::own_session::Writing;
 use crate::document::find::Resource;
@@ -211,6 +213,10 @@ fn parts(
             &singly
         }
     };
+    let with_id = match absent.contains(&true) {
+        true => with_composer_id(&*prepared.places),
+        false => HashSet::new(),
+    };
     let parts: Result<Vec<Part>, Failure> =
         split::parts(write.len(), families, &split::shares(sessions))
             .into_iter()
@@ -223,13 +229,11 @@ fn parts(
                     Some(Resource::Works) => families.iter().filter(here).map(parent).collect(),
                     Some(Resource::Composers) | None => vec![],
                 };
-                let firsts =
+                let absent =
                     families.iter().zip(absent).filter(|(family, absent)| **absent && here(family));
-                let firsts = firsts
-                    .filter_map(|(family, _)| family.of(write).iter().map(|row| row.ordinal).min())
-                    .collect::<Vec<u32>>();
-                let any = !firsts.is_empty();
-                let composers = any.then(|| composers(prepared, &firsts)).transpose()?;
+                let tellers = tellers(&with_id, write, absent.map(|(family, _)| family));
+                let any = !tellers.is_empty();
+                let composers = any.then(|| composers(prepared, &tellers)).transpose()?;
                 Ok(Part { composers, parents, new, changed })
             })
             .collect();
@@ -238,9 +242,9 @@ fn parts(
     Ok(parts)
 }
 
-/// The composers that works name, each told by the ordinal of the first of its works, in the order of their keys.
-fn composers(prepared: &Prepared<'_>, firsts: &[u32]) -> Result<Slice<'static>, Failure> {
-    let rows = named_composers(&*prepared.places, firsts)?;
+/// The composers of these works, in the order of their keys.
+fn composers(prepared: &Prepared<'_>, works: &[u32]) -> Result<Slice<'static>, Failure> {
+    let rows = named_composers(&*prepared.places, works)?;
     let order = rows.order(&Table::of::<Composer>(), Repeated::FirstWins, false)?;
     Ok(rows.copy(&order.write, Slice::default()))
 }

@@ -213,11 +213,11 @@ fn write(
     let written = match subtransaction::within_unless(Option::is_none, try_all) {
         Ok(Some(written)) => written,
         Ok(None) => return Ok(None),
-        Err(error) if is_about_rows(&error) => return Ok(None),
         Err(error) if is_about_statement(&error) => {
             entry.expire();
             return Ok(None);
         }
+        Err(error) if is_about_rows(&error) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let inserted = written.iter().filter(|is_new| **is_new).count();

@@ -198,9 +198,19 @@ impl Target {
     /// There is no index by which ON CONFLICT could find a row.
     pub fn no_key(&self) -> Failure {
         if self.table.key.is_empty() {
+            let table = self.display();
+            let message = match self.facts.indexes.iter().find(|index| index.primary) {
+                Some(index) if index.exclusion => {
+                    format!("the primary key of table {table} is WITHOUT OVERLAPS")
+                }
+                Some(index) if !index.immediate => {
+                    format!("the primary key of table {table} is deferrable")
+                }
+                _ => format!("table {table} has no primary key"),
+            };
             return Failure::Refused {
                 code: ERRCODE_INVALID_COLUMN_REFERENCE,
-                message: format!("table {} has no primary key", self.display()),
+                message,
                 hint: Some(
                     "Name the columns of a unique index in the mapping's \"key\", or set on_conflict => 'error'."
                         .into(),

@@ -147,17 +147,29 @@ impl<'w> Writer<'w> {
     }
 }
 
-/// Whether the error is the fault of a row, so that the others may be written without it. Errors of the caller's rights,
-/// of locks, of resources and of the server are not: each other row would meet them too.
+/// Whether the error may be the fault of a row, so that the others may be written without it. Errors of the caller's
+/// rights, of locks, of resources and of the server are not: each other row would meet them too.
 pub fn is_about_rows(error: &ServerError) -> bool {
-    const NOT_ABOUT_ROWS: [&str; 12] =
-        ["08", "0A", "25", "26", "40", "42", "53", "55", "57", "58", "F0", "XX"];
-    !NOT_ABOUT_ROWS.contains(&&error.sqlstate()[..2])
+    const NOT_ABOUT_ROWS: [&str; 9] = ["08", "25", "26", "40", "53", "57", "58", "F0", "XX"];
+    let state = error.sqlstate();
+    let class = &state[..2];
+    let is_right_or_lock =
+        state == INSUFFICIENT_PRIVILEGE || class == "55" && state != NOT_IN_STATE;
+    !NOT_ABOUT_ROWS.contains(&class) && !is_right_or_lock
+}
+
+/// Whether the statement may be the fault of such an error, and not a row: what the table does not have or cannot do. A
+/// CHECK or a trigger may say the same of a value: a cast of infinity to int is not supported, a table named in a
+/// regclass does not exist.
+fn may_be_about_statement(error: &ServerError) -> bool {
+    ["0A", "42", "55"].contains(&&error.sqlstate()[..2])
 }
 
 /// The code under which row security refuses a row.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const UNIQUE_VIOLATION: &str = "23505";
+/// What a table, or a value, is not in the state for.
+const NOT_IN_STATE: &str = "55000";
 
 /// The writing of one document's rows.
 pub struct Run<'w> {
@@ -327,7 +339,9 @@ impl<'w> Run<'w> {
         if known == Known::New && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
             return self.put(put, write, Known::Nothing);
         }
-        if !self.writer.is_about_rows(&error) {
+        if !self.writer.is_about_rows(&error)
+            || may_be_about_statement(&error) && !self.works_without_rows(put.rows, write, known)
+        {
             return Err(error.into());
         }
         if let [row] = write {
@@ -411,6 +425,18 @@ impl<'w> Run<'w> {
             }
             written
         })
+    }
+
+    /// Whether the server takes the statements for these rows without any row. What they do is undone.
+    fn works_without_rows(&mut self, rows: &Rows, write: &[RowRef], known: Known) -> bool {
+        let groups = self.plans.groups(rows, write, known);
+        let execute = || {
+            for (absent, _) in &groups {
+                self.batch.fill(std::iter::empty());
+                self.execute_one(absent, 0, known, 0);
+            }
+        };
+        subtransaction::within_unless(|()| true, execute).is_ok()
     }
 
     /// Executes the statement for the rows of the batch, so many, of which the table had so many a moment ago.

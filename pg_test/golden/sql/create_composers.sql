@@ -19,6 +19,11 @@ SELECT composer_id, last_name, first_name, complete_name, permlink FROM composer
 SELECT load_works(:'d', create_composers => true);
 TABLE counts;
 
+-- Of works that name one composer, the first that tells an id tells of the composer.
+TRUNCATE composers, works;
+SELECT load_works('{"works":[{"composer":{"name":"Alder","complete_name":"Ann Alder"},"id":"7","title":"a"},{"composer":{"id":"3","name":"Alder","complete_name":"Ann Alder","birth":"1900-01-01"},"id":"8","title":"b"},{"composer":{"id":"3","name":"Alder","complete_name":"Ann Alder"},"id":"9","title":"c"}]}', create_composers => true);
+SELECT composer_id, openopus_id, birth FROM composers;
+
 -- Open Opus gives more than a key: the names are those on the work.
 TRUNCATE composers, works;
 SELECT load_works('{"composer":{"id":"1","name":"Bach, C.P.E.","complete_name":"Carl Philipp Emanuel Bach"},"works":[{"id":1,"title":"a"}]}', create_composers => true);

@@ -261,4 +261,33 @@ SELECT inserted, updated, unchanged FROM last_load();
 SELECT count(*), count(DISTINCT (room, place, floor)), min(books) FROM shelf;
 DROP VIEW shelves;
 
+-- A key that ON CONFLICT cannot use is told as what it is.
+CREATE TABLE late (id int PRIMARY KEY DEFERRABLE, name text);
+SELECT load_records('late', '[{"id": 1}]');
+\echo :SQLSTATE
+-- What a CHECK or a trigger says of one row is its fault, whatever the code; what the server says of the table is not.
+CREATE TABLE size (id int PRIMARY KEY, size numeric CHECK (size::int < 100), of text CHECK (of IS NULL OR of::regclass IS NOT NULL), state int);
+CREATE FUNCTION refuse_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state = 0 THEN RAISE object_not_in_prerequisite_state USING MESSAGE = 'not in this state'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse_state BEFORE INSERT ON size FOR EACH ROW EXECUTE FUNCTION refuse_state();
+\set sizes '[{"id": 1, "size": 5}, {"id": 2, "size": "infinity"}, {"id": 3, "of": "nowhere"}, {"id": 4, "state": 0}, {"id": 5, "of": "size"}]'
+TRUNCATE rejected_records;
+SELECT load_records('size', :'sizes', on_error => 'ignore');
+SELECT ordinal, sqlstate, reason FROM rejected_records ORDER BY ordinal;
+TABLE size;
+DROP TRIGGER refuse_state ON size;
+TRUNCATE size;
+SELECT load_records('size', :'sizes');
+\echo :SQLSTATE
+CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE feature_not_supported USING MESSAGE = 'no rows for this table';
+END $$;
+CREATE TRIGGER refuse_all BEFORE INSERT ON size EXECUTE FUNCTION refuse_all();
+SELECT load_records('size', :'sizes', on_error => 'ignore');
+\echo :SQLSTATE
+
 DROP SCHEMA records CASCADE;
