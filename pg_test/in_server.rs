@@ -1,5 +1,5 @@
 //! Tests of the wrappers of the server, and of what only the server's own answer can prove, each in one transaction
-//! that is rolled back. `cargo pgrx test` runs them, and pg_test/in_server as well.
+//! that is rolled back. pg_test/in_server_run calls them.
 
 #[path = "in_server/inbox.rs"]
 mod inbox;

@@ -9,6 +9,8 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$ROOT/.build
 export PGRX_HOME=$BUILD/pgrx-home
+# build.rs does it, for our library alone: with other options for every crate, cargo-pgrx would build all of them once more.
+export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND=1
 
 # A message on standard error that starts with the script's name; then the end.
 die() {

@@ -38,7 +38,7 @@ mod tuple;
 mod value;
 mod write;
 
-#[cfg(feature = "pg_test")]
+#[cfg(all(feature = "pg_test", not(test)))]
 #[path = "../pg_test/in_server.rs"]
 mod in_server;
 
@@ -60,15 +60,4 @@ pub extern "C-unwind" fn _PG_init() {
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn pg_opus_session(_argument: pgrx::pg_sys::Datum) {
     sessions::session::main();
-}
-
-/// What `cargo pgrx test` asks of a crate.
-#[cfg(test)]
-pub mod pg_test {
-    pub fn setup(_options: Vec<&str>) {}
-
-    #[must_use]
-    pub fn postgresql_conf_options() -> Vec<&'static str> {
-        vec![]
-    }
 }

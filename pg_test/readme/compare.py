@@ -26,8 +26,8 @@ COMMANDS = (
     (r"make psql", "pg_test/readme/run", '"$ROOT/scripts/server" psql'),
     (r"make stop", "pg_test/readme/run", '"$ROOT/scripts/server" stop'),
     (r"scripts/setup 18", "scripts/test", '"$ROOT/scripts/setup"'),
-    (r"scripts/install 18 release fault_points", "pg_test/sessions/run", '"$major" release fault_points'),
-    (r"cargo (fmt|clippy|test)\b.*", "scripts/test", "cargo {0}|cargo_18 {0}"),
+    (r"scripts/install 18 tests", "pg_test/sessions/run", '"$major" tests'),
+    (r"cargo (fmt|clippy|test)\b.*", "scripts/test", "cargo {0}"),
     (r"pg_test/(\w+)/run 18\b.*", "scripts/test", "pg_test/{0}/run"),
     (r"examples/express/run", "pg_test/express/run", "express"),
 )

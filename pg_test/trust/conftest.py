@@ -26,6 +26,27 @@ numbers = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="all combinations of the matrices")
+    parser.addoption("--sample", action="store_true", help="a part of the tables of cases that another version runs whole")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """With --sample, of each n cases of a table marked `sampled(n)` one: the first of the first n, the last of the second n,
+    and so on. So each row of a table with n columns has one, and each column its share."""
+    if not config.getoption("--sample"):
+        return
+    numbers = {}
+    chosen, left_out = [], []
+    for item in items:
+        marker = item.get_closest_marker("sampled")
+        turn = 0
+        if marker:
+            number = next(numbers.setdefault(item.nodeid.partition("[")[0], itertools.count()))
+            row, column = divmod(number, marker.args[0])
+            turn = (row + column) % marker.args[0]
+        (left_out if turn else chosen).append(item)
+    items[:] = chosen
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

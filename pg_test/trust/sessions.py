@@ -160,7 +160,7 @@ class Stop:
 
     def __init__(self, observer, point, session=LEADER):
         if os.environ.get("TRUST_FAULT_POINTS") != "1":
-            pytest.skip("the library was built without fault points: scripts/install MAJOR release fault_points")
+            pytest.skip("the library was built without fault points: scripts/install MAJOR tests")
         self.observer = observer
         self.name = f"{point}.{session}"
         self.file = Path(os.environ["TRUST_DATA"]) / f"pg_opus_stop.{self.name}"

@@ -70,6 +70,7 @@ def cancelled_once(own, observer, stage, moment):
     return processor_time(own.pid) - asked, state
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("stage, moment", MOMENTS)
 def test_utf8(catalogue, connect, observer, stage, moment):
     """A cancel is heard soon; nothing is left of the load."""
@@ -84,6 +85,7 @@ def test_utf8(catalogue, connect, observer, stage, moment):
     assert own.is_alive()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("moment", [FIRST, 0.7])
 @pytest.mark.parametrize("stage", ["bad records", "long strings"])
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

@@ -149,6 +149,7 @@ def both(session, stamp, on_conflict):
         assert keeps(session, BASE) and keeps(session, WIDE) and keeps(session, {"id": 1, "a": 1})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("on_conflict", ["update", "skip", "error"])
 @pytest.mark.parametrize("by", ["the session", "another"])
 @pytest.mark.parametrize("change", CHANGES)

@@ -220,6 +220,8 @@ def as_told(session, kind, way, situation, call, told, full, what):
         raise AssertionError(f"{what}, {'bulk' if way else 'insert'}, {situation}: {error}") from None
 
 
+# In a sample, each kind has one policy.
+@pytest.mark.sampled(len(POLICIES))
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.get("refused") or name in ("plain", "gin", "after row")])
 def test_who_wins_a_key(matrix, major, long, name, policy):
@@ -236,6 +238,8 @@ def test_who_wins_a_key(matrix, major, long, name, policy):
         as_told(matrix, kind, way, SITUATIONS[turn % len(SITUATIONS)], call, told, True, "crossed")
 
 
+# In a sample, each kind has one policy.
+@pytest.mark.sampled(len(POLICIES))
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("name", KINDS)
 def test_as_single_rows(matrix, major, long, name, policy):

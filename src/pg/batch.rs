@@ -49,7 +49,7 @@ impl<'spi> Batch<'spi> {
     }
 
     /// The same for columns of any type, by their names, types and modifiers.
-    #[cfg(feature = "pg_test")]
+    #[cfg(all(feature = "pg_test", not(test)))]
     pub fn of_types(spi: &'spi Spi, name: &str, columns: &[(&str, u32, i32)]) -> Self {
         // SAFETY: as in `descriptor`.
         let descriptor = unsafe {
