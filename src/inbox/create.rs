@@ -27,9 +27,13 @@ pub fn create(spi: &Spi, words: &Words<'_>, order: Order) -> Result<(), Failure>
     let literal = |text: &str| relation::literal(&encoding::for_message(text));
     let view = qualified(spi, target, words.name)?;
     let schema = extension_schema(spi);
+    let create: &[u8] = match relation::is_temporary(target) {
+        true => b"CREATE TEMPORARY VIEW ",
+        false => b"CREATE VIEW ",
+    };
     let view_of = [
-        b"CREATE VIEW ",
-        &*view,
+        create,
+        &view,
         b" (line, chunk) AS SELECT NULL::pg_catalog.text, NULL::pg_catalog.bytea FROM ",
         &table,
         b" WHERE false",
