@@ -54,12 +54,13 @@ pub fn begin(call: &Call<'_>) -> Result<(), Failure> {
 /// A row comes.
 pub fn take(call: &Call<'_>) -> Result<(), Failure> {
     let view = call.view();
+    let row = call.text_and_bytes().ok_or_else(no_inbox)?;
     let innermost = |all: &mut Vec<Open>| {
         let place = all.iter().rposition(|open| open.view == view)?;
         Some((place, all[place].stream.take()?))
     };
     let (place, mut stream) = OPEN.with_borrow_mut(innermost).ok_or_else(no_inbox)?;
-    match call.text_and_bytes() {
+    match row {
         (Some(_), Some(_)) => return Err(both()),
         (None, Some(piece)) => stream.piece(piece)?,
         (Some(line), None) => stream.line(&encoding::to_utf8(line))?,

@@ -97,8 +97,12 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// The row's text and its bytes, of a view of which [`Call::has_text_and_bytea`] is true.
-    pub fn text_and_bytes(&self) -> (Option<&'c [u8]>, Option<&'c [u8]>) {
+    /// The row's text and its bytes; none of a view of which [`Call::has_text_and_bytea`] is not true. It may be another
+    /// one than it was when its statement began.
+    pub fn text_and_bytes(&self) -> Option<(Option<&'c [u8]>, Option<&'c [u8]>)> {
+        if !self.has_text_and_bytea() {
+            return None;
+        }
         let (mut values, mut nulls) = ([pg_sys::Datum::null(); 2], [true; 2]);
         // SAFETY: the tuple is of the descriptor, which has two columns. A value that is not null is a varlena; its copy
         // lives as long as the call.
@@ -116,7 +120,7 @@ impl<'c> Call<'c> {
                 let length = pgrx::varlena::varsize_any_exhdr(varlena);
                 slice::from_raw_parts(pgrx::varlena::vardata_any(varlena).cast::<u8>(), length)
             };
-            ((!nulls[0]).then(|| bytes(0)), (!nulls[1]).then(|| bytes(1)))
+            Some(((!nulls[0]).then(|| bytes(0)), (!nulls[1]).then(|| bytes(1))))
         }
     }
 }

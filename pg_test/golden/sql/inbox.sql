@@ -281,6 +281,15 @@ CREATE TRIGGER b BEFORE INSERT ON half FOR EACH STATEMENT EXECUTE FUNCTION inbox
 CREATE TRIGGER t INSTEAD OF INSERT ON half FOR EACH ROW EXECUTE FUNCTION inbox_take();
 INSERT INTO half VALUES ('{"id": 40, "name": "half"}');
 SELECT count(*) FROM city WHERE id = 40;
+-- Nor what is another view when its rows come: it has more columns than a line and a chunk.
+BEGIN;
+INSERT INTO half VALUES ('{"id": 40, "name": "half"}');
+DROP TRIGGER b ON half;
+SELECT format('CREATE OR REPLACE VIEW half AS SELECT NULL::text AS line, NULL::bytea AS chunk, %s FROM city WHERE false',
+    string_agg('1::bigint AS c' || n, ', ')) FROM generate_series(1, 1000) n \gset wide_
+:wide_format;
+INSERT INTO half VALUES ('{"id": 41, "name": "wide"}');
+ROLLBACK;
 
 -- Nothing runs with other rights than those of who inserts.
 CREATE ROLE inbox_reader;
