@@ -31,6 +31,9 @@ impl Moment {
     }
 }
 
+/// A text and bytes, either of which may be null.
+pub type TextAndBytes<'c> = (Option<&'c [u8]>, Option<&'c [u8]>);
+
 /// A call by the trigger of an INSERT into a view.
 pub struct Call<'c>(&'c pg_sys::TriggerData);
 
@@ -99,7 +102,7 @@ impl<'c> Call<'c> {
 
     /// The row's text and its bytes; none of a view of which [`Call::has_text_and_bytea`] is not true. It may be another
     /// one than it was when its statement began.
-    pub fn text_and_bytes(&self) -> Option<(Option<&'c [u8]>, Option<&'c [u8]>)> {
+    pub fn text_and_bytes(&self) -> Option<TextAndBytes<'c>> {
         if !self.has_text_and_bytea() {
             return None;
         }
