@@ -129,7 +129,7 @@ impl Writing<'_, '_> {
                 None => writer.look(rows, &write)?,
             });
         }
-        let had = earlier.and(there.clone()).unwrap_or_default();
+        let had = earlier.and_then(|_| there.clone()).unwrap_or_default();
         let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
         let mut fates: Vec<(Vec<RowRef>, There, Option<Fate>)> = vec![];
         let mut write_again = |stage: &mut Stage, again: Again| {
@@ -286,15 +286,15 @@ impl Stage<'_> {
     ) -> Result<(There, Counts), Failure> {
         let (spi, rows, on_conflict) = (self.spi, self.rows, OnConflict::Update);
         // Nothing stays of the earlier record, where that has made the row.
-        let replaced = Target {
+        let replaces = past.fate == Fate::Inserted && target.table.null == Null::Unknown;
+        let replaced = replaces.then(|| Target {
             table: Table { null: Null::Value, ..target.table.clone() },
             oid: target.oid,
             name: target.name.clone(),
             facts: target.facts.clone(),
             left_out: vec![],
-        };
-        let replaces = past.fate == Fate::Inserted && target.table.null == Null::Unknown;
-        let target = if replaces { &replaced } else { target };
+        });
+        let target = replaced.as_ref().unwrap_or(target);
         let there = Writer { spi, target, on_conflict, proved: &[] }.compare(rows, again);
         let outcome = self.write(resource, target, on_conflict, again, Some(there.clone()))?;
         Ok((there, outcome.counts))

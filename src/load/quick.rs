@@ -36,7 +36,7 @@ use crate::rows::RowRef;
 use crate::sessions::eligible;
 use crate::target;
 use crate::write::convert;
-use crate::write::insert::is_about_rows;
+use crate::write::insert::{is_about_rows, may_be_about_statement};
 
 /// Larger documents go the long way, which writes many rows faster. In bytes.
 const LARGEST: usize = 64 * 1024;
@@ -233,6 +233,5 @@ fn write(
 /// Whether the long way may do without that which the server refuses: what the caller may not do, a table that is not what
 /// it was, an ON CONFLICT that such a table does not have; a value that a type refuses without a code.
 fn is_about_statement(error: &ServerError) -> bool {
-    let state = error.sqlstate();
-    ["42", "0A"].contains(&&state[..2]) || ["55000", "XX000"].contains(&&*state)
+    may_be_about_statement(error) || error.sqlstate() == "XX000"
 }

@@ -161,8 +161,9 @@ pub fn is_about_rows(error: &ServerError) -> bool {
 /// Whether the statement may be the fault of such an error, and not a row: what the table does not have or cannot do. A
 /// CHECK or a trigger may say the same of a value: a cast of infinity to int is not supported, a table named in a
 /// regclass does not exist.
-fn may_be_about_statement(error: &ServerError) -> bool {
-    ["0A", "42", "55"].contains(&&error.sqlstate()[..2])
+pub fn may_be_about_statement(error: &ServerError) -> bool {
+    let state = error.sqlstate();
+    ["0A", "42"].contains(&&state[..2]) || state == NOT_IN_STATE
 }
 
 /// The code under which row security refuses a row.
