@@ -3,8 +3,10 @@
 //! No more of it is held than a part, the piece that has come last, and one record, or one document that cannot be cut.
 //! A text that is no longer than a part leaves whole, and is read as any other.
 
+use super::Watch;
 use super::split::{Span, Splitter};
-use crate::error::{Fault, Malformed, Position};
+use super::text::{syntax, unexpected, utf8};
+use crate::error::{Fault, Position};
 
 /// What is held of the text.
 pub struct Incoming {
@@ -19,6 +21,8 @@ pub struct Incoming {
     /// Documents that have gone, and elements of the array that goes on.
     documents: u64,
     elements: u64,
+    /// What is held begins within the array, behind an element.
+    in_array: bool,
     /// Nothing has gone.
     is_whole: bool,
     ended: bool,
@@ -72,6 +76,7 @@ impl Incoming {
             start: Position::default(),
             documents: 0,
             elements: 0,
+            in_array: false,
             is_whole: true,
             ended: false,
         }
@@ -97,9 +102,10 @@ impl Incoming {
     /// Hands the next part to `load`; `false` if there is none yet, or none any more.
     pub fn part<E: From<Fault>>(
         &mut self,
+        watch: &Watch,
         load: impl FnOnce(Part<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let Some(Taken { kind, spans, ends }) = self.take()? else { return Ok(false) };
+        let Some(Taken { kind, spans, ends }) = self.take(watch)? else { return Ok(false) };
         let end = match (kind, spans.last()) {
             (Kind::Whole, _) => self.text.len(),
             (_, last) => last.map_or(0, |last| last.end),
@@ -135,40 +141,59 @@ impl Incoming {
         Ok(true)
     }
 
-    fn take(&mut self) -> Result<Option<Taken>, Fault> {
+    fn take(&mut self, watch: &Watch) -> Result<Option<Taken>, Fault> {
         if self.ended && self.is_whole {
             return Ok(Some(Taken { kind: Kind::Whole, spans: vec![], ends: false }));
         }
         match self.ended {
-            true => self.splitter.finish(&self.text)?,
-            false => self.splitter.scan(&self.text)?,
+            true => self.splitter.finish(&self.text, watch)?,
+            false => self.splitter.scan(&self.text, watch)?,
         }
         let splitter = &mut self.splitter;
         let taken = |kind, spans, ends| Ok(Some(Taken { kind, spans, ends }));
         self.wanted = self.size;
         if let Some(elements) = splitter.last_elements.take() {
+            self.in_array = false;
             if elements.is_empty() {
                 (self.documents, self.elements) = (self.documents + 1, 0);
             } else {
                 return taken(Kind::Elements, elements, true);
             }
         }
-        if !splitter.documents.is_empty() {
+        if splitter.is_settled() && !splitter.documents.is_empty() {
             return taken(Kind::Documents, std::mem::take(&mut splitter.documents), false);
         }
         if !splitter.elements.is_empty() {
             let elements = std::mem::take(&mut splitter.elements);
             splitter.cut_array();
+            self.in_array = true;
             return taken(Kind::Elements, elements, false);
         }
-        if let Some(at) = splitter.mistake(&self.text, self.ended) {
-            let reason = "The brackets do not match".into();
-            let address = self.text.as_ptr() as usize + at;
-            let fault = Fault::Malformed(Box::new(Malformed::new(reason, address)));
-            return Err(fault.located_behind(&self.text, self.start));
+        if let Some(at) = splitter.mistake() {
+            return Err(self.mistake(at, watch));
         }
         // One record, or a document that is not cut, is longer.
         self.wanted = self.text.len() + self.size.max(self.text.len() / 2);
         Ok(None)
+    }
+
+    /// What is wrong in the text that is held, which can no longer be split at a byte.
+    fn mistake(&self, at: usize, watch: &Watch) -> Fault {
+        // It may be cut within a character.
+        let end = at + self.text[at..].iter().take_while(|byte| byte.is_ascii()).count();
+        let text = match utf8(&self.text[..end]) {
+            Ok(text) => text,
+            Err(fault) => return fault.located_behind(&self.text, self.start),
+        };
+        let found = match self.in_array {
+            true => syntax::mistake_within_array(text, watch),
+            false => syntax::mistake(text, true, watch),
+        };
+        let fault = match found {
+            Ok(Some(mistake)) => Fault::Malformed(Box::new(mistake)),
+            Ok(None) => unexpected(text, at),
+            Err(fault) => fault,
+        };
+        fault.located_behind(&self.text, self.start)
     }
 }

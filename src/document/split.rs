@@ -1,18 +1,22 @@
-//! PURE. A text that is still coming, split into documents and the elements of arrays as far as it is there.
+//! PURE. A text, whole or still coming, split into documents and the elements of arrays as far as it is there.
 //!
 //! [`Splitter::scan`] goes on where it stopped: a text may be cut anywhere, within a string or a character too. Only
 //! brackets, strings, commas and newlines are looked at. What a span holds may prove to be no JSON when it is read.
 //!
-//! A document that does not end where its brackets say is lost in what follows it. Among lines it ends with its line: if
-//! the first document of a text is an object on a line of its own, each line that is no whole document and is not
-//! continued by the lines behind it is a bad document, and no more.
+//! Documents are lines if the first line is a whole object. Then a document that is broken ends with its line, and the
+//! next line begins another: what is wrong in one is no matter of the others. They are lines too if the first line is
+//! broken for certain and the second is a whole object. Documents of any other form have no place where a broken one
+//! ends: what is wrong with their brackets is wrong with the whole text.
+
+mod open;
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::memchr;
 
-use super::push;
+use self::open::{Array, Open, ends_value};
 use super::text::BYTE_ORDER_MARK;
+use super::{Watch, push};
 use crate::error::Fault;
 
 pub type Span = Range<usize>;
@@ -24,14 +28,24 @@ pub struct Splitter {
     /// What is before it has been looked at.
     at: usize,
     state: State,
-    /// Whether documents are lines; not known before the first has ended.
-    lines: Option<bool>,
-    /// Those that have ended.
+    lines: Lines,
+    /// Those that have ended; see [`Splitter::is_settled`].
     pub documents: Vec<Span>,
     /// Of the array that is open.
     pub elements: Vec<Span>,
     /// The last elements of an array whose first ones are gone: they come before all documents.
     pub last_elements: Option<Vec<Span>>,
+}
+
+/// Whether documents are lines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lines {
+    /// The first line has not ended.
+    Unknown,
+    /// The first line is broken. The second decides.
+    Perhaps,
+    Yes,
+    No,
 }
 
 enum State {
@@ -44,29 +58,8 @@ enum State {
     Behind(Span),
     /// From here to the end of the line stands no document.
     Stray(usize),
-    /// A bracket closes what is not open.
-    Mismatch(usize),
-}
-
-/// A document whose end has not been seen.
-struct Open {
-    start: usize,
-    /// Brackets that are open.
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-    /// Where the first of its lines ends.
-    line_end: Option<usize>,
-    /// Nothing but blanks has been seen since a newline that stands behind a whole value.
-    begins_line: bool,
-    array: Option<Array>,
-}
-
-/// Where the next element begins, if the document is an array; and whether elements of it have gone.
-struct Array {
-    element: usize,
-    any: bool,
-    cut: bool,
+    /// Here the text can no longer be split.
+    Mistake(usize),
 }
 
 impl Splitter {
@@ -75,72 +68,34 @@ impl Splitter {
             takes_elements,
             at: 0,
             state: State::Begin,
-            lines: None,
+            lines: Lines::Unknown,
             documents: vec![],
             elements: vec![],
             last_elements: None,
         }
     }
 
-    /// Looks at what has come.
-    pub fn scan(&mut self, text: &[u8]) -> Result<(), Fault> {
-        loop {
-            let goes_on = match &mut self.state {
-                State::Begin => self.begin(text),
-                State::Between => self.between(text),
-                State::Within(_) => self.within(text)?,
-                State::Behind(_) => self.behind(text)?,
-                State::Stray(start) => {
-                    let start = *start;
-                    match memchr(b'\n', &text[self.at..]) {
-                        Some(ahead) => self.stray(text, start, self.at + ahead)?,
-                        None => {
-                            self.at = text.len();
-                            false
-                        }
-                    }
-                }
-                State::Mismatch(_) => false,
-            };
-            if !goes_on {
-                return Ok(());
-            }
-        }
+    /// Looks at what has come. `watch` counts the documents.
+    pub fn scan(&mut self, text: &[u8], watch: &Watch) -> Result<(), Fault> {
+        while self.step(text, false, watch)? {}
+        Ok(())
     }
 
     /// There is no more. What has not ended ends here.
-    pub fn finish(&mut self, text: &[u8]) -> Result<(), Fault> {
-        loop {
-            self.scan(text)?;
-            match &self.state {
-                State::Begin if self.at < text.len() => self.state = State::Between,
-                State::Begin | State::Between | State::Mismatch(_) => return Ok(()),
-                State::Behind(span) => {
-                    let span = span.clone();
-                    self.document(text, span)?;
-                }
-                State::Stray(start) => {
-                    let start = *start;
-                    self.stray(text, start, text.len())?;
-                }
-                State::Within(open) => match (self.lines, &open.array) {
-                    (Some(true), _) => self.break_line(text)?,
-                    (_, Some(_)) => return Ok(()),
-                    _ => {
-                        let start = open.start;
-                        self.elements = vec![];
-                        self.stray(text, start, text.len())?;
-                    }
-                },
-            }
-        }
+    pub fn finish(&mut self, text: &[u8], watch: &Watch) -> Result<(), Fault> {
+        while self.step(text, true, watch)? {}
+        Ok(())
     }
 
-    /// Where the brackets of an array do not match, or the text has ended within it: it is no record that could say so.
-    pub fn mistake(&self, text: &[u8], has_ended: bool) -> Option<usize> {
+    /// Whether documents that have ended are documents for certain.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.lines, Lines::Yes | Lines::No)
+    }
+
+    /// Where the brackets do not match, or the text has ended within a document: it is no record that could say so.
+    pub fn mistake(&self) -> Option<usize> {
         match &self.state {
-            State::Mismatch(at) => Some(*at),
-            State::Within(Open { array: Some(_), .. }) if has_ended => Some(text.len()),
+            State::Mistake(at) => Some(*at),
             _ => None,
         }
     }
@@ -148,8 +103,9 @@ impl Splitter {
     /// The elements of the open array are taken away.
     pub fn cut_array(&mut self) {
         if let State::Within(Open { array: Some(array), .. }) = &mut self.state {
-            (array.cut, self.elements) = (true, vec![]);
+            array.cut = true;
         }
+        self.elements = vec![];
     }
 
     /// The text is held from this byte on.
@@ -166,7 +122,7 @@ impl Splitter {
                 }
             }
             State::Behind(span) => shift(span),
-            State::Stray(at) | State::Mismatch(at) => back(at),
+            State::Stray(at) | State::Mistake(at) => back(at),
             State::Begin | State::Between => {}
         }
         self.documents.iter_mut().for_each(shift);
@@ -174,9 +130,32 @@ impl Splitter {
         self.last_elements.iter_mut().flatten().for_each(shift);
     }
 
-    fn begin(&mut self, text: &[u8]) -> bool {
+    /// Goes on to the next state; `false` if what is needed for that has not come, or there is no more.
+    fn step(&mut self, text: &[u8], has_ended: bool, watch: &Watch) -> Result<bool, Fault> {
+        match &self.state {
+            State::Begin => Ok(self.begin(text, has_ended)),
+            State::Between => self.between(text, has_ended, watch),
+            State::Within(_) => self.within(text, has_ended, watch),
+            State::Behind(span) => {
+                let span = span.clone();
+                self.behind(text, span, has_ended, watch)
+            }
+            State::Stray(start) => {
+                let start = *start;
+                let end = memchr(b'\n', &text[self.at..]).map(|ahead| self.at + ahead);
+                self.at = end.unwrap_or(text.len());
+                match end.is_some() || has_ended {
+                    true => self.bad_line(text, start..self.at, watch),
+                    false => Ok(false),
+                }
+            }
+            State::Mistake(_) => Ok(false),
+        }
+    }
+
+    fn begin(&mut self, text: &[u8], has_ended: bool) -> bool {
         let mark = BYTE_ORDER_MARK.as_bytes();
-        if text.len() < mark.len() && mark.starts_with(text) {
+        if text.len() < mark.len() && mark.starts_with(text) && !has_ended {
             return false;
         }
         self.at = if text.starts_with(mark) { mark.len() } else { 0 };
@@ -184,50 +163,45 @@ impl Splitter {
         true
     }
 
-    fn between(&mut self, text: &[u8]) -> bool {
-        self.skip_blanks(text);
-        let start = self.at;
-        let Some(&byte) = text.get(start) else { return false };
-        if !matches!(byte, b'{' | b'[') {
-            self.state = State::Stray(start);
-            return true;
-        }
-        // Among lines, an array that does not end is a bad line: its elements wait for its end.
-        let is_array = byte == b'[' && self.takes_elements && self.lines != Some(true);
-        self.at = start + 1;
-        self.state = State::Within(Open {
-            start,
-            depth: 1,
-            in_string: false,
-            escaped: false,
-            line_end: None,
-            begins_line: false,
-            array: is_array.then_some(Array { element: start + 1, any: false, cut: false }),
-        });
-        true
-    }
-
-    fn skip_blanks(&mut self, text: &[u8]) {
+    fn between(&mut self, text: &[u8], has_ended: bool, watch: &Watch) -> Result<bool, Fault> {
         self.at += text[self.at..].iter().take_while(|byte| is_blank(**byte)).count();
+        let start = self.at;
+        let Some(&byte) = text.get(start) else {
+            // There is no second line.
+            return Ok(has_ended && self.lines == Lines::Perhaps && self.give_up(watch));
+        };
+        match (byte, self.lines) {
+            (b'{', _) | (b'[', Lines::Yes | Lines::No) => {}
+            (b'[', Lines::Unknown) => self.lines = Lines::No,
+            (_, Lines::Perhaps) => return Ok(self.give_up(watch)),
+            (_, Lines::Unknown | Lines::Yes) => {
+                self.state = State::Stray(start);
+                return Ok(true);
+            }
+            (_, Lines::No) => return Ok(self.mistaken(start)),
+        }
+        // Among lines, an array that does not end is a bad line, and has no elements before its end.
+        let is_array = byte == b'[' && self.lines == Lines::No;
+        self.at = start + 1;
+        self.state = State::Within(Open::new(byte, start, is_array));
+        Ok(true)
     }
 
-    fn within(&mut self, text: &[u8]) -> Result<bool, Fault> {
-        let is_lines = self.lines == Some(true);
+    fn within(&mut self, text: &[u8], has_ended: bool, watch: &Watch) -> Result<bool, Fault> {
         let State::Within(open) = &mut self.state else { return Ok(false) };
+        let lines = self.lines;
         while self.at < text.len() {
             if open.in_string {
-                if !open.skip_string(text, &mut self.at, is_lines) {
-                    if open.in_string && self.at < text.len() {
-                        return self.break_line(text).map(|()| true);
-                    }
-                    return Ok(false);
+                match open.skip_string(text, &mut self.at, lines != Lines::No) {
+                    true => continue,
+                    false if self.at < text.len() => return self.break_off(text, watch),
+                    false => break,
                 }
-                continue;
             }
             let byte = text[self.at];
             if open.begins_line && !is_blank(byte) {
                 if matches!(byte, b'{' | b'[') {
-                    return self.break_line(text).map(|()| true);
+                    return self.break_off(text, watch);
                 }
                 open.begins_line = false;
             }
@@ -239,11 +213,11 @@ impl Splitter {
                         && let Some(array) = &open.array
                     {
                         if byte == b'}' {
-                            self.state = State::Mismatch(self.at);
-                            return Ok(false);
+                            let at = self.at;
+                            return Ok(self.mistaken(at));
                         }
                         let element = trimmed(text, array.element..self.at);
-                        if array.any || !element.is_empty() {
+                        if self.takes_elements && (array.any || !element.is_empty()) {
                             push(&mut self.elements, element)?;
                         }
                     }
@@ -254,22 +228,28 @@ impl Splitter {
                         return Ok(true);
                     }
                 }
-                b',' if open.depth == 1 => {
+                b',' if open.depth == 1 && self.takes_elements => {
                     if let Some(array) = &mut open.array {
                         push(&mut self.elements, trimmed(text, array.element..self.at))?;
                         (array.element, array.any) = (self.at + 1, true);
                     }
                 }
-                b'\n' if is_lines => {
+                b'\n' if lines == Lines::Perhaps => return Ok(self.give_up(watch)),
+                b'\n' if lines != Lines::No => {
                     open.line_end.get_or_insert(self.at);
-                    let before = text[..self.at].iter().rev().find(|byte| !is_blank(**byte));
-                    open.begins_line = before.is_some_and(|&byte| ends_value(byte));
+                    open.begins_line = ends_value(open.last);
                 }
                 _ => {}
             }
+            if !is_blank(byte) {
+                open.last = byte;
+            }
             self.at += 1;
         }
-        Ok(false)
+        match has_ended {
+            true => self.break_off(text, watch),
+            false => Ok(false),
+        }
     }
 
     /// The open document has ended.
@@ -284,101 +264,85 @@ impl Splitter {
         }
     }
 
-    fn behind(&mut self, text: &[u8]) -> Result<bool, Fault> {
-        let State::Behind(span) = &self.state else { return Ok(false) };
-        let span = span.clone();
-        while let Some(&byte) = text.get(self.at) {
-            match byte {
-                b' ' | b'\t' | b'\r' => self.at += 1,
-                b'\n' | b'{' | b'[' => {
-                    self.lines.get_or_insert_with(|| {
-                        let whole = &text[span.clone()];
-                        byte == b'\n' && whole[0] == b'{' && memchr(b'\n', whole).is_none()
-                    });
-                    self.document(text, span)?;
-                    return Ok(true);
-                }
-                _ => {
-                    let start = if self.lines == Some(true) { span.start } else { self.at };
-                    if start == self.at {
-                        self.document(text, span)?;
-                    }
-                    self.state = State::Stray(start);
-                    return Ok(true);
-                }
+    fn behind(
+        &mut self,
+        text: &[u8],
+        span: Span,
+        has_ended: bool,
+        watch: &Watch,
+    ) -> Result<bool, Fault> {
+        self.at += text[self.at..].iter().take_while(|byte| b" \t\r".contains(byte)).count();
+        let next = match text.get(self.at) {
+            Some(byte) => *byte,
+            None if has_ended => b'\n',
+            None => return Ok(false),
+        };
+        if !self.is_settled() {
+            let is_line = memchr(b'\n', &text[span.clone()]).is_none();
+            match (self.lines, is_line, next) {
+                (_, true, b'\n') => self.lines = Lines::Yes,
+                (Lines::Perhaps, ..) => return Ok(self.give_up(watch)),
+                (_, false, _) | (_, _, b'{' | b'[') => self.lines = Lines::No,
+                // Something is behind the object: it is a bad line.
+                _ => {}
             }
         }
-        Ok(false)
+        match (next, self.lines) {
+            (b'\n' | b'{' | b'[', _) => self.document(text, span, watch),
+            (_, Lines::No) => {
+                self.document(text, span, watch)?;
+                let at = self.at;
+                Ok(self.mistaken(at))
+            }
+            _ => {
+                self.state = State::Stray(span.start);
+                Ok(true)
+            }
+        }
     }
 
-    fn document(&mut self, text: &[u8], span: Span) -> Result<(), Fault> {
+    fn document(&mut self, text: &[u8], span: Span, watch: &Watch) -> Result<bool, Fault> {
+        watch.check()?;
+        watch.take(size_of::<Span>())?;
         self.state = State::Between;
-        push(&mut self.documents, trimmed(text, span))
-    }
-
-    /// What stands from `start` to the end of a line is a document, whatever it is.
-    fn stray(&mut self, text: &[u8], start: usize, end: usize) -> Result<bool, Fault> {
-        self.at = end;
-        self.document(text, start..end)?;
+        push(&mut self.documents, trimmed(text, span))?;
         Ok(true)
     }
 
-    /// The open document is broken: it ends with its first line, and the scan goes on behind that.
-    fn break_line(&mut self, text: &[u8]) -> Result<(), Fault> {
-        let State::Within(open) = &self.state else { return Ok(()) };
-        let (start, end) = (open.start, open.line_end.unwrap_or(text.len()));
-        self.elements = vec![];
-        self.stray(text, start, end).map(|_| ())
-    }
-}
-
-impl Open {
-    /// Goes to the end of a string; `false` if that is not there, or a newline is found that ends a line within it.
-    fn skip_string(&mut self, text: &[u8], at: &mut usize, is_lines: bool) -> bool {
-        // The quote that begins it has been seen.
-        loop {
-            if self.escaped {
-                if *at >= text.len() {
-                    return false;
-                }
-                self.escaped = false;
-                // A newline is no character that may be escaped.
-                if text[*at] != b'\n' {
-                    *at += 1;
-                }
-            }
-            let rest = &text[*at..];
-            let found = match is_lines {
-                true => memchr3(b'"', b'\\', b'\n', rest),
-                false => memchr2(b'"', b'\\', rest),
-            };
-            let Some(ahead) = found else {
-                *at = text.len();
-                return false;
-            };
-            *at += ahead;
-            match text[*at] {
-                b'"' => {
-                    self.in_string = false;
-                    *at += 1;
-                    return true;
-                }
-                b'\\' => {
-                    self.escaped = true;
-                    *at += 1;
-                }
-                _ => {
-                    self.line_end.get_or_insert(*at);
-                    return false;
-                }
-            }
+    /// A line that is no document, or a broken one: among lines it is a document, whatever it is.
+    fn bad_line(&mut self, text: &[u8], span: Span, watch: &Watch) -> Result<bool, Fault> {
+        match self.lines {
+            Lines::Unknown => self.lines = Lines::Perhaps,
+            Lines::Perhaps => return Ok(self.give_up(watch)),
+            Lines::Yes => {}
+            Lines::No => return Ok(self.mistaken(text.len())),
         }
+        self.at = span.end;
+        self.document(text, span, watch)
     }
-}
 
-/// Whether a byte is the last one of a value.
-fn ends_value(byte: u8) -> bool {
-    !matches!(byte, b',' | b':' | b'{' | b'[')
+    /// The open document is broken. Among lines it ends with its first one, and the scan goes on behind that.
+    fn break_off(&mut self, text: &[u8], watch: &Watch) -> Result<bool, Fault> {
+        let State::Within(open) = &self.state else { return Ok(false) };
+        let (start, end) = (open.start, open.line_end);
+        if self.lines == Lines::Unknown && end.is_none() {
+            return Ok(self.mistaken(text.len()));
+        }
+        self.bad_line(text, start..end.unwrap_or(text.len()), watch)
+    }
+
+    /// The second line is no whole object either: documents are no lines, and are looked for anew.
+    fn give_up(&mut self, watch: &Watch) -> bool {
+        watch.give(self.documents.len() * size_of::<Span>());
+        self.documents = vec![];
+        (self.at, self.state, self.lines) = (0, State::Begin, Lines::No);
+        true
+    }
+
+    fn mistaken(&mut self, at: usize) -> bool {
+        self.state = State::Mistake(at);
+        false
+    }
 }
 
 fn is_blank(byte: u8) -> bool {

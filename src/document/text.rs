@@ -13,9 +13,10 @@ use std::cmp::Reverse;
 use memchr::memmem;
 use serde::Deserialize;
 
-use self::spans::{Items, extent, is_blank, unexpected};
-pub use self::spans::{skip_blanks, string_end};
+use self::spans::{Items, is_blank};
+pub use self::spans::{skip_blanks, string_end, unexpected};
 use super::content::{Content, Number};
+use super::split::Splitter;
 use super::{Arrival, Elements, Image, Kind, Value, Watch, number, push, with_room};
 use crate::error::{Fault, Malformed, excerpt};
 
@@ -48,20 +49,18 @@ impl<'a> Text<'a> {
             None => Err(unexpected(text, text.len())),
             // An array is read element by element; whether others follow is seen at its end.
             Some(b'[') => Ok(vec![Text(trimmed)]),
-            Some(b'{') => match concatenated(trimmed, watch) {
-                Err(fault) if matches!(fault, Fault::Malformed(_)) => {
-                    lines(trimmed, watch).ok_or(fault)
-                }
+            Some(first) => match split(trimmed, watch) {
+                // It is one value, or the reader says what it is.
+                Err(Fault::Malformed(_)) if *first != b'{' => Ok(vec![Text(trimmed)]),
                 values => values,
             },
-            Some(_) => Ok(lines(trimmed, watch).unwrap_or_else(|| vec![Text(trimmed)])),
         }
     }
 
     /// The values of a document that begins with an array and does not end with it.
     pub fn several(text: &'a str, watch: &Watch) -> Option<Vec<Self>> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        concatenated(text.trim_matches(is_blank), watch).ok().filter(|values| values.len() > 1)
+        split(text.trim_matches(is_blank), watch).ok().filter(|values| values.len() > 1)
     }
 
     /// The first mistake in the syntax of a document, which may be several; none if that is what it should be.
@@ -74,42 +73,17 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Arrays and objects one after the other, each as long as its brackets and strings say.
-fn concatenated<'a>(text: &'a str, watch: &Watch) -> Result<Vec<Text<'a>>, Fault> {
-    let mut values = vec![];
-    let mut at = skip_blanks(text, 0);
-    while at < text.len() {
-        watch.check()?;
-        if !matches!(text.as_bytes()[at], b'{' | b'[') {
-            return Err(unexpected(text, at));
-        }
-        let end = extent(text, at, &|| watch.check())?;
-        watch.take(size_of::<Text>())?;
-        push(&mut values, Text(text[at..end].trim_end_matches(is_blank)))?;
-        at = skip_blanks(text, end);
+/// Arrays and objects one after the other, as a text that comes in pieces is split.
+fn split<'a>(text: &'a str, watch: &Watch) -> Result<Vec<Text<'a>>, Fault> {
+    let mut splitter = Splitter::new(false);
+    splitter.finish(text.as_bytes(), watch)?;
+    if let Some(at) = splitter.mistake() {
+        return Err(unexpected(text, at));
     }
+    let spans = splitter.documents;
+    let mut values = with_room(spans.len())?;
+    values.extend(spans.into_iter().map(|span| Text(&text[span])));
     Ok(values)
-}
-
-/// The lines of newline-delimited JSON with a broken line somewhere. At least half of them are whole objects, or the
-/// first is: a single document of several lines is not taken for these.
-fn lines<'a>(text: &'a str, watch: &Watch) -> Option<Vec<Text<'a>>> {
-    let lines = || text.lines().map(|line| line.trim_matches(is_blank)).filter(|l| !l.is_empty());
-    let is_whole = |line: &str| {
-        line.starts_with('{') && matches!(extent(line, 0, &|| Ok(())), Ok(end) if end == line.len())
-    };
-    let count = lines().count();
-    let enough = || {
-        lines().next().is_some_and(is_whole)
-            || 2 * lines().filter(|line| is_whole(line)).count() >= count
-    };
-    if count < 2 || !enough() {
-        return None;
-    }
-    watch.take(count * size_of::<Text>()).ok()?;
-    let mut list = with_room(count).ok()?;
-    list.extend(lines().map(Text));
-    Some(list)
 }
 
 /// Refuses `\u0000` and halves of surrogate pairs in all strings of `span`.

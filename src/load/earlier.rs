@@ -1,8 +1,9 @@
 //! What the earlier parts of a document have had: which keys, and what became of them.
 //!
 //! A record whose key an earlier part has had is what it would be if the document were read at once: under `update` it
-//! changes what the earlier record has written, and counts as `duplicate`; under `skip` it is a duplicate and no more.
-//! Under `error` rows have no key here: the server refuses it. Keys of records that were set aside count for nothing.
+//! takes the place of an earlier record with values for the same columns, and counts as `duplicate`, or else adds to it;
+//! under `skip` it is a duplicate and no more. Under `error` rows have no key here: the server refuses it. Keys of records
+//! that were set aside count for nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,23 +20,27 @@ use crate::write::there::There;
 const NOTE: usize = 2;
 
 const FATE_BITS: u32 = 2;
+const MADE: u64 = 1 << FATE_BITS;
+const ABSENT_BIT: u32 = FATE_BITS + 1;
 /// Stands for all sets of columns behind the first ones.
-const ANY_ABSENT: u64 = (1 << (8 * NOTE as u32 - FATE_BITS)) - 1;
+const ANY_ABSENT: u64 = (1 << (8 * NOTE as u32 - ABSENT_BIT)) - 1;
 
-/// What became of the row of a key.
+/// What became of the row of a key by the last record, with those before it whose place it has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fate {
+enum Fate {
     Inserted,
     Changed,
     Unchanged,
 }
 
-/// What an earlier record of the same key was.
+/// What the earlier records of the same key have done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Past {
-    pub fate: Fate,
-    /// It had values for the same columns.
-    pub alike: bool,
+    fate: Fate,
+    /// The load has made the row.
+    pub made: bool,
+    /// The last of them had values for the same columns.
+    alike: bool,
 }
 
 pub struct Earlier {
@@ -117,13 +122,14 @@ impl Earlier {
     }
 
     fn past(&self, note: u64, absent: &Absent) -> Past {
-        let fate = match note & ((1 << FATE_BITS) - 1) {
+        let fate = match note & (MADE - 1) {
             0 => Fate::Inserted,
             1 => Fate::Changed,
             _ => Fate::Unchanged,
         };
-        let number = note >> FATE_BITS;
-        Past { fate, alike: number != ANY_ABSENT && self.absent.get(absent) == Some(&number) }
+        let number = note >> ABSENT_BIT;
+        let alike = number != ANY_ABSENT && self.absent.get(absent) == Some(&number);
+        Past { fate, made: note & MADE != 0, alike }
     }
 
     /// What the counts of rows that come again add to those of the load.
@@ -142,44 +148,31 @@ impl Earlier {
         }
     }
 
-    /// Notes the keys of rows that were not set aside. `there` is what the table had for them.
+    /// Notes the keys of rows that have been written, but for those set aside. `there` is what the table had for them.
     pub fn note(
         &mut self,
         rows: &Rows,
-        write: &[RowRef],
+        written: &[RowRef],
         there: &There,
-        before: Option<Fate>,
         is_set_aside: impl Fn(u32) -> bool,
     ) -> Result<(), Fault> {
-        for row in write.iter().filter(|row| !is_set_aside(row.ordinal)) {
-            let key = rows.key(*row);
+        for row in written.iter().filter(|row| !is_set_aside(row.ordinal)) {
+            let (key, absent) = (rows.key(*row), rows.absent(*row));
             if key.is_empty() {
                 continue;
             }
-            let fate = match (before, there.is_new(*row), there.is_unchanged(*row)) {
-                (Some(fate @ (Fate::Inserted | Fate::Changed)), ..) => fate,
-                (_, true, _) => Fate::Inserted,
-                (_, _, true) => Fate::Unchanged,
+            let past = self.seen.get(key).map(|note| self.past(note, absent));
+            let is_new = there.is_new(*row);
+            let fate = match past {
+                Some(past) if past.alike && past.fate != Fate::Unchanged => past.fate,
+                _ if is_new => Fate::Inserted,
+                _ if there.is_unchanged(*row) => Fate::Unchanged,
                 _ => Fate::Changed,
             };
-            let number = self.number(rows.absent(*row));
-            self.seen.set(key, fate as u64 | number << FATE_BITS)?;
-        }
-        Ok(())
-    }
-
-    /// Notes of rows with known keys for which columns they have values.
-    pub fn note_columns(
-        &mut self,
-        rows: &Rows,
-        turn: &[RowRef],
-        is_set_aside: impl Fn(u32) -> bool,
-    ) -> Result<(), Fault> {
-        for row in turn.iter().filter(|row| !is_set_aside(row.ordinal)) {
-            let key = rows.key(*row);
-            let fate = self.seen.get(key).unwrap_or_default() & ((1 << FATE_BITS) - 1);
-            let number = self.number(rows.absent(*row));
-            self.seen.set(key, fate | number << FATE_BITS)?;
+            let made = is_new || past.is_some_and(|past| past.made);
+            let made = if made { MADE } else { 0 };
+            let number = self.number(absent);
+            self.seen.set(key, fate as u64 | made | number << ABSENT_BIT)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::Job;
-use super::earlier::{Again, Earlier, Fate, Past};
+use super::earlier::{Again, Earlier, Past};
 use super::outcome::{
     Outcome, describe, named_composers, rejects_of, set_duplicates_aside, tellers, with_composer_id,
 };
@@ -118,7 +118,9 @@ impl Writing<'_, '_> {
         if options.on_error == OnError::Stop {
             set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
         }
-        let mut stage = Stage { spi, options, rows, places, rejects, progress };
+        let goes_on = earlier.is_some_and(|earlier| earlier.borrow().goes_on);
+        let written = goes_on.then(Vec::new);
+        let mut stage = Stage { spi, options, rows, places, rejects, progress, written };
         let mut late = stage.late(target, &late)?;
         if let Some(earlier) = earlier {
             // What the table had shows what will have become of the rows.
@@ -129,43 +131,43 @@ impl Writing<'_, '_> {
                 None => writer.look(rows, &write)?,
             });
         }
-        let had = earlier.and_then(|_| there.clone()).unwrap_or_default();
         let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
-        let mut fates: Vec<(Vec<RowRef>, There, Option<Fate>)> = vec![];
         let mut write_again = |stage: &mut Stage, again: Again| {
             let mut counts = Counts::default();
             for (past, mut again) in again {
                 again.retain(|row| stage.rejects.matters(row.ordinal));
-                let (there, more) = stage.again(job.resource, target, past, &again)?;
+                let more = stage.again(job.resource, target, past, &again)?;
                 let more = earlier.map(|earlier| earlier.borrow_mut().count(past, more));
                 counts = counts + more.unwrap_or_default();
-                fates.push((again, there, Some(past.fate)));
             }
             late += counts.duplicate;
             Ok::<Counts, Failure>(counts)
         };
         outcome.counts = outcome.counts + write_again(&mut stage, again)?;
+        let mut turns = prepared.order.later.iter();
         loop {
+            // Those whose record before them has been set aside come first.
             let rejects = &stage.rejects;
             let mut next = rows
                 .superseded(&mut duplicates, table, repeated, |ordinal| rejects.contains(ordinal));
             next.retain(|row| rejects.matters(row.ordinal));
-            if next.is_empty() {
-                break;
-            }
-            let next = rows.sorted(next);
-            let met = earlier.and_then(|earlier| earlier.borrow().again(rows, &next));
-            let (next, again) = met.unwrap_or((next, vec![]));
-            let more = stage.write(job.resource, target, on_conflict, &next, None)?;
+            let turn = next.is_empty().then(|| turns.next());
+            let (next, again) = match turn {
+                None => {
+                    let next = rows.sorted(next);
+                    let met = earlier.and_then(|earlier| earlier.borrow().again(rows, &next));
+                    met.unwrap_or((next, vec![]))
+                }
+                Some(Some(turn)) => {
+                    let matters = |row: &&RowRef| rejects.matters(row.ordinal);
+                    (rows.sorted(turn.iter().filter(matters).copied().collect()), vec![])
+                }
+                Some(None) => break,
+            };
+            // What has been written before is there.
+            let there = writer.compare(rows, &next);
+            let more = stage.write(job.resource, target, on_conflict, &next, Some(there))?;
             outcome.counts = outcome.counts + more.counts + write_again(&mut stage, again)?;
-        }
-        for rows_of_turn in &prepared.order.later {
-            let matters = |row: &&RowRef| stage.rejects.matters(row.ordinal);
-            let turn = rows.sorted(rows_of_turn.iter().filter(matters).copied().collect());
-            // What the turn before has written is there.
-            let there = Writer { spi, target, on_conflict, proved: &[] }.compare(rows, &turn);
-            let more = stage.write(job.resource, target, on_conflict, &turn, Some(there))?;
-            outcome.counts = outcome.counts + more.counts;
         }
         fault::point("written", fault::LEADER);
         let mut rejects = stage.rejects;
@@ -179,20 +181,10 @@ impl Writing<'_, '_> {
                 set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?
             }
         };
-        if let Some(earlier) = earlier.filter(|earlier| earlier.borrow().goes_on) {
-            fates.push((write.into_owned(), had, None));
-            let mut earlier = earlier.borrow_mut();
+        for (written, there) in stage.written.iter().flatten() {
             let aside = |ordinal| rejects.contains(ordinal);
-            for (written, there, before) in &fates {
-                earlier.note(rows, written, there, *before, aside)?;
-            }
-            // Their turn came when the record that had their key was set aside.
-            let had_a_turn = prepared.order.duplicates.iter().filter(|it| aside(it.kept));
-            let had_a_turn: Vec<RowRef> = had_a_turn.map(|duplicate| duplicate.row).collect();
-            earlier.note(rows, &had_a_turn, &There::default(), None, aside)?;
-            for turn in &prepared.order.later {
-                earlier.note_columns(rows, turn, aside)?;
-            }
+            let noted = earlier.map(|it| it.borrow_mut().note(rows, written, there, aside));
+            noted.transpose()?;
         }
         rejects::store(spi, load_id, &job.kind, rejects.formed())?;
         outcome.counts.rejected = rejects.count();
@@ -219,6 +211,8 @@ struct Stage<'s> {
     places: &'s dyn Places,
     rejects: Rejects<'s>,
     progress: &'s mut Progress,
+    /// What has been written, and what the table had for it; kept if other parts are to come.
+    written: Option<Vec<(Vec<RowRef>, There)>>,
 }
 
 impl Stage<'_> {
@@ -235,6 +229,9 @@ impl Stage<'_> {
         let mut writer = Writer { spi, target, on_conflict, proved: &[] };
         let there = there.map_or_else(|| writer.look(rows, write), Ok)?;
         fault::point("compared", fault::LEADER);
+        if let Some(written) = &mut self.written {
+            written.push((write.to_vec(), there.clone()));
+        }
         let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
@@ -276,17 +273,17 @@ impl Stage<'_> {
         Ok((late.len() - another.len()) as u64)
     }
 
-    /// Rows whose keys earlier parts of the document have written, or have found as they are; what the table has for them.
+    /// Rows whose keys earlier parts of the document have written, or have found as they are.
     fn again(
         &mut self,
         resource: Option<Resource>,
         target: &Target,
         past: Past,
         again: &[RowRef],
-    ) -> Result<(There, Counts), Failure> {
+    ) -> Result<Counts, Failure> {
         let (spi, rows, on_conflict) = (self.spi, self.rows, OnConflict::Update);
         // Nothing stays of the earlier record, where that has made the row.
-        let replaces = past.fate == Fate::Inserted && target.table.null == Null::Unknown;
+        let replaces = past.made && target.table.null == Null::Unknown;
         let replaced = replaces.then(|| Target {
             table: Table { null: Null::Value, ..target.table.clone() },
             oid: target.oid,
@@ -296,8 +293,8 @@ impl Stage<'_> {
         });
         let target = replaced.as_ref().unwrap_or(target);
         let there = Writer { spi, target, on_conflict, proved: &[] }.compare(rows, again);
-        let outcome = self.write(resource, target, on_conflict, again, Some(there.clone()))?;
-        Ok((there, outcome.counts))
+        let outcome = self.write(resource, target, on_conflict, again, Some(there))?;
+        Ok(outcome.counts)
     }
 
     /// Those of the rows whose parent is there, or is made now.

@@ -20,10 +20,11 @@ use uuid::Uuid;
 
 use super::earlier::Earlier;
 use super::{records, work};
+use crate::document::Watch;
 use crate::document::find::Past;
 use crate::document::incoming::{Incoming, Part};
 use crate::options::Options;
-use crate::pg::progress;
+use crate::pg::{interrupt, progress};
 use crate::prepare::Document;
 use crate::report::{Failure, LoadReport, milliseconds};
 use crate::settings;
@@ -153,7 +154,8 @@ impl Stream {
     /// Loads the next part; `false` if there is none yet, or none any more.
     fn part(&mut self) -> Result<bool, Failure> {
         let Stream { order, incoming, course, past, .. } = self;
-        incoming.part(|part: Part<'_>| {
+        let watch = Watch::default().asking(interrupt::pending);
+        let part = incoming.part(&watch, |part: Part<'_>| {
             if part.spans.is_some() {
                 let earlier = || RefCell::new(Earlier::new(order.options.on_conflict));
                 let earlier = course.earlier.get_or_insert_with(earlier);
@@ -164,6 +166,8 @@ impl Stream {
             let report = progress::kept(load)?;
             course.add(report);
             Ok(())
-        })
+        });
+        interrupt::check();
+        part
     }
 }

@@ -3,6 +3,8 @@
 //! Many rows have one parent, and comparing texts is what sorting them takes longest for. So the distinct parents are
 //! sorted, and the rows by numbers: the rank of the parent, and the beginning of the key.
 
+mod repeated;
+
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
@@ -11,8 +13,7 @@ use rayon::prelude::*;
 use super::{Family, RowRef, Rows};
 use crate::document::{push, with_room};
 use crate::error::Fault;
-use crate::record::{Null, Table};
-use crate::tuple;
+use crate::record::Table;
 
 /// Which of several rows with the same key is the document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +38,8 @@ pub struct Order {
     pub write: Vec<RowRef>,
     pub families: Vec<Family>,
     pub duplicates: Vec<Duplicate>,
-    /// Rows whose key another row has that is written before them, and which add to what that one says: the second of
-    /// each key, the third, and so on.
+    /// Rows whose key another row has that is written before them, and which add to what that one says: those of the second
+    /// turn, the third, and so on.
     pub later: Vec<Vec<RowRef>>,
 }
 
@@ -87,11 +88,11 @@ impl Rows<'_> {
         if self.may_repeat(&rows, parallel)? {
             let several = self.take_repeated(&mut rows)?;
             for of_one_key in several.chunk_by(|a, b| self.key(*a) == self.key(*b)) {
-                let kept = match repeated == Repeated::LastWins && self.add_up(of_one_key, table) {
-                    true => take_turns(of_one_key, &mut later)?,
-                    false => self.decide(of_one_key, table, repeated, &mut duplicates),
-                };
-                push(&mut rows, kept)?;
+                let alike = |a: &RowRef, b: &RowRef| self.is_alike(*a, *b, table, repeated);
+                for (turn, run) in of_one_key.chunk_by(alike).enumerate() {
+                    let kept = self.decide(run, table, repeated, &mut duplicates);
+                    push(turn_of(turn, &mut rows, &mut later)?, kept)?;
+                }
             }
             duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
         }
@@ -172,141 +173,21 @@ impl Rows<'_> {
         sort(&mut hashes, parallel, u64::cmp);
         Ok(hashes.windows(2).any(|pair| pair[0] == pair[1]))
     }
-
-    /// Whether some of the rows with one key have values for columns that others lack: then none of them says all, and
-    /// each is written in its turn. So it is if their keys are equal and not the same: the first row's stays.
-    fn add_up(&self, of_one_key: &[RowRef], table: &Table) -> bool {
-        let key = |row: RowRef| {
-            let values: Vec<_> = tuple::values(self.tuple(row), &table.columns).collect();
-            table.key.iter().map(|key| values[key.place]).collect::<Vec<_>>()
-        };
-        of_one_key.windows(2).any(|pair| {
-            self.absent(pair[0]) != self.absent(pair[1])
-                || (table.null == Null::Value && key(pair[0]) != key(pair[1]))
-        })
-    }
-
-    /// Takes the rows out whose key others have too, and gives them by key and ordinal.
-    fn take_repeated(&self, rows: &mut Vec<RowRef>) -> Result<Vec<RowRef>, Fault> {
-        let mut repeats: HashMap<&[u8], bool, RandomState> = HashMap::default();
-        repeats.try_reserve(rows.len()).map_err(|_| Fault::OutOfMemory)?;
-        for row in rows.iter().filter(|row| !self.key(**row).is_empty()) {
-            repeats.entry(self.key(*row)).and_modify(|repeats| *repeats = true).or_default();
-        }
-        let is_one_of_several = |row: &RowRef| repeats.get(self.key(*row)) == Some(&true);
-        let mut several = with_room(rows.iter().filter(|row| is_one_of_several(row)).count())?;
-        several.extend(rows.iter().copied().filter(is_one_of_several));
-        rows.retain(|row| !is_one_of_several(row));
-        several.sort_unstable_by_key(|row| (self.key(*row), row.ordinal));
-        Ok(several)
-    }
-
-    /// Which of the rows with one key, in the document's order, is written: the first or the last of those that are
-    /// about the same thing as the first. The others are added to the duplicates.
-    fn decide(
-        &self,
-        of_one_key: &[RowRef],
-        table: &Table,
-        repeated: Repeated,
-        duplicates: &mut Vec<Duplicate>,
-    ) -> RowRef {
-        // For each column with ids, the first id, and the row that has it.
-        let mut known: Vec<Option<(i64, RowRef)>> = vec![None; table.identity().count()];
-        let mut unlike = |row: &RowRef| {
-            let ids = self.identity(*row, table);
-            let unlike = known.iter().zip(&ids).find_map(|pair| match pair {
-                (Some((id, other)), Some(found)) if id != found => Some(*other),
-                _ => None,
-            });
-            if unlike.is_none() {
-                for (known, id) in known.iter_mut().zip(ids) {
-                    *known = known.or(id.map(|id| (id, *row)));
-                }
-            }
-            (*row, unlike)
-        };
-        let judged: Vec<(RowRef, Option<RowRef>)> = of_one_key.iter().map(&mut unlike).collect();
-        let mut like = judged.iter().filter(|(_, unlike)| unlike.is_none());
-        let kept = match repeated {
-            Repeated::FirstWins => like.next(),
-            Repeated::LastWins => like.next_back(),
-        };
-        let kept = kept.map_or(of_one_key[0], |(row, _)| *row);
-        let others = judged.iter().filter(|(row, _)| row.ordinal != kept.ordinal);
-        let ordinal = kept.ordinal;
-        duplicates.extend(others.map(|&(row, unlike)| Duplicate { row, kept: ordinal, unlike }));
-        kept
-    }
-
-    /// Takes those of the duplicates out whose turn it is: the record that had their key has been set aside, and takes no
-    /// part in what is decided. At most one of a key; `duplicates` are by ordinal, and stay so.
-    pub fn superseded(
-        &self,
-        duplicates: &mut Vec<Duplicate>,
-        table: &Table,
-        repeated: Repeated,
-        is_set_aside: impl Fn(u32) -> bool,
-    ) -> Vec<RowRef> {
-        let free = duplicates.extract_if(.., |duplicate| is_set_aside(duplicate.kept));
-        let free = free.map(|duplicate| (duplicate.kept, duplicate.row)).collect();
-        self.decide_again(free, table, repeated, duplicates)
-    }
-
-    /// Takes those of the duplicates out that have been set aside, before anything is written. The rows to be written
-    /// then, in their order; none if there is no such duplicate.
-    pub fn without(
-        &self,
-        write: &[RowRef],
-        duplicates: &mut Vec<Duplicate>,
-        table: &Table,
-        repeated: Repeated,
-        set_aside: &HashSet<u32>,
-    ) -> Option<Vec<RowRef>> {
-        let aside = duplicates
-            .extract_if(.., |duplicate| set_aside.contains(&duplicate.row.ordinal))
-            .map(|duplicate| duplicate.kept);
-        let kept: HashSet<u32> = aside.collect();
-        if kept.is_empty() {
-            return None;
-        }
-        let is_free = |row: &RowRef| kept.contains(&row.ordinal);
-        let (free, mut write): (Vec<RowRef>, Vec<RowRef>) =
-            write.iter().partition(|row| is_free(row));
-        let mut free: Vec<(u32, RowRef)> = free.into_iter().map(|row| (row.ordinal, row)).collect();
-        let others = duplicates.extract_if(.., |duplicate| kept.contains(&duplicate.kept));
-        free.extend(others.map(|duplicate| (duplicate.kept, duplicate.row)));
-        write.extend(self.decide_again(free, table, repeated, duplicates));
-        Some(self.sorted(write))
-    }
-
-    /// Of rows, each with a number that those of one key have in common, the one of each key that is written now.
-    fn decide_again(
-        &self,
-        mut free: Vec<(u32, RowRef)>,
-        table: &Table,
-        repeated: Repeated,
-        duplicates: &mut Vec<Duplicate>,
-    ) -> Vec<RowRef> {
-        free.sort_unstable_by_key(|(key, row)| (*key, row.ordinal));
-        let of_one_key = free.chunk_by(|a, b| a.0 == b.0).map(|of_one_key| {
-            let rows: Vec<RowRef> = of_one_key.iter().map(|(_, row)| *row).collect();
-            self.decide(&rows, table, repeated, duplicates)
-        });
-        let next = of_one_key.collect();
-        duplicates.sort_unstable_by_key(|duplicate| duplicate.row.ordinal);
-        next
-    }
 }
 
-/// The first of the rows with one key; the others come later, one after the other.
-fn take_turns(of_one_key: &[RowRef], later: &mut Vec<Vec<RowRef>>) -> Result<RowRef, Fault> {
-    for (turn, row) in of_one_key[1..].iter().enumerate() {
-        if later.len() == turn {
-            push(later, vec![])?;
-        }
-        push(&mut later[turn], *row)?;
+/// Where the rows of a turn are: the first turn, or one of those behind it.
+fn turn_of<'t>(
+    turn: usize,
+    first: &'t mut Vec<RowRef>,
+    later: &'t mut Vec<Vec<RowRef>>,
+) -> Result<&'t mut Vec<RowRef>, Fault> {
+    if turn == 0 {
+        return Ok(first);
     }
-    Ok(of_one_key[0])
+    if later.len() < turn {
+        push(later, vec![])?;
+    }
+    Ok(&mut later[turn - 1])
 }
 
 /// The parents of some rows: for each row the number of its parent, and the parents by number.

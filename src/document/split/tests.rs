@@ -1,10 +1,10 @@
 //! PURE, tests only: how a text is split, wherever it is cut and however much of it is held.
 
 use super::super::incoming::{Incoming, Spans};
-use super::super::text::Text;
-use super::super::{Value, Watch};
+use super::super::text::{Text, unexpected};
+use super::super::{Kind, Value, Watch};
 use super::Splitter;
-use crate::error::{Fault, Malformed};
+use crate::error::Fault;
 
 /// What leaves: whole, a document with its number, or an element with the numbers of its array and its own.
 type Unit = (Option<(u64, Option<u64>)>, String);
@@ -28,7 +28,7 @@ fn units<'p>(
     let (mut units, mut most) = (vec![], 0);
     let mut place = 0u64;
     let mut leave = |incoming: &mut Incoming| {
-        incoming.part::<Wrong>(|part| {
+        incoming.part::<Wrong>(&Watch::default(), |part| {
             most = most.max(part.text.len());
             assert_eq!(part.start.byte, place, "parts follow one another");
             place += part.text.len() as u64;
@@ -65,16 +65,22 @@ fn units<'p>(
 /// The units, with the elements of arrays that left whole, of a text in pieces of `step` bytes.
 fn split(text: &str, step: usize, size: usize) -> Result<Vec<Unit>, Fault> {
     let (units, _) = units(text.as_bytes().chunks(step), size, true);
-    // What left whole, as if it had left in parts.
+    // What left whole, as those read it who have all of it.
     let documents = |whole: &str| {
-        let mut splitter = Splitter::new(true);
-        splitter.finish(whole.as_bytes())?;
-        if let Some(at) = splitter.mistake(whole.as_bytes(), true) {
-            let mistake = Malformed::new(String::new(), at);
-            return Err(Fault::Malformed(Box::new(mistake)));
+        let (whole, watch) = (whole.trim(), Watch::default());
+        let mut values = Text::documents(whole, &watch)?;
+        let is_array = values[0].kind() == Ok(Kind::Array);
+        if let ([array], true) = (&values[..], is_array)
+            && let Err(fault) =
+                array.elements().and_then(|elements| elements.collect::<Result<Vec<_>, _>>())
+        {
+            values = Text::several(whole, &watch).ok_or(fault)?;
+        }
+        if let ([value], false) = (&values[..], whole.starts_with(['{', '['])) {
+            return Err(value.check().err().unwrap_or_else(|| unexpected(whole, 0)));
         }
         let numbers = (0..).map(|number| Some((number, None)));
-        let texts = splitter.documents.into_iter().map(|span| whole[span].to_owned());
+        let texts = values.iter().map(|text| text.excerpt().unwrap_or_default());
         Ok(numbers.zip(texts).collect::<Vec<Unit>>())
     };
     let mut units = units?;
@@ -219,26 +225,74 @@ fn documents_of_several_lines_may_follow_a_line() {
 }
 
 #[test]
-fn a_document_without_lines_that_is_broken_takes_the_rest() {
-    assert_eq!(texts("{\n\"a\":1}\n{\"b\":"), ["{\n\"a\":1}", "{\"b\":"]);
-    assert_eq!(texts("{\n\"a\":1}\nx y\n{\"b\":1}"), ["{\n\"a\":1}", "x y", "{\"b\":1}"]);
+fn a_first_line_may_be_broken_too() {
+    for first in [
+        "# a comment",
+        "{\"a\":1} x",
+        "{\"a\":1},",
+        "{\"a\":",
+        "{\"a\":[1,",
+        "{\"a\":\"unfinished",
+        "{\"a\":1",
+        "\"a\":1}",
+        "]",
+    ] {
+        let text = format!("{first}\n{{\"b\":1}}\n{{\"c\":\n{{\"d\":\"}}{{\"}}\n\n");
+        assert_eq!(texts(&text), [first, "{\"b\":1}", "{\"c\":", "{\"d\":\"}{\"}"], "{first}");
+    }
 }
 
 #[test]
-fn brackets_that_do_not_match_are_told_where_they_are() {
-    let wrong = |text: &str| {
-        let padded = format!("{text}{}", " ".repeat(20));
-        let found = units(padded.as_bytes().chunks(3), 4, true).0.unwrap_err();
-        assert!(found.is_malformed());
-        found.detail().unwrap()
-    };
-    let place = |line, column, byte| {
-        format!(
-            "The brackets do not match at line {line}, column {column} (byte {byte}, counted from 0)."
-        )
-    };
-    assert_eq!(wrong("[1,\n 2}, 3]"), place(2, 3, 6));
-    assert_eq!(wrong("[\"é\", 2, 3"), place(1, 31, 31));
+fn documents_that_are_no_lines_have_no_end_where_they_are_broken() {
+    for text in [
+        "{\n\"a\":1}\n{\"b\":",
+        "{\n\"a\":1}\nx y\n{\"b\":1}",
+        "{\"a\":1}{\"b\":2}\n{\"c\":\n{\"d\":1}",
+        "[{\"a\":1}]\n{\"b\":1\n{\"c\":1}",
+        "[{\"a\":1}]\n[1}\n",
+        "{\"a\":1},\n{\"b\":1},\n{\"c\":1}",
+        "x\ny\n{\"a\":1}\n{\"b\":1}",
+        "{\"a\":[\n{\"b\":1},\n{\"c\":1}\n",
+        "{\"a\":1} x",
+        "x",
+        "{\"a\":",
+    ] {
+        assert_eq!(same(text), Err(Fault::Stopped), "{text}");
+    }
+    // A string may be wrong without an end of all that follows.
+    assert_eq!(texts("{\n\"a\":\"b\nc\"}\n{}"), ["{\n\"a\":\"b\nc\"}", "{}"]);
+    assert_eq!(texts("{\"a\":\"b\nc\"}\n{}"), ["{\"a\":\"b\nc\"}", "{}"]);
+    assert_eq!(texts("[{\"a\":\"b\nc\"},\n2]"), ["{\"a\":\"b\nc\"}", "2"]);
+}
+
+#[test]
+fn brackets_that_do_not_match_are_told_as_of_the_whole_text() {
+    for text in [
+        "[1,\n 2}, 3]",
+        "[\"é\", 2, 3",
+        "{\n}\n[\"é\", 2,\n\"ü",
+        "[[1, 2], [3, {\"a\": 4]",
+        "[1, 2, 3] x",
+        "[1, 2, 3]\n[4, 5, 6]]",
+    ] {
+        let all = format!("{text}{}", " ".repeat(20));
+        let found = units(all.as_bytes().chunks(3), 4, true).0.unwrap_err();
+        let whole = Text::mistake(&all, &Watch::default()).unwrap_err().located(all.as_bytes());
+        assert_eq!(found.detail(), whole.detail(), "{text}");
+        assert!(found.detail().is_some_and(|detail| detail.contains(" at line ")), "{found:?}");
+    }
+}
+
+/// Each line opens what none closes: to look behind each of them is a long way.
+#[test]
+fn a_text_of_broken_lines_can_be_stopped() {
+    let text = format!("{{}}\n{}", "{\"a\":[\n".repeat(50));
+    let mut asked = Splitter::new(true);
+    asked.finish(text.as_bytes(), &Watch::default()).unwrap();
+    assert_eq!(asked.documents.len(), 51);
+    let watch = Watch::default();
+    watch.stop();
+    assert_eq!(Splitter::new(true).finish(text.as_bytes(), &watch), Err(Fault::Stopped));
 }
 
 #[test]
@@ -267,7 +321,7 @@ fn units_of_a_text_made_at_random() {
         state ^= state << 17;
         (state % below as u64) as usize
     };
-    for _ in 0..400 {
+    for _ in 0..600 {
         let length = random(40);
         let begin = ["", "{\"a\":1}\n", "["][random(3)];
         let rest: String =
@@ -292,6 +346,6 @@ fn the_error_of_a_load_is_passed_on() {
     let mut incoming = Incoming::new(10, true);
     incoming.push(b"{}").unwrap();
     incoming.end();
-    let failed = incoming.part::<Wrong>(|_| Err(Wrong(Fault::Stopped)));
+    let failed = incoming.part::<Wrong>(&Watch::default(), |_| Err(Wrong(Fault::Stopped)));
     assert_eq!(failed, Err(Wrong(Fault::Stopped)));
 }

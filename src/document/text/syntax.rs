@@ -27,9 +27,22 @@ enum Next {
 
 /// The first mistake in a text that should be one value, or several one behind another; `Ok(None)` if there is none.
 pub fn mistake(text: &str, several: bool, watch: &Watch) -> Result<Option<Malformed>, Fault> {
-    // True for an object, false for an array.
-    let mut open: Vec<bool> = vec![];
-    let mut next = Next::Value;
+    mistake_behind(text, vec![], Next::Value, several, watch)
+}
+
+/// The same in a text that begins behind an element of an array.
+pub fn mistake_within_array(text: &str, watch: &Watch) -> Result<Option<Malformed>, Fault> {
+    mistake_behind(text, vec![false], Next::Behind, true, watch)
+}
+
+/// The same behind what has opened these brackets: true for an object, false for an array.
+fn mistake_behind(
+    text: &str,
+    mut open: Vec<bool>,
+    mut next: Next,
+    several: bool,
+    watch: &Watch,
+) -> Result<Option<Malformed>, Fault> {
     let mut at = skip_blanks(text, 0);
     let mut tokens = 0u32;
     let mut values = 0;
