@@ -1,27 +1,35 @@
-// A request's body as it comes: bytes, neither parsed nor made a string.
+// A document as it comes: pieces of bytes, neither parsed nor made strings.
 
 import { Refused } from './errors.js';
 
-// The bytes of the body; at most `limit` of them. They are held once, since PostgreSQL's protocol wants a parameter's
-// length before its first byte, and no client library streams one.
-export async function body(request, limit) {
+const LONGEST_TEXT = 1024 ** 3 - 1024;
+
+// The pieces of a request's body; at most `limit` bytes of them.
+export async function* body(request, limit) {
   const tooLarge = () => new Refused(413, `the document has more than ${limit} bytes`);
-  const length = Number(request.headers['content-length'] ?? NaN);
-  if (length > limit) throw tooLarge();
+  if (Number(request.headers['content-length'] ?? NaN) > limit) throw tooLarge();
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
     throw new Refused(415, 'the document must not be compressed');
   }
-  // With its length known it is put together while it comes.
-  const whole = Number.isNaN(length) ? null : Buffer.allocUnsafe(length);
-  const chunks = [];
   let size = 0;
-  for await (const chunk of request) {
-    if (size + chunk.length > limit) throw tooLarge();
-    if (whole) chunk.copy(whole, size);
-    else chunks.push(chunk);
-    size += chunk.length;
+  // Whoever stops reading still answers on the same connection.
+  for await (const piece of request.iterator({ destroyOnReturn: false })) {
+    size += piece.length;
+    if (size > limit) throw tooLarge();
+    yield piece;
   }
   if (!request.complete) throw new Refused(400, 'the document ended before its end');
   if (size === 0) throw new Refused(400, 'the body is empty: it must be the JSON document');
-  return whole ?? Buffer.concat(chunks, size);
+}
+
+// All pieces in one, for who needs the document whole; at most what a text of PostgreSQL has.
+export async function whole(pieces) {
+  const held = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.length;
+    if (size > LONGEST_TEXT) throw new Refused(413, `the document has more than ${LONGEST_TEXT} bytes`);
+    held.push(piece);
+  }
+  return Buffer.concat(held, size);
 }

@@ -14,6 +14,8 @@ const BAD_DATA = /^(22|23|42804)/;
 // Express's handler of errors.
 export function answer(error, request, response, next) {
   if (response.headersSent) return next(error);
+  // Nobody reads the rest of the body.
+  request.resume();
   if (error instanceof Refused) {
     // What is left of the body is not waited for.
     if (!request.complete) response.set('Connection', 'close');
@@ -33,12 +35,12 @@ export function answer(error, request, response, next) {
 }
 
 // Which record, counted from 0, and where in the document. What the extension refuses it names in the message
-// ("record 1: missing value at $[1].title"), what the database refuses in the last line of the context
-// ("load_works, record 1, $[1]: {…").
+// ("record 1, line 2: missing value at $[1].title"), what the database refuses in the last line of the context
+// ("inbox, record 1, line 2, $[1]: {…").
 function place(error) {
   const said =
-    /^record (?<record>[0-9]+): .* at (?<path>\$.*)$/s.exec(error.message ?? '') ??
-    /^load_(?:composers|works), record (?<record>[0-9]+), (?<path>\$(?:\[[0-9]+\]|\."(?:[^"\\]|\\.)*"|\.[^\s."[\]:]+)*)/m.exec(
+    /^record (?<record>[0-9]+)(?:, line [0-9]+)?: .* at (?<path>\$.*)$/s.exec(error.message ?? '') ??
+    /^(?:inbox|load_composers|load_works), record (?<record>[0-9]+)(?:, line [0-9]+)?, (?<path>\$(?:\[[0-9]+\]|\."(?:[^"\\]|\\.)*"|\.[^\s."[\]:]+)*)/m.exec(
       error.where ?? '',
     );
   if (!said) return {};

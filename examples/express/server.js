@@ -1,6 +1,6 @@
 // An HTTP front of pg_opus: JSON in, rows written. See README.md.
 
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import express from 'express';
@@ -16,8 +16,7 @@ const { values: given } = parseArgs({
     works: { type: 'string' },
     host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '3000' },
-    // A text has at most 1 GB.
-    limit: { type: 'string', default: String(1024 ** 3 - 1024) },
+    limit: { type: 'string', default: 'Infinity' },
   },
 });
 const limit = Number(given.limit);
@@ -27,16 +26,21 @@ const pool = new pg.Pool();
 // A connection that breaks while nobody uses it: the next request takes another.
 pool.on('error', (error) => console.error(`a connection was lost: ${error.message}`));
 
+// A file, opened when somebody reads.
+async function* read(file) {
+  yield* createReadStream(file);
+}
+
 const app = express();
 app.disable('x-powered-by');
 for (const resource of RESOURCES) {
   const answerWith = (document) => async (request, response) => {
-    const written = await push(pool, resource, await document(request), request, response);
+    const written = await push(pool, resource, document(request), request, response);
     response.type('text/plain').send(`${written} ${resource} pushed\n`);
   };
-  const file = async () => {
+  const file = () => {
     if (!given[resource]) throw new Refused(404, `the server was started without --${resource}`);
-    return readFile(given[resource]);
+    return read(given[resource]);
   };
   app
     .route(`/push/${resource}`)

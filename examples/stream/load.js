@@ -9,6 +9,8 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
+import { rows } from './binary.js';
+
 const [inbox, place = '-'] = process.argv.slice(2);
 
 async function openSource() {
@@ -17,19 +19,6 @@ async function openSource() {
   const response = await fetch(place);
   if (!response.ok) throw new Error(`${place}: ${response.status} ${response.statusText}`);
   return Readable.fromWeb(response.body);
-}
-
-// The binary format of COPY: a header, rows of one column, and an end.
-async function* rows(pieces) {
-  yield Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-  for await (const piece of pieces) {
-    const head = Buffer.alloc(6);
-    head.writeInt16BE(1, 0);
-    head.writeInt32BE(piece.length, 2);
-    yield head;
-    yield piece;
-  }
-  yield Buffer.from([0xff, 0xff]);
 }
 
 const client = new pg.Client();
