@@ -4,7 +4,10 @@
 # The server that `make install` installs into: the pg_config of its version.
 PG_CONFIG ?= pg_config
 
-.PHONY: help demo test bench install psql stop clean
+# The major version that `make package` is for.
+PG ?= 18
+
+.PHONY: help all demo test bench install package psql stop clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -18,8 +21,14 @@ test: ## all tests, on servers of their own
 bench: ## pg_opus beside other ways to load, in one run
 	@bench/run
 
+all: # what pgxn's client runs before `make install`
+	@STAGE_ONLY=1 scripts/install-into "$(PG_CONFIG)"
+
 install: ## into your server: make install PG_CONFIG=/path/of/pg_config
 	@scripts/install-into "$(PG_CONFIG)"
+
+package: ## a tarball and a .deb in .build/dist: make package PG=18
+	@scripts/package "$(PG)"
 
 psql: ## a prompt on the server of make demo
 	@scripts/server psql demo

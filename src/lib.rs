@@ -27,6 +27,8 @@ mod options;
 #[allow(unsafe_code)]
 mod pg;
 mod prepare;
+#[cfg(test)]
+mod random;
 mod record;
 mod report;
 mod rows;

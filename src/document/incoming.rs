@@ -137,7 +137,7 @@ impl Incoming {
             Kind::Whole => self.splitter = Splitter::new(self.takes_elements),
             Kind::Documents | Kind::Elements => self.splitter.forget(end),
         }
-        self.is_whole = false;
+        (self.is_whole, self.in_array) = (false, kind == Kind::Elements);
         Ok(true)
     }
 
@@ -153,7 +153,6 @@ impl Incoming {
         let taken = |kind, spans, ends| Ok(Some(Taken { kind, spans, ends }));
         self.wanted = self.size;
         if let Some(elements) = splitter.last_elements.take() {
-            self.in_array = false;
             if elements.is_empty() {
                 (self.documents, self.elements) = (self.documents + 1, 0);
             } else {
@@ -166,7 +165,6 @@ impl Incoming {
         if !splitter.elements.is_empty() {
             let elements = std::mem::take(&mut splitter.elements);
             splitter.cut_array();
-            self.in_array = true;
             return taken(Kind::Elements, elements, false);
         }
         if let Some(at) = splitter.mistake() {

@@ -127,7 +127,10 @@ impl Writing<'_, '_> {
             let owns_table = earlier.borrow().owns_table;
             there = Some(match there {
                 Some(there) => there,
-                None if owns_table => There::default(),
+                None if owns_table => {
+                    writer.check_privileges(rows, &write)?;
+                    There::default()
+                }
                 None => writer.look(rows, &write)?,
             });
         }

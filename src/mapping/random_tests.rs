@@ -1,9 +1,5 @@
 //! PURE, tests only: random mappings, records and documents. Nothing panics; text and jsonb have the same values; these
 //! are the values that a plain reading of the paths gives; and what is no JSON is told, wherever it is.
-//!
-//! A failure names its seed: `PG_OPUS_SEED=<seed> cargo test random_tests` repeats it. `PG_OPUS_ROUNDS` makes a long run.
-
-use std::hash::{BuildHasher, RandomState};
 
 use serde_json::Value as Json;
 
@@ -17,31 +13,13 @@ use crate::document::jsonb::Jsonb;
 use crate::document::text::Text;
 use crate::document::{Value, Watch};
 use crate::error::Fault;
+use crate::random::{Random, for_seeds};
 
 const ROUNDS: u64 = 50_000;
 const COLUMNS: [&str; 6] = ["a", "b", "aa", "é", "gen", "rest"];
 const KEYS: [&str; 8] = ["a", "b", "aa", "é", "gen", "rest", "a b", ""];
 
-/// SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
     fn blank(&mut self) -> &'static str {
         if self.one_in(8) { self.pick(&[" ", "\n", "\t "]) } else { "" }
     }
@@ -151,21 +129,6 @@ impl Random {
     }
 }
 
-/// Runs the test for many seeds, from a random one on.
-fn for_seeds(test: impl Fn(&mut Random) + std::panic::RefUnwindSafe) {
-    let of_env = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().unwrap());
-    let first = of_env("PG_OPUS_SEED");
-    let rounds = of_env("PG_OPUS_ROUNDS").unwrap_or(if first.is_some() { 1 } else { ROUNDS });
-    let first = first.unwrap_or_else(|| RandomState::new().hash_one(0));
-    for seed in (0..rounds).map(|round| first.wrapping_add(round)) {
-        let run = std::panic::AssertUnwindSafe(|| test(&mut Random(seed)));
-        if let Err(panic) = std::panic::catch_unwind(run) {
-            eprintln!("PG_OPUS_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-    }
-}
-
 fn columns() -> Vec<ColumnInfo<'static>> {
     let column = |name: &&'static str| ColumnInfo {
         name,
@@ -258,7 +221,7 @@ fn agree<T: PartialEq>(a: &Result<T, Fault>, b: &Result<T, Fault>) -> bool {
 
 #[test]
 fn records() {
-    for_seeds(|random| {
+    for_seeds(ROUNDS, |random| {
         let mapping = random.mapping();
         let resolved = Mapping::parse(&mapping).and_then(|mapping| resolve(&mapping, &columns()));
         let resolved = match resolved {
@@ -301,7 +264,7 @@ fn documents() {
         let (_, records) = search.map_err(|error| error.fault)?;
         records.map(|record| record?.value.read::<Json>()).collect::<Result<Vec<Json>, Fault>>()
     };
-    for_seeds(|random| {
+    for_seeds(ROUNDS, |random| {
         let texts = [random.path(true), random.path(true)];
         let count = random.below(3);
         let Ok(paths) =
@@ -356,7 +319,7 @@ fn documents() {
 
 #[test]
 fn paths_are_read_as_they_are_shown() {
-    for_seeds(|random| {
+    for_seeds(ROUNDS, |random| {
         let text = random.path(true);
         if let Ok(path) = Path::parse(&text) {
             assert_eq!(Path::parse(&path.to_string()), Ok(path), "{text}");

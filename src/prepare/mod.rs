@@ -469,4 +469,6 @@ fn again<'a>(
 }
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;

@@ -22,12 +22,20 @@ fn prepared<'a, R: Loadable<'a>>(
     Ok((prepared.order.write.len(), prepared.faults.iter().map(told).collect()))
 }
 
+pub fn composers_of(document: Document<'_>) -> Result<(usize, Vec<LoadError>), LoadError> {
+    prepared::<Composer>(document)
+}
+
+pub fn works_of(document: Document<'_>) -> Result<(usize, Vec<LoadError>), LoadError> {
+    prepared::<Work>(document)
+}
+
 fn composers(text: &str) -> Result<(usize, Vec<LoadError>), LoadError> {
-    prepared::<Composer>(Document::Text(text.as_bytes()))
+    composers_of(Document::Text(text.as_bytes()))
 }
 
 fn works(text: &str) -> Result<(usize, Vec<LoadError>), LoadError> {
-    prepared::<Work>(Document::Text(text.as_bytes()))
+    works_of(Document::Text(text.as_bytes()))
 }
 
 fn fault(result: Result<(usize, Vec<LoadError>), LoadError>) -> Option<Fault> {

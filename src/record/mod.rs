@@ -206,7 +206,7 @@ impl Table {
 
     /// The table of a source's rows as far as it has the columns: without those that `lacks` says. Its key and its parent
     /// are told by others then, or by none.
-    pub fn without(mut self, lacks: impl Fn(&Column) -> bool) -> Self {
+    pub fn without(mut self, mut lacks: impl FnMut(&Column) -> bool) -> Self {
         let kept: Vec<bool> = self.columns.iter().map(|column| !lacks(column)).collect();
         let place = |of: usize| kept[of].then(|| kept[..of].iter().filter(|kept| **kept).count());
         let key = self.key.into_iter().map(|key| Some(Key { place: place(key.place)?, ..key }));

@@ -92,7 +92,8 @@ pub fn missing(name: &str) -> Failure {
     }
 }
 
-fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {
+/// The privileges are not there.
+pub fn no_permission(table: &Table, on_conflict: OnConflict) -> Failure {
     Failure::Refused {
         code: ERRCODE_INSUFFICIENT_PRIVILEGE,
         message: format!("permission denied for table {}", table.name),
@@ -108,14 +109,6 @@ impl Target {
             message: format!("relation with OID {} does not exist", oid.to_u32()),
             hint: None,
         })?;
-        let no_permission = || Failure::Refused {
-            code: ERRCODE_INSUFFICIENT_PRIVILEGE,
-            message: format!("permission denied for table {name}"),
-            hint: Some(needed_privileges(on_conflict).into()),
-        };
-        if !relation::lock_for_insert(oid) {
-            return Err(no_permission());
-        }
         let table = Table {
             name: name.clone(),
             noun: "row".into(),
@@ -125,6 +118,9 @@ impl Target {
             parent: vec![],
             null: Null::Value,
         };
+        if !relation::lock_for_insert(oid) {
+            return Err(no_permission(&table, on_conflict));
+        }
         let target = Target::of(table, oid).ok_or_else(|| Failure::replaced(&name))?;
         match target.facts.kind {
             RelationKind::Other => Err(Failure::Refused {

@@ -7,9 +7,10 @@ use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::relation;
 use crate::pg::spi::Row;
-use crate::record::{Absent, ORDINAL, Table, positional};
+use crate::record::{Absent, Column, ORDINAL, Table, positional};
 use crate::report::Failure;
 use crate::rows::{RowRef, Rows};
+use crate::target::{Target, is_permitted, no_permission};
 use crate::tuple::Formed;
 
 /// What the table has for a row.
@@ -154,6 +155,7 @@ impl Writer<'_> {
     /// Which of the rows the table has, and which of those differ. It may be otherwise a moment later: then a row is
     /// written in the slower way.
     pub fn look(&self, rows: &Rows, write: &[RowRef]) -> Result<There, Failure> {
+        self.check_privileges(rows, write)?;
         if self.target.is_empty() {
             return Ok(There::default());
         }
@@ -161,6 +163,25 @@ impl Writer<'_> {
             true => self.scan(rows, write),
             false => Ok(self.compare(rows, write)),
         }
+    }
+
+    /// INSERT … ON CONFLICT asks for its privileges whether or not there is a conflict; a load of new rows has no statement
+    /// that does.
+    pub fn check_privileges(&self, rows: &Rows, write: &[RowRef]) -> Result<(), Failure> {
+        let Target { oid, table, .. } = self.target;
+        if !self.compares() || is_permitted(*oid, table, self.on_conflict) {
+            return Ok(());
+        }
+        for (absent, _) in rows.by_absent(write, Absent::clone) {
+            let mut place = 0..;
+            let lacks =
+                |_: &Column| place.next().is_some_and(|place: u16| absent.0.contains(&place));
+            let table = table.clone().without(lacks);
+            if !is_permitted(*oid, &table, self.on_conflict) {
+                return Err(no_permission(&table, self.on_conflict));
+            }
+        }
+        Ok(())
     }
 
     /// Whether rows that are there make a difference.

@@ -5,6 +5,7 @@ use super::super::text::{Text, unexpected};
 use super::super::{Kind, Value, Watch};
 use super::Splitter;
 use crate::error::Fault;
+use crate::random::for_seeds;
 
 /// What leaves: whole, a document with its number, or an element with the numbers of its array and its own.
 type Unit = (Option<(u64, Option<u64>)>, String);
@@ -314,20 +315,12 @@ fn what_cannot_be_cut_is_held_and_no_more() {
 fn units_of_a_text_made_at_random() {
     // Brackets, quotes and what else a scan looks at, in any order.
     let alphabet = b"{}[]\",:\\ \na1";
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    for _ in 0..600 {
-        let length = random(40);
-        let begin = ["", "{\"a\":1}\n", "["][random(3)];
+    for_seeds(600, |random| {
+        let begin = random.pick(&["", "{\"a\":1}\n", "[", "{\"a\"\n{}\n"]);
         let rest: String =
-            (0..length).map(|_| char::from(alphabet[random(alphabet.len())])).collect();
+            (0..random.below(40)).map(|_| char::from(random.pick(alphabet))).collect();
         let _ = same(&format!("{begin}{rest}"));
-    }
+    });
 }
 
 #[test]

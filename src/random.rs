@@ -1,0 +1,51 @@
+//! PURE, tests only: tests over what a seed makes.
+//!
+//! A failure names its seed: `PG_OPUS_SEED=<seed> cargo test NAME` repeats it. `PG_OPUS_SECONDS` is how long each such test
+//! goes on (`make soak`); without it, as many rounds as it says.
+
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+/// SplitMix64.
+pub struct Random(u64);
+
+impl Random {
+    /// A number below a bound.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    pub fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+}
+
+/// Runs the test for many seeds, from a random one on.
+pub fn for_seeds(rounds: u64, test: impl Fn(&mut Random) + RefUnwindSafe) {
+    let of_env = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().unwrap());
+    let given = of_env("PG_OPUS_SEED");
+    let seconds = of_env("PG_OPUS_SECONDS").map(Duration::from_secs);
+    let start = Instant::now();
+    let goes_on = |round: u64| match (given, seconds) {
+        (Some(_), _) => round == 0,
+        (None, Some(seconds)) => start.elapsed() < seconds,
+        (None, None) => round < rounds,
+    };
+    let first = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+    for seed in (0..).take_while(|round| goes_on(*round)).map(|round| first.wrapping_add(round)) {
+        let run = AssertUnwindSafe(|| test(&mut Random(seed)));
+        if let Err(panic) = catch_unwind(run) {
+            eprintln!("PG_OPUS_SEED={seed}");
+            resume_unwind(panic);
+        }
+    }
+}
