@@ -7,7 +7,7 @@ PG_CONFIG ?= pg_config
 # The major version that `make package` is for.
 PG ?= 18
 
-.PHONY: help all demo test bench install package psql stop clean
+.PHONY: help all demo test soak bench install package psql stop clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -17,6 +17,9 @@ demo: ## a server of its own with pg_opus in it, and a first load
 
 test: ## all tests, on servers of their own
 	@scripts/test
+
+soak: ## the long runs of the random tests, and 10,000 loads in one session: hours
+	@scripts/soak
 
 bench: ## pg_opus beside other ways to load, in one run
 	@bench/run

@@ -2,17 +2,19 @@
 //!
 //! Which fault has which SQLSTATE is known here alone. Faults that Postgres has too carry its codes.
 
-use std::cell::RefCell;
+mod fault;
+mod last_load;
+
 use std::fmt;
-use std::time::Instant;
 
 use pgrx::PgSqlErrorCode::{self, *};
 use pgrx::pg_sys::panic::ErrorReport;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+pub use self::fault::{UNKNOWN_COMPOSER_HINT, fault_sqlstate};
+use self::fault::{detail, hint, sqlstate};
+pub use self::last_load::{Counts, INSERT, LoadReport, NO_ROW, milliseconds};
 use crate::document::find::Resource;
-use crate::error::{Fault, LoadError, SqlType, excerpt};
+use crate::error::{Fault, LoadError, excerpt};
 use crate::mapping::fault::{MappingFault, Problem};
 use crate::options::OnConflict;
 use crate::pg::encoding;
@@ -252,186 +254,6 @@ impl From<Failure> for ErrorReport {
     fn from(failure: Failure) -> Self {
         raise(failure.into())
     }
-}
-
-/// The code of a fault.
-fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
-    match fault {
-        Fault::Malformed(_) | Fault::LoneSurrogate => ERRCODE_INVALID_TEXT_REPRESENTATION,
-        Fault::NumberOverflow => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-        Fault::Corrupt => ERRCODE_DATA_CORRUPTED,
-        Fault::NoUtf8 => ERRCODE_INVALID_TEXT_REPRESENTATION,
-        Fault::NullCharacter => ERRCODE_UNTRANSLATABLE_CHARACTER,
-        Fault::Untranslatable => ERRCODE_UNTRANSLATABLE_CHARACTER,
-        Fault::UnknownShape(_) | Fault::NoRecords(_) | Fault::UnexpectedMember(_) => {
-            ERRCODE_INVALID_PARAMETER_VALUE
-        }
-        Fault::SeveralValues => ERRCODE_MORE_THAN_ONE_SQL_JSON_ITEM,
-        Fault::SourceError(_) => ERRCODE_DATA_EXCEPTION,
-        Fault::NotAnObject(_) => ERRCODE_SQL_JSON_OBJECT_NOT_FOUND,
-        Fault::Missing => ERRCODE_NOT_NULL_VIOLATION,
-        Fault::WrongType { .. } => ERRCODE_DATATYPE_MISMATCH,
-        Fault::WrongRecord { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
-        Fault::Invalid { expected: SqlType::Date, .. } => ERRCODE_INVALID_DATETIME_FORMAT,
-        Fault::Invalid { .. } => ERRCODE_INVALID_TEXT_REPRESENTATION,
-        Fault::OutOfRange { .. } => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-        Fault::NoSuchDate(_) => ERRCODE_DATETIME_FIELD_OVERFLOW,
-        Fault::UnknownComposer(_) => ERRCODE_FOREIGN_KEY_VIOLATION,
-        Fault::Another(_) | Fault::Duplicate { .. } => ERRCODE_UNIQUE_VIOLATION,
-        Fault::TooManyRejected { .. } => ERRCODE_DATA_EXCEPTION,
-        Fault::OutOfMemory => ERRCODE_OUT_OF_MEMORY,
-        Fault::OverBudget { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-        Fault::Stopped => ERRCODE_QUERY_CANCELED,
-        Fault::Internal(_) => ERRCODE_INTERNAL_ERROR,
-    }
-}
-
-/// What the fault says of itself, and the record that it is in.
-fn detail(error: &LoadError, record: Option<String>) -> Option<String> {
-    let record = record.map(|record| format!("The record begins with: {record}"));
-    let parts: Vec<String> = error.fault.detail().into_iter().chain(record).collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
-}
-
-/// The five characters of a fault's code.
-pub fn fault_sqlstate(fault: &Fault) -> String {
-    sqlstate_text(sqlstate(fault) as i32)
-}
-
-/// What to do about a work whose composer is not there.
-pub const UNKNOWN_COMPOSER_HINT: &str =
-    "Load the composers first, or set create_composers => true, or set on_error => 'ignore'.";
-
-fn hint(error: &LoadError) -> Option<&'static str> {
-    match &error.fault {
-        Fault::Malformed(malformed) if malformed.is_array_literal => Some(
-            "This is how Postgres writes an array. A JavaScript array is to be passed through JSON.stringify().",
-        ),
-        Fault::UnknownShape(_) => Some(
-            "Expected a list or page of IMSLP, a list or dump of Open Opus, or newline-delimited records.",
-        ),
-        Fault::WrongRecord { .. } => {
-            Some("Composers are loaded by load_composers(), works by load_works().")
-        }
-        Fault::UnknownComposer(_) => Some(UNKNOWN_COMPOSER_HINT),
-        Fault::OverBudget { .. } => {
-            Some("Load the document in parts. Many bad records are refused early by reject_limit.")
-        }
-        Fault::Another(another) => Some(match &*another.noun {
-            "composer" => {
-                "If they are one, set the id to null in the row or in the document. If not, give one of them another name in the document: keys are made of names."
-            }
-            _ => "If they are one, set the id to NULL in the row.",
-        }),
-        Fault::Duplicate { .. } => {
-            Some("Set on_conflict => 'update' to keep the last one, or 'skip' to keep the first.")
-        }
-        _ if error.ordinal.is_some() => Some(
-            "Set on_error => 'ignore' to put such records into rejected_records and load the others.",
-        ),
-        _ => None,
-    }
-}
-
-/// How `write_method` begins where no row is new, and where new rows were inserted by statements.
-pub const NO_ROW: &str = "none";
-pub const INSERT: &str = "insert";
-
-/// What `last_load()` tells.
-#[derive(Clone, Debug)]
-pub struct LoadReport {
-    /// None until somebody asks, if nothing else has it.
-    pub load_id: Option<Uuid>,
-    /// The name of the table.
-    pub kind: String,
-    pub source: &'static str,
-    pub received: u64,
-    pub counts: Counts,
-    pub sessions: i32,
-    pub sessions_reason: String,
-    pub decode_threads: i32,
-    pub foreign_key_check: String,
-    pub write_method: String,
-    pub decode_ms: f64,
-    pub write_ms: f64,
-    pub total_ms: f64,
-}
-
-/// What became of the records; with `received`, the sum of all.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Counts {
-    pub inserted: u64,
-    pub updated: u64,
-    pub unchanged: u64,
-    pub duplicate: u64,
-    pub rejected: u64,
-}
-
-impl std::ops::Add for Counts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Counts {
-            inserted: self.inserted + other.inserted,
-            updated: self.updated + other.updated,
-            unchanged: self.unchanged + other.unchanged,
-            duplicate: self.duplicate + other.duplicate,
-            rejected: self.rejected + other.rejected,
-        }
-    }
-}
-
-thread_local! {
-    static LAST: RefCell<Option<LoadReport>> = const { RefCell::new(None) };
-}
-
-impl LoadReport {
-    /// Of a document in two parts: the counts of both, and the slower way of writing where they differ.
-    pub fn and(self, next: LoadReport) -> Self {
-        let slower = |this: String, next: String| match () {
-            () if this.starts_with(NO_ROW) || next.starts_with(INSERT) => next,
-            () => this,
-        };
-        LoadReport {
-            // Records before it may have shown nothing.
-            source: next.source,
-            received: self.received + next.received,
-            counts: self.counts + next.counts,
-            decode_threads: self.decode_threads.max(next.decode_threads),
-            decode_ms: self.decode_ms + next.decode_ms,
-            write_ms: self.write_ms + next.write_ms,
-            total_ms: self.total_ms + next.total_ms,
-            foreign_key_check: next.foreign_key_check,
-            write_method: slower(self.write_method, next.write_method),
-            ..self
-        }
-    }
-
-    /// Makes this the session's last load; the number of rows written.
-    pub fn keep(self) -> i64 {
-        let written = self.counts.inserted + self.counts.updated;
-        LAST.with(|last| last.replace(Some(self)));
-        written as i64
-    }
-
-    /// A load begins: whatever becomes of it, the one before is not the last.
-    pub fn forget() {
-        LAST.with(|last| last.replace(None));
-    }
-
-    /// The last load of this session, if it came to its end.
-    pub fn last() -> Option<Self> {
-        LAST.with_borrow_mut(|last| {
-            let load = last.as_mut()?;
-            load.load_id.get_or_insert_with(Uuid::new_v4);
-            Some(load.clone())
-        })
-    }
-}
-
-/// Milliseconds since `start`, in microseconds' steps.
-pub fn milliseconds(start: Instant) -> f64 {
-    start.elapsed().as_micros() as f64 / 1000.0
 }
 
 /// Names a record that the server refused, as COPY names a line.

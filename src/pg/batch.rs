@@ -153,7 +153,7 @@ impl Store {
     fn put<'t>(&self, tuples: impl IntoIterator<Item = &'t [u8]>) {
         // Their order is not that of memory.
         let tuples: Vec<&[u8]> = tuples.into_iter().collect();
-        // SAFETY: the tuples are of the descriptor's columns, whole, as `tuple.rs` forms them; the tuplestore copies
+        // SAFETY: the tuples are of the descriptor's columns, whole, as `tuple` forms them; the tuplestore copies
         // each and changes nothing.
         unsafe {
             let before = pg_sys::MemoryContextSwitchTo(self.context);

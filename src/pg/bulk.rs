@@ -175,7 +175,7 @@ impl BulkInsert {
             ..Default::default()
         };
         let mut headers: Vec<pg_sys::HeapTupleData> = tuples.iter().map(header).collect();
-        // SAFETY: the tuples are of the batch's columns, whole, as `tuple.rs` forms them. Whatever a slot does not own
+        // SAFETY: the tuples are of the batch's columns, whole, as `tuple` forms them. Whatever a slot does not own
         // outlives the call: heap_multi_insert() makes each slot copy its own first. The memory context is put back.
         unsafe {
             let before = pg_sys::MemoryContextSwitchTo((*self.state).es_query_cxt);

@@ -64,7 +64,7 @@ impl Shape {
         let count = self.types.len();
         let mut values = vec![pg_sys::Datum::null(); count];
         let mut are_null = vec![false; count];
-        // SAFETY: the tuple is whole, as `tuple.rs` forms it, and of the descriptor's columns. Its copy is aligned as the
+        // SAFETY: the tuple is whole, as `tuple` forms it, and of the descriptor's columns. Its copy is aligned as the
         // server aligns tuples, and the values by reference point into it.
         unsafe {
             let copy: *mut u8 = pg_sys::palloc(tuple.len()).cast();

@@ -4,13 +4,13 @@
 //! milliseconds, and megabytes of the document a second. The modules are the extension's own, by their path: they know
 //! nothing of Postgres. jsonb is built here as the server stores it.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../../src/decode/mod.rs"]
 mod decode;
 #[path = "../../../src/document/mod.rs"]
 mod document;
-#[path = "../../../src/error.rs"]
+#[path = "../../../src/error/mod.rs"]
 mod error;
 #[path = "../../../src/document/build.rs"]
 mod jsonb_writer;
@@ -23,7 +23,7 @@ mod record;
 mod rows;
 #[path = "../../../src/source/mod.rs"]
 mod source;
-#[path = "../../../src/tuple.rs"]
+#[path = "../../../src/tuple/mod.rs"]
 mod tuple;
 #[path = "../../../src/value/mod.rs"]
 mod value;

@@ -2,11 +2,14 @@
 //!
 //! Nothing here knows SQLSTATEs or Postgres; `report.rs` turns a [`LoadError`] into what a client sees.
 
+mod malformed;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::malformed::{Malformed, Position};
 use crate::document::Kind;
 
 /// The most bytes of a user's value that an error shows.
@@ -61,63 +64,6 @@ pub enum Place {
     Composer(&'static str),
     /// At the end of this path from the record, such as `.a[0]`.
     Path(Box<str>),
-}
-
-/// A mistake in a text that should be JSON.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Malformed {
-    /// A sentence without its full stop, as the server has it.
-    reason: String,
-    /// Where in memory the mistake is: the place in the document is counted when it is told. Never read through.
-    address: usize,
-    position: Option<Position>,
-    /// The text looks like an array as Postgres writes one, not like JSON.
-    pub is_array_literal: bool,
-}
-
-/// A place in a document, counted from 0: lines, the characters of its line before it, and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
-    pub line: u64,
-    pub column: u64,
-    pub byte: u64,
-}
-
-impl Position {
-    /// The place behind a text that begins here.
-    pub fn behind(self, text: &[u8]) -> Position {
-        let newlines = memchr::memchr_iter(b'\n', text).count() as u64;
-        let line_start = memchr::memrchr(b'\n', text).map_or(0, |newline| newline + 1);
-        // Every byte of UTF-8 but those that continue a character begins one.
-        let is_start = |byte: &&u8| **byte & 0xC0 != 0x80;
-        let characters = text[line_start..].iter().filter(is_start).count() as u64;
-        let column = if newlines == 0 { self.column + characters } else { characters };
-        Position { line: self.line + newlines, column, byte: self.byte + text.len() as u64 }
-    }
-}
-
-impl Malformed {
-    pub fn new(reason: String, address: usize) -> Self {
-        Malformed { reason, address, position: None, is_array_literal: false }
-    }
-
-    /// `text` begins at `start` of the document.
-    fn locate(&mut self, text: &[u8], start: Position) {
-        let byte = self.address.wrapping_sub(text.as_ptr() as usize);
-        let Some(before) = text.get(..byte) else { return };
-        self.position = Some(start.behind(before));
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.reason)?;
-        if let Some(Position { line, column, byte }) = self.position {
-            let (line, column) = (line + 1, column + 1);
-            write!(f, " at line {line}, column {column} (byte {byte}, counted from 0)")?;
-        }
-        write!(f, ".")
-    }
 }
 
 /// A type of SQL that a field's value should have.
@@ -387,35 +333,4 @@ pub fn quoted(value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_excerpt_is_cut_at_a_character() {
-        assert_eq!(excerpt("short"), "short");
-        let long = "é".repeat(80);
-        let cut = excerpt(&long);
-        assert!(cut.len() <= EXCERPT_BYTES && cut.ends_with("é..."), "{cut}");
-    }
-
-    /// What a million bad records take.
-    #[test]
-    fn a_fault_is_small() {
-        assert!(size_of::<Fault>() <= 24);
-        assert!(size_of::<RecordFault>() <= 56);
-    }
-
-    #[test]
-    fn an_error_names_its_record_and_path() {
-        let error = LoadError {
-            ordinal: Some(17),
-            line: None,
-            path: "$[17].intvals.pageid".into(),
-            fault: Fault::Invalid { expected: SqlType::Bigint, value: quoted("abc").into() },
-        };
-        assert_eq!(
-            error.to_string(),
-            "record 17: invalid value for type bigint: \"abc\" at $[17].intvals.pageid"
-        );
-    }
-}
+mod tests;
