@@ -8,23 +8,25 @@
 //! order of keys, which is the same for text and jsonb.
 
 mod expand;
+mod found;
 mod past;
 mod records;
 mod shape;
 
-use std::borrow::Cow;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
 use self::expand::Expansion;
+use self::found::member;
+pub use self::found::{Found, Holder};
+use self::past::Decided;
 pub use self::past::Past;
-use self::past::{Decided, open};
 pub use self::records::{Record, Records, Step};
 pub use self::shape::found_members;
 use self::shape::{Shape, refuse_error_answer, shape};
 use super::{Elements, Kind, Value, Watch, push};
-use crate::error::{Fault, LoadError, Place};
+use crate::error::{Fault, LoadError};
 
 /// Who published the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,117 +66,6 @@ pub struct Before<'a> {
     pub elements: u64,
     /// None if the document is whole.
     pub past: Option<&'a Mutex<Past>>,
-}
-
-/// What holds some of the records.
-pub struct Holder<V> {
-    /// Its path.
-    base: String,
-    /// The composer that works belong to, and its path.
-    pub composer: Option<(V, String)>,
-    /// True if works need no id of their own (the Open Opus dump).
-    pub dump: bool,
-    /// Which of several documents it is in, from 0.
-    document: Option<u64>,
-    /// The number of the first element, if it is an array of which others have gone before.
-    first: u64,
-}
-
-/// What a document holds, but for its records.
-pub struct Found<'a, V> {
-    pub source: Source,
-    /// By [`Record::holder`].
-    pub holders: Vec<Holder<V>>,
-    /// Keys of records that stand in an object.
-    keys: Vec<Cow<'a, str>>,
-    /// Of a part: what all parts have in common.
-    past: Option<&'a Mutex<Past>>,
-}
-
-impl<'a, V: Value<'a>> Found<'a, V> {
-    /// Records all of which stand in the document itself.
-    fn new(source: Source) -> Self {
-        Found { source, ..Found::of_mapping("$".into()) }
-    }
-
-    /// Gives what parts have in common to `work`; of a whole document that is nothing yet.
-    pub fn with_past<T>(&self, work: impl FnOnce(&mut Past) -> T) -> T {
-        match self.past {
-            Some(past) => work(&mut open(past)),
-            None => work(&mut Past::default()),
-        }
-    }
-
-    /// What holds the records is an array that has begun before.
-    pub fn goes_on(mut self, before: &Before) -> Self {
-        if let Some(array) = self.holders.first_mut() {
-            array.first = before.elements;
-            array.document = (before.documents > 0).then_some(before.documents);
-        }
-        self
-    }
-
-    /// Records where a mapping says, all of which are held by what is at this path.
-    pub fn of_mapping(base: String) -> Self {
-        let holder = Holder { base, composer: None, dump: false, document: None, first: 0 };
-        Found { holders: vec![holder], ..Found::of_nothing() }
-    }
-
-    /// The same without a holder yet: see [`Found::hold`].
-    pub fn of_nothing() -> Self {
-        Found { source: Source::Mapping, holders: vec![], keys: vec![], past: None }
-    }
-
-    /// Adds what holds records: its path, and which of several documents it is in. Its place in `holders`.
-    pub fn hold(
-        &mut self,
-        base: String,
-        document: Option<u64>,
-        watch: &Watch,
-    ) -> Result<u32, Fault> {
-        watch.take(size_of::<Holder<V>>() + base.len())?;
-        push(&mut self.holders, Holder { base, composer: None, dump: false, document, first: 0 })?;
-        Ok(self.holders.len() as u32 - 1)
-    }
-
-    /// The SQL/JSON path of a place in a record, and the document that it is in, if there are several.
-    pub fn path(&self, record: &Record<V>, place: Place) -> String {
-        let field = match &place {
-            Place::Composer(field) | Place::Field(field) => *field,
-            Place::Path(path) => return self.path_within(record, path),
-        };
-        let within = if field.is_empty() { String::new() } else { format!(".{field}") };
-        let holder = self.holders.get(record.holder as usize);
-        match (place, holder) {
-            (Place::Composer(_), Some(Holder { composer: Some((_, base)), document, .. })) => {
-                in_document(format!("{base}{within}"), *document)
-            }
-            _ => self.path_within(record, &within),
-        }
-    }
-
-    /// The same for a place that a path from the record leads to, without its `$`: as in `.a[0]`.
-    pub fn path_within(&self, record: &Record<V>, within: &str) -> String {
-        let Some(holder) = self.holders.get(record.holder as usize) else { return "$".into() };
-        let step = match record.step {
-            Step::Whole => String::new(),
-            Step::Element(index) => format!("[{}]", holder.first + u64::from(index)),
-            Step::Member(index) => member(&self.keys[index as usize]),
-        };
-        in_document(format!("{}{step}{within}", holder.base), holder.document)
-    }
-}
-
-fn in_document(path: String, document: Option<u64>) -> String {
-    match document {
-        Some(document) => format!("{path} of document {document}"),
-        None => path,
-    }
-}
-
-/// The step of a path to the member of an object with this key.
-fn member(key: &str) -> String {
-    format!(".\"{}\"", key.escape_default())
 }
 
 /// The most elements of an array that are looked at for one that has a shape.

@@ -4,6 +4,7 @@ use super::*;
 use crate::document::build::jsonb;
 use crate::document::jsonb::Jsonb;
 use crate::document::text::Text;
+use crate::error::Place;
 
 /// Source and paths of all records, which must be the same for text and jsonb.
 fn paths(resource: Resource, text: &str) -> Result<(Source, Vec<String>), Fault> {
