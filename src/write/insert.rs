@@ -21,7 +21,7 @@ use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
 use crate::pg::spi::{Row, Spi};
-use crate::pg::{interrupt, subtransaction, wal};
+use crate::pg::{interrupt, relcache, subtransaction, wal};
 use crate::record::{Absent, Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
@@ -428,8 +428,15 @@ impl<'w> Run<'w> {
         })
     }
 
-    /// Whether the server takes the statements for these rows without any row. What they do is undone.
+    /// Whether the server takes the statements for these rows without any row. What they do is undone. Another server is
+    /// asked when it gets a row, and not before.
     fn works_without_rows(&mut self, rows: &Rows, write: &[RowRef], known: Known) -> bool {
+        if relcache::family(self.writer.target.oid)
+            .into_iter()
+            .any(|it| relcache::is_foreign(it.into()))
+        {
+            return false;
+        }
         let groups = self.plans.groups(rows, write, known);
         let execute = || {
             for (absent, _) in &groups {
