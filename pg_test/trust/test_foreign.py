@@ -22,7 +22,7 @@ def foreign(catalogue, database):
         CREATE TABLE city (id int, name text CHECK (name <> 'refused'), area numeric);
         CREATE TABLE low (id int, name text, area numeric);
         CREATE SEQUENCE calls;
-        CREATE FUNCTION called() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('calls'); RETURN NEW; END $$;
+        CREATE FUNCTION called() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('public.calls'); RETURN NEW; END $$;
         CREATE TRIGGER called BEFORE INSERT ON city FOR EACH ROW EXECUTE FUNCTION called();
         CREATE TRIGGER called BEFORE INSERT ON low FOR EACH ROW EXECUTE FUNCTION called()""")
     catalogue.run(f"""
