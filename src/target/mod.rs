@@ -29,6 +29,8 @@ pub struct Target {
     pub facts: TableFacts,
     /// Columns of a source's rows that the table lacks: they are not written.
     pub left_out: Vec<String>,
+    /// Somebody else plans its INSERT, and keeps the rows where this session knows nothing of them.
+    pub kept_elsewhere: bool,
 }
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
@@ -144,12 +146,12 @@ impl Target {
         let name = relation::qualified_name(oid)?;
         let facts = relcache::facts(oid);
         let name = TableName { name, ordinary: facts.is_ordinary() };
-        Some(Target { table, oid, name, facts, left_out: vec![] })
+        Some(Target { table, oid, name, facts, left_out: vec![], kept_elsewhere: false })
     }
 
     /// No row can be there: an ordinary table without a block.
     pub fn is_empty(&self) -> bool {
-        self.facts.blocks == Some(0)
+        self.facts.blocks == Some(0) && !self.kept_elsewhere
     }
 
     /// Leaves out what the table has no column for. Without the column that tells its rows apart it is another table.

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::elsewhere::{self, Joined};
 use super::parents::Parents;
 use super::statement::{Referenced, batch_name};
 use crate::error::{Another, Fault};
-use crate::pg::batch::Batch;
 use crate::pg::relation::{self, Privilege, may};
 use crate::pg::role::as_owner;
 use crate::pg::spi::{Row as Found, Spi};
@@ -122,18 +122,21 @@ impl Composers {
             });
         }
         let name = batch_name("named");
-        let mut batch = Batch::register(spi, &name, KEY, keys.len());
-        batch.fill(tuples.formed().iter());
+        let elsewhere = elsewhere::reads(spi, &self.parents.name);
+        if elsewhere && !self.may_be_told {
+            return HashMap::new();
+        }
+        let joined = Joined::of(spi, elsewhere, &name, KEY, &tuples.formed(), |_| true);
         let referenced = Referenced { name: &self.parents.name, columns: &self.parents.columns };
-        let sql = referenced.values(&name, &relation::quoted(&self.column.name));
+        let sql = referenced.values(&name, &relation::quoted(&self.column.name), !elsewhere);
         let read = |row: &Found| {
             let places = row.get::<Vec<i32>>(1).unwrap_or_default();
             places.into_iter().zip(row.get::<Vec<i64>>(2).unwrap_or_default()).collect()
         };
-        let run = || spi.prepare_for(self.parents.oid, &sql).row(read);
+        let run = || joined.prepare(self.parents.oid, &sql).row(read);
         let found: Option<Vec<(i32, i64)>> = match self.parents.owner {
-            Some(owner) => as_owner(owner, run),
-            None => run(),
+            Some(owner) if !elsewhere => as_owner(owner, run),
+            _ => run(),
         };
         let named = |(place, id): (i32, i64)| Some((*keys.get(place as usize)?, id));
         found.unwrap_or_default().into_iter().filter_map(named).collect()
