@@ -29,6 +29,8 @@ pub struct Plan<'spi> {
     plan: pg_sys::SPIPlanPtr,
     /// It outlives the connection, and so do its references to what is cached.
     kept: bool,
+    /// It is planned for the values of its parameters, at each execution.
+    custom: bool,
     /// A table that the statement must be about.
     relation: Option<pg_sys::Oid>,
     parameters: Parameters,
@@ -48,9 +50,14 @@ impl Spi {
 
     /// The same with parameters of these types, planned once for all their values.
     pub fn prepare_of(&self, sql: &[u8], types: &[pg_sys::Oid]) -> Plan<'_> {
+        self.prepare_with(sql, types, pg_sys::CURSOR_OPT_GENERIC_PLAN)
+    }
+
+    fn prepare_with(&self, sql: &[u8], types: &[pg_sys::Oid], options: u32) -> Plan<'_> {
+        let custom = options & pg_sys::CURSOR_OPT_CUSTOM_PLAN != 0;
         let source = c_string(sql);
         let (count, types) = (types.len() as i32, types.as_ptr().cast_mut());
-        let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
+        let options = options as i32;
         // SAFETY: source and types outlive the call, which copies them.
         let plan = unsafe { pg_sys::SPI_prepare_cursor(source.as_ptr(), count, types, options) };
         if plan.is_null() {
@@ -58,29 +65,38 @@ impl Spi {
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
         let parameters = Parameters::default();
-        Plan { plan, kept: false, relation: None, parameters, _spi: self }
+        Plan { plan, kept: false, custom, relation: None, parameters, _spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
     pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
         let relation = Some(relation);
-        Plan { plan, kept: true, relation, parameters: Parameters::default(), _spi: self }
+        Plan {
+            plan,
+            kept: true,
+            custom: false,
+            relation,
+            parameters: Parameters::default(),
+            _spi: self,
+        }
     }
 
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
     /// who renames a schema asks for no lock. Then the statement fails, before or after it is executed.
     pub fn prepare_for(&self, relation: pg_sys::Oid, sql: &[u8]) -> Plan<'_> {
-        self.prepare_of_for(relation, sql, &[])
+        let mut plan = self.prepare(sql);
+        plan.relation = Some(relation);
+        plan
     }
 
-    /// The same with parameters of these types.
-    pub fn prepare_of_for(
+    /// The same with parameters of these types, planned for their values: what plans for several servers has to know them.
+    pub fn prepare_for_values(
         &self,
         relation: pg_sys::Oid,
         sql: &[u8],
         types: &[pg_sys::Oid],
     ) -> Plan<'_> {
-        let mut plan = self.prepare_of(sql, types);
+        let mut plan = self.prepare_with(sql, types, pg_sys::CURSOR_OPT_CUSTOM_PLAN);
         plan.relation = Some(relation);
         plan
     }
@@ -147,7 +163,7 @@ impl Plan<'_> {
         };
         // A rule may have made several statements of one, or none.
         let is_about = |statements: &[_]| statements.is_empty() || statements.iter().any(is_about);
-        if !self.look(is_about) && !self.names(relation) {
+        if (self.custom || !self.look(is_about)) && !self.names(relation) {
             pgrx::ereport!(
                 ERROR,
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -107,7 +107,7 @@ impl<'s> Joined<'s> {
             Carrier::Batch { .. } => self.spi.prepare_for(table, sql),
             Carrier::Arrays { arrays, table: rows } => {
                 let sql = [rows, sql].concat();
-                self.spi.prepare_of_for(table, &sql, &arrays.types).with(arrays.parameters())
+                self.spi.prepare_for_values(table, &sql, &arrays.types).with(arrays.parameters())
             }
         }
     }
