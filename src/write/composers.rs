@@ -19,7 +19,7 @@ use crate::record::work::Work;
 use crate::record::{Column, ColumnType, ORDINAL, Row, Sink};
 use crate::rows::{RowRef, Rows};
 use crate::target::Target;
-use crate::target::facts::TEXT_EQUAL;
+use crate::target::facts::{ForeignKeyFacts, TEXT_EQUAL};
 use crate::tuple::{self, Tuples};
 
 const KEY: &[Column] = &[Column::new("c1", ColumnType::TEXT), ORDINAL];
@@ -93,7 +93,12 @@ impl Composers {
         let field = Work::COLUMNS.iter().position(is_key).filter(|field| fields[*field])?;
         let place = fields[..field].iter().filter(|kept| **kept).count();
         let number = target.facts.column(&target.table.columns.get(place)?.name)?;
-        let key = target.facts.foreign_keys.iter().find(|key| key.columns == [number]);
+        // A key to a partitioned table has another entry for each partition, and one trigger that checks it.
+        let facts = &target.facts;
+        let is_its = |key: &&ForeignKeyFacts| {
+            key.columns == [number] && facts.check_trigger(key.constraint).is_some()
+        };
+        let key = facts.foreign_keys.iter().find(is_its);
         let parents = match key {
             Some(key) if key.operators != [TEXT_EQUAL] => return None,
             Some(key) => {
