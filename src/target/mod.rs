@@ -187,8 +187,8 @@ impl Target {
         }
     }
 
-    /// Where no index is of the key alone, takes the columns of one that has the key among them: the columns by which a table
-    /// is partitioned, or distributed, are part of each of its keys.
+    /// Where no index is of the key alone, takes the columns of a primary key that has it among them: the columns by which a
+    /// table is partitioned, or distributed, are part of each of its keys.
     fn with_key(mut self) -> Self {
         let (facts, table) = (&self.facts, &self.table);
         let key: Option<Vec<i16>> = table.key_names().map(|name| facts.column(name)).collect();
@@ -200,7 +200,10 @@ impl Target {
             table.columns.iter().position(|it| *it.name == *column.name && it.cast.is_none())
         };
         let places = facts.indexes.iter().find_map(|index| {
-            let tells = index.is_key_of(&index.key) && index.built_in && index.deterministic;
+            let tells = index.primary
+                && index.is_key_of(&index.key)
+                && index.built_in
+                && index.deterministic;
             let has_key = key.iter().all(|number| index.key.contains(number));
             let whole = tells && has_key && index.key.iter().all(|number| *number > 0);
             whole.then(|| index.key.iter().map(place).collect::<Option<Vec<usize>>>()).flatten()
@@ -251,7 +254,7 @@ impl Target {
                 format!("Add PRIMARY KEY ({key}), not deferrable, or set on_conflict => 'error'.")
             }
             RelationKind::PartitionedTable => format!(
-                "Add a unique constraint on {key} and the columns of the partition key, all of them NOT NULL and among those that are loaded, or set on_conflict => 'error'."
+                "Add a PRIMARY KEY of {key} and the columns of the partition key, all of them among those that are loaded, or set on_conflict => 'error'."
             ),
             _ => "Set on_conflict => 'error': such a relation has no unique constraint.".into(),
         };
