@@ -15,11 +15,17 @@ mod tests {
 
     use crate::document::Value;
     use crate::document::jsonb::Jsonb;
-    use crate::pg::argument::JsonbArgument;
+    use crate::pg::argument::{JsonbArgument, RelationArgument};
     use crate::pg::batch::Batch;
-    use crate::pg::{encoding, error, interrupt, role, spi, subtransaction, threads};
+    use crate::pg::{encoding, error, interrupt, planned, role, spi, subtransaction, threads};
     use crate::record::{Column, ColumnType, Sink};
     use crate::tuple::Former;
+
+    /// From here on, an extension keeps the rows of a table in another one, for this session.
+    #[pg_extern]
+    fn keep_elsewhere(table: RelationArgument, elsewhere: RelationArgument) {
+        planned::keep_elsewhere(table.oid(), elsewhere.oid());
+    }
 
     /// A document as read in place, written as JSON.
     #[pg_extern]

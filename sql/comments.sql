@@ -26,3 +26,4 @@ COMMENT ON FUNCTION create_inbox(text, regclass, jsonb, text, text, bigint) IS
 COMMENT ON FUNCTION inbox_begin() IS 'begins the load of a statement into an inbox: a trigger';
 COMMENT ON FUNCTION inbox_take() IS 'takes a line or a piece for an inbox: a trigger';
 COMMENT ON FUNCTION inbox_end() IS 'ends the load of a statement into an inbox: a trigger';
+COMMENT ON FUNCTION load_rows(integer) IS 'the rows that a load is writing, for the load itself';

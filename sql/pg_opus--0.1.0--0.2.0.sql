@@ -174,3 +174,9 @@ CREATE FUNCTION "inbox_end"() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'inbox_end';
 COMMENT ON FUNCTION inbox_end() IS 'ends the load of a statement into an inbox: a trigger';
+
+CREATE FUNCTION "load_rows"(integer) RETURNS SETOF record
+STRICT
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'load_rows';
+COMMENT ON FUNCTION load_rows(integer) IS 'the rows that a load is writing, for the load itself';

@@ -47,6 +47,7 @@ mod in_server;
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/inbox.sql", name = "inbox");
+pgrx::extension_sql_file!("../sql/load_rows.sql", name = "load_rows");
 pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 
 /// Called by the server when it loads the library.

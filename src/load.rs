@@ -45,6 +45,7 @@ use crate::target::key::KeyColumn;
 use crate::target::{self, Target, create};
 use crate::write::composers::{Stranger, strangers};
 use crate::write::convert::Unconverted;
+use crate::write::elsewhere;
 
 /// What a load is of.
 pub struct Job {
@@ -200,6 +201,9 @@ impl Load<'_> {
         }
         let to_complete = (&mut self.job, &mut target, &mut prepared);
         complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
+        if !prepared.order.write.is_empty() {
+            target.kept_elsewhere = elsewhere::plans_insert(spi, &target);
+        }
         if let Recipe::Fields(source) = &recipe
             && source.resource == Resource::Works
         {

@@ -6,7 +6,7 @@ use crate::report::{BadArgument, Failure};
 use crate::rows::order::Repeated;
 
 /// What happens to a record whose key the table has already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OnConflict {
     Update,
     Skip,

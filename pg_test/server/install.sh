@@ -10,7 +10,7 @@ works=$(file "$SAMPLE/imslp_works.json")
 functions() { # SCHEMA
   sql "SELECT string_agg(DISTINCT proname, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = '$1'::regnamespace"
 }
-FUNCTIONS='create_catalogue create_inbox inbox_begin inbox_end inbox_take last_load likely_same_composers load_composers load_records load_works resolve_loads'
+FUNCTIONS='create_catalogue create_inbox inbox_begin inbox_end inbox_take last_load likely_same_composers load_composers load_records load_rows load_works resolve_loads'
 # Tables, and anything else that has rows, that the extension owns.
 MEMBERS="SELECT count(*) FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND classid = 'pg_class'::regclass"
 

@@ -26,7 +26,7 @@ pub fn create(spi: &Spi, words: &Words<'_>, order: Order) -> Result<(), Failure>
         .ok_or_else(|| Failure::replaced(&target.to_u32().to_string()))?;
     let literal = |text: &str| relation::literal(&encoding::for_message(text));
     let view = qualified(spi, target, words.name)?;
-    let schema = extension_schema(spi);
+    let schema = relation::extension_schema(spi);
     let create: &[u8] = match relation::is_temporary(target) {
         true => b"CREATE TEMPORARY VIEW ",
         false => b"CREATE VIEW ",
@@ -82,12 +82,4 @@ fn qualified(spi: &Spi, target: pg_sys::Oid, name: &str) -> Result<Vec<u8>, Fail
         },
     };
     Ok([&*schema, b".", &quoted].concat())
-}
-
-/// Where the functions of the triggers are, quoted.
-fn extension_schema(spi: &Spi) -> Vec<u8> {
-    let schema = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e \
-        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
-        WHERE e.extname OPERATOR(pg_catalog.=) 'pg_opus'";
-    spi.row(schema, |row| row.get::<Vec<u8>>(1)).flatten().unwrap_or_default()
 }

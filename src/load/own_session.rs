@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::mem::swap;
 
 use uuid::Uuid;
 
@@ -28,6 +29,7 @@ use crate::target::{self, Target, create};
 use crate::write::Refusals;
 use crate::write::bulk::MIN_BULK_ROWS;
 use crate::write::composers::{Stranger, strangers};
+use crate::write::elsewhere;
 use crate::write::insert::{Method, Writer, is_about_rows};
 use crate::write::parents::Check;
 use crate::write::proof::Locked;
@@ -88,7 +90,14 @@ impl Writing<'_, '_> {
         let Writing { spi, job, options, load_id, prepared, earlier } = *self;
         let table = &target.table;
         let (rows, places) = (&prepared.rows, &*prepared.places);
-        let mut rejects = rejects_of(job, prepared, options)?;
+        let rejects = rejects_of(job, prepared, options)?;
+        let written = None;
+        let mut stage = Stage { spi, options, rows, places, rejects, progress, written };
+        if target.kept_elsewhere && options.create_composers {
+            // Behind a look at works that are on several servers, an extension may refuse to write composers.
+            let write = prepared.order.write.clone();
+            stage.with_parents(&Check::of(job.resource, target, write.len(), true), write)?;
+        }
         let mut duplicates = prepared.order.duplicates.clone();
         let repeated = options.on_conflict.repeated();
         let mut write = Cow::Borrowed(&prepared.order.write);
@@ -103,7 +112,7 @@ impl Writing<'_, '_> {
         }
         let another = writer.others(rows, duplicates.iter().map(|duplicate| duplicate.row));
         for another in &another {
-            another.refuse(rows, table, &mut rejects)?;
+            another.refuse(rows, table, &mut stage.rejects)?;
         }
         let another = another.iter().map(|another| another.row.ordinal).collect();
         if let Some(others) = rows.without(&write, &mut duplicates, table, repeated, &another) {
@@ -116,11 +125,11 @@ impl Writing<'_, '_> {
             (write, again, there) = (Cow::Owned(new), others, None);
         }
         if options.on_error == OnError::Stop {
-            set_duplicates_aside(table, rows, &duplicates, options.on_conflict, &mut rejects)?;
+            let rejects = &mut stage.rejects;
+            set_duplicates_aside(table, rows, &duplicates, options.on_conflict, rejects)?;
         }
         let goes_on = earlier.is_some_and(|earlier| earlier.borrow().goes_on);
-        let written = goes_on.then(Vec::new);
-        let mut stage = Stage { spi, options, rows, places, rejects, progress, written };
+        stage.written = goes_on.then(Vec::new);
         let mut late = stage.late(target, &late)?;
         if let Some(earlier) = earlier {
             // What the table had shows what will have become of the rows.
@@ -230,7 +239,12 @@ impl Stage<'_> {
     ) -> Result<Outcome, Failure> {
         let (spi, rows) = (self.spi, self.rows);
         let mut writer = Writer { spi, target, on_conflict, proved: &[] };
-        let there = there.map_or_else(|| writer.look(rows, write), Ok)?;
+        let unseen = there.is_none() && writer.writes_unseen(rows);
+        let there = match there {
+            Some(there) => there,
+            None if unseen => There::default(),
+            None => writer.look(rows, write)?,
+        };
         fault::point("compared", fault::LEADER);
         if let Some(written) = &mut self.written {
             written.push((write.to_vec(), there.clone()));
@@ -252,7 +266,10 @@ impl Stage<'_> {
             check.prove(spi, rows, &target.table, &mut new, &mut Locked::default());
         proved.extend(check.proves);
         writer.proved = &proved;
-        let sorted = Sorted { new, doubtful, changed, unchanged, another };
+        let mut sorted = Sorted { new, doubtful, changed, unchanged, another, unseen: vec![] };
+        if unseen {
+            swap(&mut sorted.new, &mut sorted.unseen);
+        }
         let (counts, method) = writer.write(rows, sorted, &mut self.rejects, self.progress)?;
         let (write_method, foreign_key_check) =
             describe(&method, !proved.is_empty(), check.description);
@@ -293,6 +310,7 @@ impl Stage<'_> {
             name: target.name.clone(),
             facts: target.facts.clone(),
             left_out: vec![],
+            kept_elsewhere: target.kept_elsewhere,
         });
         let target = replaced.as_ref().unwrap_or(target);
         let there = Writer { spi, target, on_conflict, proved: &[] }.compare(rows, again);
@@ -339,13 +357,17 @@ impl Stage<'_> {
 
     /// Makes the composers that these works name.
     fn create_composers(&mut self, tellers: &[u32]) -> Result<(), Failure> {
-        let target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
+        let mut target = target::find(&Table::of::<Composer>(), OnConflict::Skip)?;
+        target.kept_elsewhere = elsewhere::plans_insert(self.spi, &target);
         let rows = named_composers(self.places, tellers)?;
         let rows = written_of(&target, rows)?;
         let order = rows.order(&target.table, Repeated::FirstWins, false)?;
         let writer =
             Writer { spi: self.spi, target: &target, on_conflict: OnConflict::Skip, proved: &[] };
-        let sorted = writer.look(&rows, &order.write)?.sort(&order.write);
+        let sorted = match writer.writes_unseen(&rows) {
+            true => Sorted { unseen: order.write, ..Sorted::default() },
+            false => writer.look(&rows, &order.write)?.sort(&order.write),
+        };
         let written: Result<(Counts, Method), Failure> =
             writer.write(&rows, sorted, &mut self.rejects, self.progress);
         written.map(|_| ())

@@ -27,6 +27,7 @@ use crate::sessions::team::{Alone, Team};
 use crate::sessions::{fault, recovery, split};
 use crate::target::Target;
 use crate::write::Refusals;
+use crate::write::elsewhere;
 use crate::write::insert::Writer;
 use crate::write::parents::Check;
 use crate::write::rejects::Rejects;
@@ -43,6 +44,9 @@ pub fn write(
     let Writing { spi, options, prepared, .. } = *writing;
     let fell_back = |reason: Reason, there| Ok(Err(FellBack { reason, there }));
     let ready = prepared.order.write.len();
+    if target.kept_elsewhere {
+        return fell_back(elsewhere::REASON.into(), None);
+    }
     if ready < wish.fewest_rows {
         return fell_back(eligible::too_few(ready, &wish), None);
     }

@@ -151,25 +151,35 @@ impl Store {
     }
 
     fn put<'t>(&self, tuples: impl IntoIterator<Item = &'t [u8]>) {
-        // Their order is not that of memory.
-        let tuples: Vec<&[u8]> = tuples.into_iter().collect();
-        // SAFETY: the tuples are of the descriptor's columns, whole, as `tuple` forms them; the tuplestore copies
-        // each and changes nothing.
+        // SAFETY: the state is the store's own, and keeps its rows in the store's context.
         unsafe {
             let before = pg_sys::MemoryContextSwitchTo(self.context);
-            for (place, tuple) in tuples.iter().enumerate() {
-                if let Some(ahead) = tuples.get(place + AHEAD) {
-                    prefetch(ahead);
-                }
-                let mut header = pg_sys::HeapTupleData {
-                    t_len: tuple.len() as u32,
-                    t_data: tuple.as_ptr().cast_mut().cast(),
-                    ..Default::default()
-                };
-                pg_sys::tuplestore_puttuple(self.state, &mut header);
-            }
+            put_tuples(self.state, tuples);
             pg_sys::MemoryContextSwitchTo(before);
         }
+    }
+}
+
+/// Adds rows to a tuplestore, in the current memory context.
+///
+/// SAFETY: the tuplestore is one of tuples of these columns, whole, as `tuple` forms them.
+pub(super) unsafe fn put_tuples<'t>(
+    state: *mut pg_sys::Tuplestorestate,
+    tuples: impl IntoIterator<Item = &'t [u8]>,
+) {
+    // Their order is not that of memory.
+    let tuples: Vec<&[u8]> = tuples.into_iter().collect();
+    for (place, tuple) in tuples.iter().enumerate() {
+        if let Some(ahead) = tuples.get(place + AHEAD) {
+            prefetch(ahead);
+        }
+        let mut header = pg_sys::HeapTupleData {
+            t_len: tuple.len() as u32,
+            t_data: tuple.as_ptr().cast_mut().cast(),
+            ..Default::default()
+        };
+        // SAFETY: the caller's promise; the tuplestore copies each and changes nothing.
+        unsafe { pg_sys::tuplestore_puttuple(state, &mut header) };
     }
 }
 

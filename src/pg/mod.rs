@@ -1,6 +1,7 @@
 //! The only unsafe code: one small safe wrapper for each thing of the server that the load needs.
 //!
 //! - [`argument`]: a function's document, detoasted once;
+//! - [`arrays`]: rows as parameters, an array for each column;
 //! - [`background`]: dynamic background workers;
 //! - [`batch`]: rows in a tuplestore that a statement reads as a table;
 //! - [`bulk`]: rows written as COPY writes them;
@@ -12,6 +13,7 @@
 //! - [`guc`]: the prefix of settings;
 //! - [`interrupt`]: cancel and termination;
 //! - [`kept`]: statements that outlive their call;
+//! - [`load_rows`]: rows as the result of a function;
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
 //! - [`memory`]: a reserve for allocations that would fail;
@@ -36,6 +38,7 @@
 //! `Drop` does not call into Postgres while panicking: the transaction's abort cleans up then.
 
 pub mod argument;
+pub mod arrays;
 pub mod background;
 pub mod batch;
 pub mod bulk;
@@ -47,10 +50,13 @@ pub mod expression;
 pub mod guc;
 pub mod interrupt;
 pub mod kept;
+pub mod load_rows;
 pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod parameters;
+#[cfg(all(feature = "pg_test", not(test)))]
+pub mod planned;
 pub mod progress;
 pub mod queue;
 pub mod relation;

@@ -23,6 +23,12 @@ impl Parameters {
         Parameters { values: vec![empty_row(row_type)], nulls: vec![b' ' as c_char] }
     }
 
+    /// These values, none of which is null; they live as long as their owner says.
+    pub(super) fn all(values: Vec<pg_sys::Datum>) -> Self {
+        let nulls = vec![b' ' as c_char; values.len()];
+        Parameters { values, nulls }
+    }
+
     /// A text behind the others, in the database's encoding.
     pub fn and_text(mut self, text: &[u8]) -> Self {
         self.values.push(text_datum(text));

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, c_void};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::encoding;
+use super::spi::Spi;
 
 /// What a load needs of a table while it runs.
 #[derive(Clone, Copy)]
@@ -145,11 +146,16 @@ pub fn is_temporary(table: pg_sys::Oid) -> bool {
 /// is not `character`, which stands for a length of 1.
 pub fn type_name(oid: u32) -> Vec<u8> {
     const NO_LENGTH: i32 = -1;
+    type_with_length(oid, NO_LENGTH)
+}
+
+/// The same with a length, or what else the type's modifier says.
+pub fn type_with_length(oid: u32, typmod: i32) -> Vec<u8> {
     let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
     // SAFETY: gives a copy; without the flag for it, never a null pointer.
     unsafe {
         let oid = pg_sys::Oid::from(oid);
-        let name = pg_sys::format_type_extended(oid, NO_LENGTH, flags as pg_sys::bits16);
+        let name = pg_sys::format_type_extended(oid, typmod, flags as pg_sys::bits16);
         CStr::from_ptr(name).to_bytes().to_vec()
     }
 }
@@ -258,6 +264,14 @@ pub fn current_schema() -> Option<(pg_sys::Oid, Vec<u8>)> {
         let name = pg_sys::get_namespace_name(schema);
         (!name.is_null()).then(|| (schema, CStr::from_ptr(name).to_bytes().to_vec()))
     }
+}
+
+/// The schema of the extension's functions, quoted.
+pub fn extension_schema(spi: &Spi) -> Vec<u8> {
+    let schema = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e \
+        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
+        WHERE e.extname OPERATOR(pg_catalog.=) 'pg_opus'";
+    spi.row(schema, |row| row.get::<Vec<u8>>(1)).flatten().unwrap_or_default()
 }
 
 /// Whether a schema has a relation of this name.

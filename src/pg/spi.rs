@@ -29,6 +29,8 @@ pub struct Plan<'spi> {
     plan: pg_sys::SPIPlanPtr,
     /// It outlives the connection, and so do its references to what is cached.
     kept: bool,
+    /// It is planned for the values of its parameters, at each execution.
+    custom: bool,
     /// A table that the statement must be about.
     relation: Option<pg_sys::Oid>,
     parameters: Parameters,
@@ -48,9 +50,14 @@ impl Spi {
 
     /// The same with parameters of these types, planned once for all their values.
     pub fn prepare_of(&self, sql: &[u8], types: &[pg_sys::Oid]) -> Plan<'_> {
+        self.prepare_with(sql, types, pg_sys::CURSOR_OPT_GENERIC_PLAN)
+    }
+
+    fn prepare_with(&self, sql: &[u8], types: &[pg_sys::Oid], options: u32) -> Plan<'_> {
+        let custom = options & pg_sys::CURSOR_OPT_CUSTOM_PLAN != 0;
         let source = c_string(sql);
         let (count, types) = (types.len() as i32, types.as_ptr().cast_mut());
-        let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
+        let options = options as i32;
         // SAFETY: source and types outlive the call, which copies them.
         let plan = unsafe { pg_sys::SPI_prepare_cursor(source.as_ptr(), count, types, options) };
         if plan.is_null() {
@@ -58,19 +65,38 @@ impl Spi {
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
         let parameters = Parameters::default();
-        Plan { plan, kept: false, relation: None, parameters, _spi: self }
+        Plan { plan, kept: false, custom, relation: None, parameters, _spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
     pub fn of_kept(&self, plan: pg_sys::SPIPlanPtr, relation: pg_sys::Oid) -> Plan<'_> {
         let relation = Some(relation);
-        Plan { plan, kept: true, relation, parameters: Parameters::default(), _spi: self }
+        Plan {
+            plan,
+            kept: true,
+            custom: false,
+            relation,
+            parameters: Parameters::default(),
+            _spi: self,
+        }
     }
 
     /// A statement about a table that the load has locked. The table's name in it may come to stand for another one:
     /// who renames a schema asks for no lock. Then the statement fails, before or after it is executed.
     pub fn prepare_for(&self, relation: pg_sys::Oid, sql: &[u8]) -> Plan<'_> {
         let mut plan = self.prepare(sql);
+        plan.relation = Some(relation);
+        plan
+    }
+
+    /// The same with parameters of these types, planned for their values: what plans for several servers has to know them.
+    pub fn prepare_for_values(
+        &self,
+        relation: pg_sys::Oid,
+        sql: &[u8],
+        types: &[pg_sys::Oid],
+    ) -> Plan<'_> {
+        let mut plan = self.prepare_with(sql, types, pg_sys::CURSOR_OPT_CUSTOM_PLAN);
         plan.relation = Some(relation);
         plan
     }
@@ -108,6 +134,25 @@ impl Plan<'_> {
         })
     }
 
+    /// Whether somebody else than the server has planned the statement, which writes: another node stands where the one that
+    /// writes to a table would.
+    pub fn is_planned_elsewhere(&self) -> bool {
+        // SAFETY: the statements are planned ones.
+        self.look(|statements| statements.iter().any(|it| unsafe { writes_elsewhere(*it) }))
+    }
+
+    /// The same of a query: a node of somebody else's stands on top.
+    pub fn is_read_elsewhere(&self) -> bool {
+        self.look(|statements| {
+            // SAFETY: the statements are planned ones, with a tree.
+            let is_custom = |statement: &*mut pg_sys::PlannedStmt| unsafe {
+                let plan = (**statement).planTree;
+                !plan.is_null() && (*plan).type_ == pg_sys::NodeTag::T_CustomScan
+            };
+            statements.iter().any(is_custom)
+        })
+    }
+
     /// Raises an error if the statement is not about its table any more.
     fn check_relation(&self) {
         let Some(relation) = self.relation else { return };
@@ -117,12 +162,26 @@ impl Plan<'_> {
             relations.iter_oid().any(|oid| oid == relation)
         };
         // A rule may have made several statements of one, or none.
-        if !self.look(|statements| statements.is_empty() || statements.iter().any(is_about)) {
+        let is_about = |statements: &[_]| statements.is_empty() || statements.iter().any(is_about);
+        if (self.custom || !self.look(is_about)) && !self.names(relation) {
             pgrx::ereport!(
                 ERROR,
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "a table of the load was renamed or replaced meanwhile"
             );
+        }
+    }
+
+    /// Whether the statement, as it was parsed last, is about a table. What somebody else plans for it may not say so.
+    fn names(&self, relation: pg_sys::Oid) -> bool {
+        // SAFETY: the plan is a prepared statement's, and the lists are its sources' own.
+        unsafe {
+            let sources = pg_sys::SPI_plan_get_plan_sources(self.plan);
+            let sources = PgList::<pg_sys::CachedPlanSource>::from_pg(sources);
+            sources.iter_ptr().any(|source| {
+                let relations = PgList::<pg_sys::Oid>::from_pg((*source).relationOids);
+                relations.iter_oid().any(|oid| oid == relation)
+            })
         }
     }
 
@@ -229,6 +288,18 @@ unsafe fn is_insert_into(statement: *mut pg_sys::PlannedStmt, table: pg_sys::Oid
         let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*statement).rtable);
         let entry = number.and_then(|number| tables.get_ptr(number as usize - 1));
         entry.is_some_and(|entry| (*entry).relid == table)
+    }
+}
+
+/// SAFETY: `statement` is a planned one.
+unsafe fn writes_elsewhere(statement: *mut pg_sys::PlannedStmt) -> bool {
+    use pg_sys::CmdType::*;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (command, plan) = ((*statement).commandType, (*statement).planTree);
+        [CMD_INSERT, CMD_UPDATE, CMD_DELETE, CMD_MERGE].contains(&command)
+            && !plan.is_null()
+            && (*plan).type_ != pg_sys::NodeTag::T_ModifyTable
     }
 }
 

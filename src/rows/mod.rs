@@ -145,6 +145,29 @@ impl<'m> Rows<'m> {
         groups
     }
 
+    /// The rows in portions of at most so many, and about so many bytes of tuples.
+    pub fn portions<'r>(
+        &self,
+        write: &'r [RowRef],
+        most: usize,
+        most_bytes: usize,
+    ) -> Vec<&'r [RowRef]> {
+        let (mut portions, mut rest, mut count, mut bytes) = (vec![], write, 0, 0);
+        for row in write {
+            bytes += self.tuple(*row).len();
+            count += 1;
+            if count == most || bytes >= most_bytes {
+                let (portion, others) = rest.split_at(count);
+                portions.push(portion);
+                (rest, count, bytes) = (others, 0, 0);
+            }
+        }
+        if !rest.is_empty() {
+            portions.push(rest);
+        }
+        portions
+    }
+
     /// How many of the rows have a value, for each of so many columns.
     pub fn given(&self, columns: usize) -> Vec<Given> {
         let mut absent = vec![0usize; columns];

@@ -212,6 +212,16 @@ impl TableFacts {
         is_stored && self.column_facts(name).is_some_and(is_null)
     }
 
+    /// Whether a new row needs a value of its record for this column.
+    pub fn must_be_given(&self, name: &[u8]) -> bool {
+        self.column_facts(name).is_some_and(|column| {
+            let has_default = column.default.is_some()
+                || column.identity != Identity::No
+                || column.generated != Generated::No;
+            (column.not_null || column.is_domain) && !has_default
+        })
+    }
+
     /// Whether ON CONFLICT finds an index for a key of these columns, in any order.
     pub fn has_key(&self, columns: &[i16]) -> bool {
         self.indexes.iter().any(|index| index.is_key_of(columns))

@@ -17,7 +17,7 @@ use self::facts::{RelationKind, TableFacts};
 use crate::options::OnConflict;
 use crate::pg::relation::{self, Lock, Privilege, may};
 use crate::pg::{encoding, log, relcache};
-use crate::record::{Column, Given, Null, Table};
+use crate::record::{Column, EQUAL, Given, Key, Null, Table};
 use crate::report::{Failure, needed_privileges};
 use crate::write::statement::TableName;
 
@@ -29,6 +29,8 @@ pub struct Target {
     pub facts: TableFacts,
     /// Columns of a source's rows that the table lacks: they are not written.
     pub left_out: Vec<String>,
+    /// Somebody else plans its INSERT, and keeps the rows where this session knows nothing of them.
+    pub kept_elsewhere: bool,
 }
 
 /// Finds a table by its unqualified name, locks it and checks that it has the key that `on_conflict` needs.
@@ -43,7 +45,7 @@ pub fn find(table: &Table, on_conflict: OnConflict) -> Result<Target, Failure> {
     if !is_permitted(oid, table, on_conflict) {
         return Err(no_permission(table, on_conflict));
     }
-    let target = Target::of(table.clone(), oid).ok_or_else(missing)?.with_columns()?;
+    let target = Target::of(table.clone(), oid).ok_or_else(missing)?.with_columns()?.with_key();
     target.check_key(on_conflict)?;
     Ok(target)
 }
@@ -140,12 +142,12 @@ impl Target {
         let name = relation::qualified_name(oid)?;
         let facts = relcache::facts(oid);
         let name = TableName { name, ordinary: facts.is_ordinary() };
-        Some(Target { table, oid, name, facts, left_out: vec![] })
+        Some(Target { table, oid, name, facts, left_out: vec![], kept_elsewhere: false })
     }
 
     /// No row can be there: an ordinary table without a block.
     pub fn is_empty(&self) -> bool {
-        self.facts.blocks == Some(0)
+        self.facts.blocks == Some(0) && !self.kept_elsewhere
     }
 
     /// Leaves out what the table has no column for. Without the column that tells its rows apart it is another table.
@@ -179,6 +181,34 @@ impl Target {
                 "{columns} {names} of relation \"{table}\" left out: the table lacks them"
             ));
         }
+    }
+
+    /// Where no index is of the key alone, takes the columns of a primary key that has it among them: the columns by which a
+    /// table is partitioned, or distributed, are part of each of its keys.
+    fn with_key(mut self) -> Self {
+        let (facts, table) = (&self.facts, &self.table);
+        let key: Option<Vec<i16>> = table.key_names().map(|name| facts.column(name)).collect();
+        let Some(key) = key.filter(|key| !key.is_empty() && !facts.has_key(key)) else {
+            return self;
+        };
+        let place = |number: &i16| {
+            let column = facts.columns.get(*number as usize - 1).filter(|it| it.not_null)?;
+            table.columns.iter().position(|it| *it.name == *column.name && it.cast.is_none())
+        };
+        let places = facts.indexes.iter().find_map(|index| {
+            let tells = index.primary
+                && index.is_key_of(&index.key)
+                && index.built_in
+                && index.deterministic;
+            let has_key = key.iter().all(|number| index.key.contains(number));
+            let whole = tells && has_key && index.key.iter().all(|number| *number > 0);
+            whole.then(|| index.key.iter().map(place).collect::<Option<Vec<usize>>>()).flatten()
+        });
+        if let Some(places) = places {
+            let key = |place| Key { place, equal: EQUAL.into(), collation: None, takes: None };
+            self.table.key = places.into_iter().map(key).collect();
+        }
+        self
     }
 
     fn check_key(&self, on_conflict: OnConflict) -> Result<(), Failure> {
@@ -220,7 +250,7 @@ impl Target {
                 format!("Add PRIMARY KEY ({key}), not deferrable, or set on_conflict => 'error'.")
             }
             RelationKind::PartitionedTable => format!(
-                "A unique constraint on ({key}) alone is possible where {key} is the partition key; else set on_conflict => 'error'."
+                "Add a PRIMARY KEY of {key} and the columns of the partition key, all of them among those that are loaded, or set on_conflict => 'error'."
             ),
             _ => "Set on_conflict => 'error': such a relation has no unique constraint.".into(),
         };

@@ -89,10 +89,21 @@ impl Tuples {
 }
 
 impl Formed {
+    /// Adds a tuple.
+    pub fn add(&mut self, tuple: &[u8]) {
+        self.bytes.extend_from_slice(tuple);
+        self.ends.push(self.bytes.len());
+    }
+
     /// Adds a tuple that has one column more behind those of `tuple`, an integer.
     pub fn add_with_int4(&mut self, tuple: &[u8], value: i32) {
         with_int4(tuple, value, &mut self.bytes);
         self.ends.push(self.bytes.len());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::elsewhere::{self, Joined};
 use super::parents::Parents;
 use super::statement::{Referenced, batch_name};
 use crate::error::{Another, Fault};
-use crate::pg::batch::Batch;
 use crate::pg::relation::{self, Privilege, may};
 use crate::pg::role::as_owner;
 use crate::pg::spi::{Row as Found, Spi};
@@ -19,7 +19,7 @@ use crate::record::work::Work;
 use crate::record::{Column, ColumnType, ORDINAL, Row, Sink};
 use crate::rows::{RowRef, Rows};
 use crate::target::Target;
-use crate::target::facts::TEXT_EQUAL;
+use crate::target::facts::{ForeignKeyFacts, TEXT_EQUAL};
 use crate::tuple::{self, Tuples};
 
 const KEY: &[Column] = &[Column::new("c1", ColumnType::TEXT), ORDINAL];
@@ -93,7 +93,12 @@ impl Composers {
         let field = Work::COLUMNS.iter().position(is_key).filter(|field| fields[*field])?;
         let place = fields[..field].iter().filter(|kept| **kept).count();
         let number = target.facts.column(&target.table.columns.get(place)?.name)?;
-        let key = target.facts.foreign_keys.iter().find(|key| key.columns == [number]);
+        // A key to a partitioned table has another entry for each partition, and one trigger that checks it.
+        let facts = &target.facts;
+        let is_its = |key: &&ForeignKeyFacts| {
+            key.columns == [number] && facts.check_trigger(key.constraint).is_some()
+        };
+        let key = facts.foreign_keys.iter().find(is_its);
         let parents = match key {
             Some(key) if key.operators != [TEXT_EQUAL] => return None,
             Some(key) => {
@@ -122,18 +127,21 @@ impl Composers {
             });
         }
         let name = batch_name("named");
-        let mut batch = Batch::register(spi, &name, KEY, keys.len());
-        batch.fill(tuples.formed().iter());
+        let elsewhere = elsewhere::reads(spi, &self.parents.name);
+        if elsewhere && !self.may_be_told {
+            return HashMap::new();
+        }
+        let joined = Joined::of(spi, elsewhere, &name, KEY, &tuples.formed(), |_| true);
         let referenced = Referenced { name: &self.parents.name, columns: &self.parents.columns };
-        let sql = referenced.values(&name, &relation::quoted(&self.column.name));
+        let sql = referenced.values(&name, &relation::quoted(&self.column.name), !elsewhere);
         let read = |row: &Found| {
             let places = row.get::<Vec<i32>>(1).unwrap_or_default();
             places.into_iter().zip(row.get::<Vec<i64>>(2).unwrap_or_default()).collect()
         };
-        let run = || spi.prepare_for(self.parents.oid, &sql).row(read);
+        let run = || joined.prepare(self.parents.oid, &sql).row(read);
         let found: Option<Vec<(i32, i64)>> = match self.parents.owner {
-            Some(owner) => as_owner(owner, run),
-            None => run(),
+            Some(owner) if !elsewhere => as_owner(owner, run),
+            _ => run(),
         };
         let named = |(place, id): (i32, i64)| Some((*keys.get(place as usize)?, id));
         found.unwrap_or_default().into_iter().filter_map(named).collect()

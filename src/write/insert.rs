@@ -8,8 +8,14 @@
 //! alone, in the order of the document, so that the first one found is the first one there is. One that fails for any
 //! other reason (a lock timeout, no privilege, no space) ends the load with that error.
 
+use std::mem::replace;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
 use super::Refusals;
 use super::bulk;
+use super::elsewhere::{self, Joined, MOST_JOINED, MOST_JOINED_BYTES};
 use super::parents::Check;
 use super::plans::{Plans, Use};
 use super::proof::Locked;
@@ -19,6 +25,7 @@ use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
+use crate::pg::load_rows::LoadRows;
 use crate::pg::progress::Progress;
 use crate::pg::spi::{Row, Spi};
 use crate::pg::{interrupt, relcache, subtransaction, wal};
@@ -27,8 +34,7 @@ use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{Target, rules};
-use serde::{Deserialize, Serialize};
-use std::mem::replace;
+use crate::tuple::Formed;
 
 /// Rows of a batch. Measured on 267,000 works, write phase, medians: 1,000: 0.96 s, 5,000: 0.95 s, 20,000: 0.99 s,
 /// 100,000: 0.99 s. Smaller ones stay within work_mem and cost less to halve.
@@ -87,7 +93,8 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<(Counts, Method), Failure> {
-        let Sorted { mut new, doubtful, changed, unchanged, another } = sorted;
+        let Sorted { mut new, doubtful, changed, unchanged, another, unseen } = sorted;
+        let elsewhere = self.target.kept_elsewhere;
         for another in another {
             another.refuse(rows, &self.target.table, refusals)?;
         }
@@ -95,6 +102,7 @@ impl<'w> Writer<'w> {
         let mut method = Method::None;
         if !new.is_empty() {
             method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
+                _ if elsewhere => Method::Insert(elsewhere::REASON.into()),
                 true => run.bulk_all(rows, &new, progress)?,
                 false => Method::Insert("a record before it is bad".into()),
             };
@@ -111,15 +119,29 @@ impl<'w> Writer<'w> {
         if self.target.table.null == Null::Value && (meet || facts.refers_to_itself()) {
             new.sort_unstable_by_key(|row| row.ordinal);
         }
-        let mut kinds = [(new, Known::New), (doubtful, Known::New), (changed, Known::Changed)];
+        let mut kinds = [
+            (unseen, Known::Nothing),
+            (new, Known::New),
+            (doubtful, Known::New),
+            (changed, Known::Changed),
+        ];
         if meet {
             // What a row that is there gives up, a new one may take.
             kinds.rotate_right(1);
         }
         for (write, known) in kinds {
-            for write in write.chunks(BATCH_ROWS) {
+            // An extension sends the rows of each statement through all that it does for one.
+            let portions = match (elsewhere, known) {
+                (true, Known::Changed) => rows.portions(&write, MOST_JOINED, MOST_JOINED_BYTES),
+                (true, _) => write.chunks(usize::MAX).collect(),
+                (false, _) => write.chunks(BATCH_ROWS).collect(),
+            };
+            for write in portions {
                 run.batch(rows, write, known, refusals, progress)?;
             }
+        }
+        if elsewhere && run.counts.inserted > 0 {
+            method = Method::Insert(elsewhere::REASON.into());
         }
         Ok((Counts { unchanged: run.counts.unchanged + unchanged, ..run.counts }, method))
     }
@@ -127,11 +149,22 @@ impl<'w> Writer<'w> {
     /// Prepares to write batches of at most `rows` rows.
     pub fn start(&'w self) -> Run<'w> {
         let table = &self.target.table;
-        let (name, columns) = (batch_name(table.batch()), positional(&table.columns));
+        let columns = positional(&table.columns);
+        let (source, name) = match self.target.kept_elsewhere {
+            true => {
+                let rows = LoadRows::new(&columns);
+                let function = elsewhere::function(self.spi, &rows, &columns);
+                (Source::Function(Rc::new(rows)), function)
+            }
+            false => {
+                let name = batch_name(table.batch());
+                // Expecting one row, the planner looks for each by the key's index.
+                (Source::Batch(Batch::register(self.spi, &name, &columns, 1)), name.into_bytes())
+            }
+        };
         Run {
             writer: self,
-            // Expecting one row, the planner looks for each by the key's index.
-            batch: Batch::register(self.spi, &name, &columns, 1),
+            source,
             plans: Plans::new(self.spi, self.target, self.on_conflict, name),
             counts: Counts::default(),
             bulk: Bulk::Undecided,
@@ -175,12 +208,19 @@ const NOT_IN_STATE: &str = "55000";
 /// The writing of one document's rows.
 pub struct Run<'w> {
     writer: &'w Writer<'w>,
-    batch: Batch<'w>,
+    source: Source<'w>,
     plans: Plans<'w>,
     pub counts: Counts,
     bulk: Bulk,
     locked: Locked,
     pub method: Method,
+}
+
+/// Where the statements read their rows.
+enum Source<'w> {
+    Batch(Batch<'w>),
+    /// For a table whose INSERT somebody else plans.
+    Function(Rc<LoadRows>),
 }
 
 /// Whether a worker of a parallel load writes its new rows in bulk.
@@ -364,7 +404,20 @@ impl<'w> Run<'w> {
         mut left: usize,
     ) -> Result<(), Failure> {
         let Writer { target, on_conflict, .. } = *self.writer;
-        let Sorted { new, another, .. } = self.writer.compare(put.rows, write).sort(write);
+        let table = &target.table;
+        let tells = |row: &RowRef| put.rows.identity(*row, table).iter().any(Option::is_some);
+        let told: Vec<RowRef>;
+        let compared = match target.kept_elsewhere && !target.facts.row_security {
+            // What tells nothing is about nothing else. The others are sent to wherever the table's rows are.
+            true => {
+                told = write.iter().copied().filter(tells).collect();
+                &told
+            }
+            false => write,
+        };
+        let policy = if target.kept_elsewhere { OnConflict::Skip } else { on_conflict };
+        let there = self.writer.compare_for(put.rows, compared, policy);
+        let Sorted { new, another, .. } = there.sort(compared);
         // A trigger of the owner's may have made rows of this load into others: they are written.
         for another in another.into_iter().take(left) {
             another.refuse(put.rows, &target.table, put.refusals)?;
@@ -419,8 +472,8 @@ impl<'w> Run<'w> {
         subtransaction::within(|| {
             let mut written = Written::default();
             for ((absent, write), there) in groups.iter().zip(there) {
-                self.batch.fill(write.iter().map(|row| rows.tuple(*row)));
-                let more = self.execute_one(absent, write.len() as u64, known, there as u64);
+                let tuples = write.iter().map(|row| rows.tuple(*row));
+                let more = self.execute_group(absent, tuples, known, there as u64);
                 written.written += more.written;
                 written.inserted += more.inserted;
             }
@@ -440,11 +493,61 @@ impl<'w> Run<'w> {
         let groups = self.plans.groups(rows, write, known);
         let execute = || {
             for (absent, _) in &groups {
-                self.batch.fill(std::iter::empty());
-                self.execute_one(absent, 0, known, 0);
+                self.execute_group(absent, std::iter::empty(), known, 0);
             }
         };
         subtransaction::within_unless(|()| true, execute).is_ok()
+    }
+
+    /// Executes the statement for rows that leave out the same columns, of which the table had so many a moment ago.
+    fn execute_group<'t>(
+        &mut self,
+        absent: &Absent,
+        tuples: impl ExactSizeIterator<Item = &'t [u8]>,
+        known: Known,
+        there: u64,
+    ) -> Written {
+        let count = tuples.len() as u64;
+        let function = match &mut self.source {
+            Source::Batch(batch) => {
+                batch.fill(tuples);
+                return self.execute_one(absent, count, known, there);
+            }
+            Source::Function(function) => function.clone(),
+        };
+        if known == Known::Changed && self.updates() {
+            return self.update_elsewhere(absent, tuples);
+        }
+        let tuples: Vec<&[u8]> = tuples.collect();
+        let inserts = matches!(known, Known::New | Known::Hidden) || !self.merges();
+        let policy = if inserts { OnConflict::Error } else { self.writer.on_conflict };
+        let plan = self.plans.get(absent, Use::Counted(policy));
+        let written = function.with(&tuples, || plan.row(Written::read)).unwrap_or_default();
+        match (policy, self.writer.target.facts.is_ordinary()) {
+            (OnConflict::Update, false) => {
+                let new = if known == Known::Changed { 0 } else { count.saturating_sub(there) };
+                Written { inserted: written.written.min(new), ..written }
+            }
+            _ => written,
+        }
+    }
+
+    /// Changes rows that are there, by an UPDATE that somebody else plans.
+    fn update_elsewhere<'t>(
+        &self,
+        absent: &Absent,
+        tuples: impl Iterator<Item = &'t [u8]>,
+    ) -> Written {
+        let Writer { spi, target, .. } = *self.writer;
+        let name = batch_name(target.table.batch());
+        let columns = positional(&target.table.columns);
+        let mut formed = Formed::default();
+        tuples.for_each(|tuple| formed.add(tuple));
+        let uses = |place: usize| !absent.contains(place);
+        let joined = Joined::of(spi, true, &name, &columns, &formed, uses);
+        let sql = self.plans.sql(absent, Use::Update, name.as_bytes());
+        let written = joined.prepare(target.oid, &sql).execute().min(formed.len() as u64);
+        Written { written, inserted: 0 }
     }
 
     /// Executes the statement for the rows of the batch, so many, of which the table had so many a moment ago.
@@ -460,9 +563,8 @@ impl<'w> Run<'w> {
             return Written { written, inserted: 0 };
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
-            let count = |row: &Row, column| row.get::<i64>(column).unwrap_or_default() as u64;
-            let read = |row: &Row| Written { written: count(row, 1), inserted: count(row, 2) };
-            return self.plans.get(absent, Use::CountedMerge).row(read).unwrap_or_default();
+            let plan = self.plans.get(absent, Use::CountedMerge);
+            return plan.row(Written::read).unwrap_or_default();
         }
         // Where nothing is updated, what is written is new.
         let new = match (on_conflict, known) {
@@ -480,4 +582,12 @@ impl<'w> Run<'w> {
 struct Written {
     written: u64,
     inserted: u64,
+}
+
+impl Written {
+    /// What a statement that counts says.
+    fn read(row: &Row) -> Self {
+        let count = |column| row.get::<i64>(column).unwrap_or_default() as u64;
+        Written { written: count(1), inserted: count(2) }
+    }
 }

@@ -7,6 +7,7 @@
 //! - [`parents`]: the works' composers, proved as a set;
 //! - [`convert`]: values that the server converts;
 //! - [`bulk`]: new rows, written as COPY writes them;
+//! - [`elsewhere`]: tables whose INSERT somebody else plans;
 //! - [`rejects`]: records set aside.
 
 use crate::error::Fault;
@@ -16,6 +17,7 @@ use crate::report::Failure;
 pub mod bulk;
 pub mod composers;
 pub mod convert;
+pub mod elsewhere;
 pub mod insert;
 pub mod parents;
 mod plans;

@@ -15,11 +15,12 @@ use std::collections::HashSet;
 use pgrx::pg_sys;
 
 use super::Refusals;
+use super::elsewhere::{self, Joined};
 use super::proof::{Locked, Proof, is_provable};
 use super::statement::{Referenced, TableName, batch_name};
 use crate::document::find::Resource;
 use crate::error::Fault;
-use crate::pg::batch::Batch;
+use crate::pg::relation::Privilege;
 use crate::pg::role::as_owner;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, relation, relcache};
@@ -90,7 +91,9 @@ impl Check {
             facts.foreign_keys.iter().filter(|key| is_checked(facts, key)).collect();
         let composer = (resource == Some(Resource::Works)).then(|| facts.column(CHILD)).flatten();
         let own = enforced.iter().find(|key| composer.is_some_and(|it| key.columns == [it]));
-        let reason = by_setting(rows).or(bulk::allows(facts, &target.table.columns, rows).err());
+        let elsewhere = target.kept_elsewhere.then_some(elsewhere::REASON);
+        let reason = by_setting(rows).or(elsewhere);
+        let reason = reason.or(bulk::allows(facts, &target.table.columns, rows).err());
         let mut check = match own {
             Some(key) => Check::of_composers(target, key, rows, create, reason),
             None => Check::none(String::new()),
@@ -141,7 +144,10 @@ impl Check {
         Check {
             // A trigger may change a row's composer, and a deferred check lets it come later: then only the server
             // knows which one must be there, and when.
-            looks_up: create || (rows >= FEWEST_ROWS && is_known_before(facts, key)),
+            looks_up: create
+                || rows >= FEWEST_ROWS
+                    && is_known_before(facts, key)
+                    && (!target.kept_elsewhere || sees_all(key)),
             decides: is_known_before(facts, key),
             proves: reason.is_none().then_some(key.constraint),
             constraint: relation::constraint_name(key.constraint),
@@ -282,14 +288,15 @@ impl Parents {
     ) -> Vec<i32> {
         let batch_name = batch_name("parents");
         columns.push(ORDINAL);
-        let mut batch = Batch::register(spi, &batch_name, &columns, count);
-        batch.fill(keys.iter());
+        let elsewhere = !lock && elsewhere::reads(spi, &self.name);
+        let joined = Joined::of(spi, elsewhere, &batch_name, &columns, keys, |_| true);
         let referenced = Referenced { name: &self.name, columns: &self.columns };
-        let sql = referenced.present(&batch_name, lock, count < FEW_PARENTS);
-        let run = || spi.prepare_for(self.oid, &sql).row(|row| row.get::<Vec<i32>>(1));
+        let sql = referenced.present(&batch_name, lock, count < FEW_PARENTS && !elsewhere);
+        let run = || joined.prepare(self.oid, &sql).row(|row| row.get::<Vec<i32>>(1));
         let places = match self.owner {
-            Some(owner) => as_owner(owner, run),
-            None => run(),
+            // For somebody else another user may be another session, which sees nothing of this transaction.
+            Some(owner) if !elsewhere => as_owner(owner, run),
+            _ => run(),
         };
         places.flatten().unwrap_or_default()
     }
@@ -341,6 +348,16 @@ fn is_known_before(table: &TableFacts, key: &ForeignKeyFacts) -> bool {
         && key.operators == [TEXT_EQUAL]
         && !table.triggers.iter().any(changes)
         && table.check_trigger(key.constraint).is_some_and(|trigger| !trigger.deferrable)
+}
+
+/// Whether the caller sees all rows that a foreign key may refer to.
+fn sees_all(key: &ForeignKeyFacts) -> bool {
+    let parents = pg_sys::Oid::from(key.references);
+    let columns =
+        key.referenced_columns.iter().filter_map(|it| relation::column_name(parents, *it));
+    let columns: Vec<Vec<u8>> = columns.collect();
+    relation::may(parents, Privilege::Select, columns.iter().map(Vec::as_slice))
+        && !relcache::row_security(parents)
 }
 
 fn by_setting(rows: usize) -> Option<&'static str> {

@@ -23,6 +23,8 @@ pub enum Use {
     Update,
     Merge,
     CountedMerge,
+    /// An INSERT … ON CONFLICT, or a plain one, that counts what it writes.
+    Counted(OnConflict),
 }
 
 /// So many statements are kept at a time. A document whose records have all kinds of members needs more, one by one.
@@ -32,14 +34,14 @@ pub struct Plans<'w> {
     spi: &'w Spi,
     target: &'w Target,
     on_conflict: OnConflict,
-    /// Of the batch.
-    name: String,
+    /// The batch, or what else a statement reads its rows from.
+    batch: Vec<u8>,
     prepared: RefCell<HashMap<(Absent, Use), Rc<Plan<'w>>>>,
 }
 
 impl<'w> Plans<'w> {
-    pub fn new(spi: &'w Spi, target: &'w Target, on_conflict: OnConflict, name: String) -> Self {
-        Plans { spi, target, on_conflict, name, prepared: RefCell::default() }
+    pub fn new(spi: &'w Spi, target: &'w Target, on_conflict: OnConflict, batch: Vec<u8>) -> Self {
+        Plans { spi, target, on_conflict, batch, prepared: RefCell::default() }
     }
 
     /// The statement for rows that leave out these columns, and those that no row has.
@@ -51,26 +53,27 @@ impl<'w> Plans<'w> {
         if prepared.len() >= MOST {
             prepared.clear();
         }
-        let Target { table, name, oid, .. } = self.target;
+        let oid = &self.target.oid;
+        let sql = self.sql(absent, purpose, &self.batch);
+        let plan = Rc::new(self.spi.prepare_for(*oid, &sql));
+        prepared.insert((absent.clone(), purpose), plan.clone());
+        plan
+    }
+
+    /// The same as SQL, for rows from this batch.
+    pub fn sql(&self, absent: &Absent, purpose: Use, batch: &[u8]) -> Vec<u8> {
+        let Target { table, name, facts, .. } = self.target;
         let never = table.columns.iter().enumerate().filter(|(_, c)| c.given == Given::Never);
         let mut all = absent.clone();
         all.0.extend(never.map(|(place, _)| place as u16));
-        let statements = Statements {
-            name,
-            table,
-            batch: self.name.as_bytes(),
-            absent: &all,
-            quote: relation::quoted,
-        };
-        let sql = match purpose {
+        let statements = Statements { name, table, batch, absent: &all, quote: relation::quoted };
+        match purpose {
             Use::Insert => statements.insert(),
             Use::Update => statements.update(),
             Use::Merge => statements.merge(self.on_conflict),
             Use::CountedMerge => statements.counted_merge(),
-        };
-        let plan = Rc::new(self.spi.prepare_for(*oid, &sql));
-        prepared.insert((absent.clone(), purpose), plan.clone());
-        plan
+            Use::Counted(on_conflict) => statements.counted(on_conflict, facts.is_ordinary()),
+        }
     }
 
     /// The rows by what their statements leave out, in the order given.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Refusals;
 use super::convert::Unconverted;
+use super::elsewhere;
 use super::statement::batch_name;
 use crate::document::Image;
 use crate::error::{Fault, LoadError, Place, RecordFault};
@@ -14,6 +15,7 @@ use crate::options::{OnError, Options};
 use crate::pg::batch::Batch;
 use crate::pg::error::ServerError;
 use crate::pg::interrupt;
+use crate::pg::load_rows::LoadRows;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
@@ -311,42 +313,58 @@ pub fn store(
             find().unwrap_or_default()
         }
     };
-    let mut batch = Batch::register(spi, &batch_name(TABLE), COLUMNS, BATCH);
     // A table's name may be anything.
     let kind = relation::literal(&encoding::for_message(kind));
-    let insert = |record: &str| {
+    let insert = |from: &[u8], record: &str| {
         let columns = format!(
             " (load_id, kind, ordinal, path, sqlstate, reason, record) \
              SELECT '{load_id}'::pg_catalog.uuid, "
         );
-        let name = batch_name(TABLE);
-        let rest = format!(", ordinal, path, sqlstate, reason, {record} FROM {name}");
-        [b"INSERT INTO ", &*table, columns.as_bytes(), &kind, rest.as_bytes()].concat()
+        let rest = format!(", ordinal, path, sqlstate, reason, {record} FROM ");
+        [b"INSERT INTO ", &*table, columns.as_bytes(), &kind, rest.as_bytes(), from].concat()
     };
-    let parsed = spi.prepare(&insert(
-        "coalesce(container, CASE WHEN malformed THEN pg_catalog.to_jsonb(source) ELSE source::pg_catalog.jsonb END)",
-    ));
-    let quoted = spi.prepare(&insert("coalesce(container, pg_catalog.to_jsonb(source))"));
+    const PARSED: &str = "coalesce(container, CASE WHEN malformed THEN pg_catalog.to_jsonb(source) ELSE source::pg_catalog.jsonb END)";
+    const QUOTED: &str = "coalesce(container, pg_catalog.to_jsonb(source))";
+    let name = batch_name(TABLE);
+    let mut batch = Batch::register(spi, &name, COLUMNS, BATCH);
+    let (mut parsed, mut quoted) = (
+        spi.prepare(&insert(name.as_bytes(), PARSED)),
+        spi.prepare(&insert(name.as_bytes(), QUOTED)),
+    );
+    let mut function = None;
+    if parsed.is_planned_elsewhere() {
+        let rows = LoadRows::new(COLUMNS);
+        let from = elsewhere::function(spi, &rows, COLUMNS);
+        (parsed, quoted) =
+            (spi.prepare(&insert(&from, PARSED)), spi.prepare(&insert(&from, QUOTED)));
+        function = Some(rows);
+    }
+    let mut execute = |plan: &Plan<'_>, tuples: &[&[u8]]| match &function {
+        Some(rows) => rows.with(tuples, || plan.execute()),
+        None => {
+            batch.fill(tuples.iter().copied());
+            plan.execute()
+        }
+    };
     for rejects in rejects {
         // A record may be good JSON for this program and too much for jsonb, such as a number of 200,000 digits:
         // then each of the batch is kept as it can be.
-        batch.fill(rejects.iter());
-        if stored(&parsed)? {
+        let rejects: Vec<&[u8]> = rejects.iter().collect();
+        if stored(|| execute(&parsed, &rejects))? {
             continue;
         }
-        for reject in rejects.iter() {
-            batch.fill([reject]);
-            if !stored(&parsed)? {
-                quoted.execute();
+        for reject in rejects {
+            if !stored(|| execute(&parsed, &[reject]))? {
+                execute(&quoted, &[reject]);
             }
         }
     }
     Ok(())
 }
 
-/// Executes the statement; `false` where a record is no value of jsonb.
-fn stored(plan: &Plan<'_>) -> Result<bool, Failure> {
-    match subtransaction::within(|| plan.execute()) {
+/// Executes a statement; `false` where a record is no value of jsonb.
+fn stored(execute: impl FnOnce() -> u64) -> Result<bool, Failure> {
+    match subtransaction::within(execute) {
         Ok(_) => Ok(true),
         Err(error) if NO_JSONB.contains(&&error.sqlstate()[..2]) => Ok(false),
         Err(error) => Err(error.into()),

@@ -138,12 +138,7 @@ impl Statements<'_> {
     /// row that the statement has locked to update it has an xmax, a new one has none; tables with partitions do not show
     /// it.
     pub fn counted_merge(&self) -> Vec<u8> {
-        let merge = self.merge(OnConflict::Update);
-        let returning = format!(
-            " RETURNING {IS_NEW} AS inserted) SELECT pg_catalog.count(*), \
-             pg_catalog.count(*) FILTER (WHERE inserted) FROM written"
-        );
-        [b"WITH written AS (", &*merge, returning.as_bytes()].concat()
+        counted(&self.merge(OnConflict::Update), IS_NEW)
     }
 
     /// Rows that may be there, telling of each row written whether it is new ([`Statements::counted_merge`]).
@@ -154,6 +149,17 @@ impl Statements<'_> {
             OnConflict::Error => (self.insert(), "true"),
         };
         [&*statement, b" RETURNING ", is_new.as_bytes()].concat()
+    }
+
+    /// The same, counting what it did as [`Statements::counted_merge`] does, whether or not the table shows which of the
+    /// rows are new; all of them are counted as new where it does not.
+    pub fn counted(&self, on_conflict: OnConflict, shows_new: bool) -> Vec<u8> {
+        let (statement, is_new) = match on_conflict {
+            OnConflict::Update if shows_new => (self.merge(on_conflict), IS_NEW),
+            OnConflict::Update | OnConflict::Skip => (self.merge(on_conflict), "true"),
+            OnConflict::Error => (self.insert(), "true"),
+        };
+        counted(&statement, is_new)
     }
 
     /// Whether a new row would change the old one; `value` is a column's in the new row.
@@ -167,8 +173,9 @@ impl Statements<'_> {
             // Two values may be equal and not the same: what is written is what the record says.
             let new = join(rest.iter().map(|column| column.kept(of(new, &value(column)))), ", ");
             let old = join(rest.iter().map(|column| of("old", &column.name)), ", ");
-            let operator: &[u8] = b")::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(";
-            return [b"ROW(", &*new, operator, &old, b")::pg_catalog.record"].concat();
+            // As a function: written out for another server, the operator would compare column by column.
+            let differ = b"pg_catalog.record_image_ne(ROW(";
+            return [&differ[..], &new, b"), ROW(", &old, b"))"].concat();
         }
         let differs = rest.iter().map(|column| {
             let (new, old) = (of(new, &value(column)), of("old", &column.name));
@@ -280,6 +287,15 @@ pub fn cast(value: Vec<u8>, to: Option<&Vec<u8>>) -> Vec<u8> {
     to.map_or(value.clone(), |name| [&*value, b"::", name].concat())
 }
 
+/// A statement that writes, counting its rows, and those of them that are new.
+fn counted(statement: &[u8], is_new: &str) -> Vec<u8> {
+    let returning = format!(
+        " RETURNING {is_new} AS inserted) SELECT pg_catalog.count(*), \
+         pg_catalog.count(*) FILTER (WHERE inserted) FROM written"
+    );
+    [b"WITH written AS (", statement, returning.as_bytes()].concat()
+}
+
 /// Whether a row of an INSERT is new.
 const IS_NEW: &str = "(old.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid)";
 
@@ -350,8 +366,16 @@ impl Referenced<'_> {
 
 impl Referenced<'_> {
     /// What the parents of the batch have in a column of integers, which is quoted: arrays of their places, as in
-    /// [`Referenced::present`], and of the values, without nulls. They are looked up one by one.
-    pub fn values(&self, batch: &str, column: &[u8]) -> Vec<u8> {
+    /// [`Referenced::present`], and of the values, without nulls. They are looked up `one_by_one`,
+    /// or joined.
+    pub fn values(&self, batch: &str, column: &[u8], one_by_one: bool) -> Vec<u8> {
+        if !one_by_one {
+            let (value, equal) = (of("parent", column), self.equal());
+            let select = [b"SELECT pg_catalog.array_agg(child.o), pg_catalog.array_agg(", &*value];
+            let from = [b"::pg_catalog.int8) FROM ", batch.as_bytes(), b" child JOIN "];
+            let on = [&*self.name.from(), b" parent ON ", &equal, b" WHERE ", &value];
+            return [&select.concat(), &from.concat(), &on.concat(), &b" IS NOT NULL"[..]].concat();
+        }
         let value = of("there", column);
         let aggregate = b"SELECT pg_catalog.array_agg(child.o), pg_catalog.array_agg(";
         let from = [b"::pg_catalog.int8) FROM ", batch.as_bytes(), b" child, LATERAL (SELECT "];
@@ -451,8 +475,7 @@ mod tests {
         assert!(update.contains(alike), "{update}");
         let says = Table { null: Null::Value, ..table() };
         let update = of_some(&says, &[1, 3], |s| s.merge(OnConflict::Update));
-        let set =
-            r#"DO UPDATE SET "b" = excluded."b" WHERE (ROW(excluded."b")::pg_catalog.record "#;
+        let set = r#"DO UPDATE SET "b" = excluded."b" WHERE (pg_catalog.record_image_ne(ROW(excluded."b"), "#;
         assert!(update.contains(set), "{update}");
         let nothing = of_some(&says, &[1, 2, 3], |s| s.merge(OnConflict::Update));
         assert!(nothing.ends_with("DO NOTHING"), "{nothing}");
@@ -465,7 +488,7 @@ mod tests {
         let key = r#"((old."id" OPERATOR(pg_catalog.=) new.c1) OR (old."id" IS NULL AND "#;
         let set = r#"UPDATE ONLY s.t AS old SET "b" = new.c3 FROM batch new WHERE "#;
         assert!(update.starts_with(&format!("{set}{key}")), "{update}");
-        assert!(update.contains(") AND (ROW(new.c3)"), "{update}");
+        assert!(update.contains(") AND (pg_catalog.record_image_ne(ROW(new.c3)"), "{update}");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Which rows of a document the table has, found out by one query before they are written.
 
 use super::Refusals;
+use super::elsewhere::{Joined, MOST_JOINED, MOST_JOINED_BYTES};
 use super::insert::{BATCH_ROWS, Writer};
 use super::statement::{Statements, batch_name};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
 use crate::pg::relation;
 use crate::pg::spi::Row;
-use crate::record::{Absent, Column, ORDINAL, Table, positional};
+use crate::record::{Absent, Column, Given, Null, ORDINAL, Table, positional};
 use crate::report::Failure;
 use crate::rows::{RowRef, Rows};
 use crate::target::{Target, is_permitted, no_permission};
@@ -136,6 +137,8 @@ pub struct Sorted {
     pub unchanged: u64,
     /// They are refused.
     pub another: Vec<Another>,
+    /// Of which nobody has looked whether they are there.
+    pub unseen: Vec<RowRef>,
 }
 
 impl Another {
@@ -159,7 +162,7 @@ impl Writer<'_> {
         if self.target.is_empty() {
             return Ok(There::default());
         }
-        match self.compares() && self.may_scan(write.len()) {
+        match self.compares() && !self.target.kept_elsewhere && self.may_scan(write.len()) {
             true => self.scan(rows, write),
             false => Ok(self.compare(rows, write)),
         }
@@ -184,6 +187,19 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Whether the rows are written as they are, and the INSERT finds which of them are there: where somebody else plans
+    /// it, who counts them, and each record says all that a new row must have.
+    pub fn writes_unseen(&self, rows: &Rows) -> bool {
+        let Target { kept_elsewhere, facts, table, .. } = self.target;
+        let lacks =
+            |column: &Column| column.given != Given::Always && facts.must_be_given(&column.name);
+        let says_all = self.on_conflict != OnConflict::Update
+            || table.null == Null::Unknown
+            || !rows.any_absent()
+            || !table.columns.iter().any(lacks);
+        *kept_elsewhere && facts.is_ordinary() && says_all
+    }
+
     /// Whether rows that are there make a difference.
     fn compares(&self) -> bool {
         self.on_conflict != OnConflict::Error && !self.target.table.key.is_empty()
@@ -201,7 +217,12 @@ impl Writer<'_> {
 
     /// The same of a table that may not be empty any more.
     pub fn compare(&self, rows: &Rows, write: &[RowRef]) -> There {
-        let Writer { spi, target, on_conflict, .. } = *self;
+        self.compare_for(rows, write, self.on_conflict)
+    }
+
+    /// The same as far as a policy wants it.
+    pub fn compare_for(&self, rows: &Rows, write: &[RowRef], on_conflict: OnConflict) -> There {
+        let Writer { spi, target, .. } = *self;
         if !self.compares() || write.is_empty() {
             return There::default();
         }
@@ -216,16 +237,9 @@ impl Writer<'_> {
             OnConflict::Update => absent.clone(),
             OnConflict::Skip | OnConflict::Error => Absent::default(),
         });
+        let last = columns.len() - 1;
         for (absent, write) in groups {
-            let mut batch = Batch::register(spi, &name, &columns, write.len());
-            for write in write.chunks(BATCH_ROWS) {
-                let mut tuples = Formed::default();
-                for row in write {
-                    tuples.add_with_int4(rows.tuple(*row), row.ordinal as i32);
-                }
-                batch.append(tuples.iter());
-            }
-            let (table, absent) = (&target.table, &absent);
+            let (table, absent, elsewhere) = (&target.table, &absent, target.kept_elsewhere);
             let statements = Statements {
                 name: &target.name,
                 table,
@@ -233,11 +247,35 @@ impl Writer<'_> {
                 absent,
                 quote: relation::quoted,
             };
-            let compare = spi.prepare_for(target.oid, &statements.compare(on_conflict));
-            compare.row(|row| there.add(row));
+            let sql = statements.compare(on_conflict);
+            let is_used = |place| {
+                let tells = |place| table.is_key(place) || table.columns[place].identity;
+                place == last || on_conflict == OnConflict::Update || tells(place)
+            };
+            if !elsewhere {
+                let mut batch = Batch::register(spi, &name, &columns, write.len());
+                for write in write.chunks(BATCH_ROWS) {
+                    batch.append(with_ordinals(rows, write).iter());
+                }
+                spi.prepare_for(target.oid, &sql).row(|row| there.add(row));
+                continue;
+            }
+            for write in rows.portions(&write, MOST_JOINED, MOST_JOINED_BYTES) {
+                let tuples = with_ordinals(rows, write);
+                let joined = Joined::of(spi, true, &name, &columns, &tuples, is_used);
+                joined.prepare(target.oid, &sql).row(|row| there.add(row));
+            }
         }
         there.noted()
     }
+}
+
+fn with_ordinals(rows: &Rows, write: &[RowRef]) -> Formed {
+    let mut tuples = Formed::default();
+    for row in write {
+        tuples.add_with_int4(rows.tuple(*row), row.ordinal as i32);
+    }
+    tuples
 }
 
 impl There {

@@ -1,0 +1,114 @@
+//! Tables whose INSERT somebody else plans: an extension keeps their rows in places of its own, on other servers perhaps. By
+//! the catalog such a table is an ordinary one; only the plan tells.
+//!
+//! They are written by that INSERT and by nothing else. Its rows come from a function of the session ([`LoadRows`]), and
+//! it counts what it has written: the number of rows that a statement reports is that of the rows sent. What is read of
+//! them is joined with arrays ([`Arrays`]). An executor of somebody else's knows no named tuplestore, and runs functions
+//! where it likes.
+
+use pgrx::pg_sys;
+
+use super::plans::{Plans, Use};
+use super::statement::{TableName, batch_name};
+use crate::options::OnConflict;
+use crate::pg::arrays::Arrays;
+use crate::pg::batch::Batch;
+use crate::pg::load_rows::LoadRows;
+use crate::pg::relation;
+use crate::pg::spi::{Plan, Spi};
+use crate::pg::subtransaction;
+use crate::record::{Absent, Column, positional};
+use crate::target::Target;
+use crate::target::facts::RelationKind;
+use crate::tuple::Formed;
+
+/// What `last_load()` says of such a table.
+pub const REASON: &str = "an extension plans its INSERT";
+
+/// So many rows are joined with a table at a time, and so many bytes of them: arrays are values of one piece.
+pub const MOST_JOINED: usize = 100_000;
+pub const MOST_JOINED_BYTES: usize = 64 << 20;
+
+/// Whether somebody else plans the INSERT of these columns.
+pub fn plans_insert(spi: &Spi, target: &Target) -> bool {
+    let is_written = matches!(
+        target.facts.kind,
+        RelationKind::Table | RelationKind::PartitionedTable | RelationKind::View
+    );
+    let look = || {
+        let name = batch_name("planned");
+        let _shape = Batch::register(spi, &name, &positional(&target.table.columns), 1);
+        let plans = Plans::new(spi, target, OnConflict::Error, name.into_bytes());
+        plans.get(&Absent::default(), Use::Insert).is_planned_elsewhere()
+    };
+    // What the server says against the statement, it says when there are rows for it.
+    is_written && subtransaction::within(look).unwrap_or_default()
+}
+
+/// Whether somebody else reads the table.
+pub fn reads(spi: &Spi, table: &TableName) -> bool {
+    let sql = [b"SELECT 1 FROM ", &*table.name].concat();
+    subtransaction::within(|| spi.prepare(&sql).is_read_elsewhere()).unwrap_or_default()
+}
+
+/// The function of these rows as a statement reads from it: with their columns, which are positional.
+pub fn function(spi: &Spi, rows: &LoadRows, columns: &[Column]) -> Vec<u8> {
+    let column = |column: &Column| {
+        let kind = relation::type_with_length(column.kind.oid, column.kind.typmod);
+        [&*column.name, b" ", &kind].concat()
+    };
+    let columns = columns.iter().map(column).collect::<Vec<_>>().join(&b", "[..]);
+    let call = format!(".load_rows({}) AS new(", rows.number());
+    [&*relation::extension_schema(spi), call.as_bytes(), &columns, b")"].concat()
+}
+
+/// Rows that a query joins with a table.
+pub struct Joined<'s> {
+    spi: &'s Spi,
+    carrier: Carrier<'s>,
+}
+
+enum Carrier<'s> {
+    /// In the connection's memory, under their name.
+    Batch { _batch: Batch<'s> },
+    /// In front of the query.
+    Arrays { arrays: Arrays, table: Vec<u8> },
+}
+
+impl<'s> Joined<'s> {
+    /// Tuples of these columns, under this name; `elsewhere` if the table is one that somebody else reads, and then those
+    /// of the columns are enough that the query uses.
+    pub fn of(
+        spi: &'s Spi,
+        elsewhere: bool,
+        name: &str,
+        columns: &[Column],
+        tuples: &Formed,
+        uses: impl Fn(usize) -> bool,
+    ) -> Self {
+        let carrier = match elsewhere {
+            true => {
+                let arrays = Arrays::of(columns, tuples.iter(), uses);
+                let table = arrays.table(name, columns);
+                Carrier::Arrays { arrays, table }
+            }
+            false => {
+                let mut batch = Batch::register(spi, name, columns, tuples.len());
+                batch.fill(tuples.iter());
+                Carrier::Batch { _batch: batch }
+            }
+        };
+        Joined { spi, carrier }
+    }
+
+    /// A query about a table that the transaction has locked.
+    pub fn prepare(&self, table: pg_sys::Oid, sql: &[u8]) -> Plan<'s> {
+        match &self.carrier {
+            Carrier::Batch { .. } => self.spi.prepare_for(table, sql),
+            Carrier::Arrays { arrays, table: rows } => {
+                let sql = [rows, sql].concat();
+                self.spi.prepare_for_values(table, &sql, &arrays.types).with(arrays.parameters())
+            }
+        }
+    }
+}
