@@ -4,6 +4,7 @@
 //! executed for one filling after the other.
 
 use std::ffi::CString;
+use std::mem::ManuallyDrop;
 
 use pgrx::pg_sys;
 
@@ -12,7 +13,8 @@ use crate::record::Column;
 
 /// The table: its name and shape, and the rows of the last filling.
 pub struct Batch<'spi> {
-    relation: Box<pg_sys::EphemeralNamedRelationData>,
+    /// The connection has its address until it is unregistered.
+    relation: ManuallyDrop<Box<pg_sys::EphemeralNamedRelationData>>,
     name: CString,
     store: Option<Store>,
     /// Whose the temporary files of the rows are: a subtransaction that fills the table may end before it.
@@ -28,7 +30,8 @@ impl<'spi> Batch<'spi> {
 
     fn described(spi: &'spi Spi, name: &str, descriptor: pg_sys::TupleDesc, rows: usize) -> Self {
         let name = CString::new(name).unwrap_or_default();
-        let mut relation = Box::<pg_sys::EphemeralNamedRelationData>::default();
+        let relation = Box::<pg_sys::EphemeralNamedRelationData>::default();
+        let mut relation = ManuallyDrop::new(relation);
         // SAFETY: descriptor and name are allocated in the connection's memory context; the relation is boxed, so its
         // address stays the same until it is unregistered.
         unsafe {
@@ -36,7 +39,7 @@ impl<'spi> Batch<'spi> {
             relation.md.tupdesc = descriptor;
             relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
             relation.md.enrtuples = rows as f64;
-            let code = pg_sys::SPI_register_relation(&mut *relation);
+            let code = pg_sys::SPI_register_relation(&mut **relation);
             if code < 0 {
                 pgrx::error!("SPI_register_relation failed with code {code}");
             }
@@ -81,9 +84,14 @@ impl<'spi> Batch<'spi> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
+        // Where an error unwinds, the connection may live on and know the relation: it stays.
         if !std::thread::panicking() {
-            // SAFETY: the relation was registered under this name in the connection, which is still open.
-            unsafe { pg_sys::SPI_unregister_relation(self.name.as_ptr()) };
+            // SAFETY: the relation was registered under this name in the connection, which is still open. Nobody knows it
+            // any more, and it is dropped once.
+            unsafe {
+                pg_sys::SPI_unregister_relation(self.name.as_ptr());
+                ManuallyDrop::drop(&mut self.relation);
+            }
         }
     }
 }

@@ -35,9 +35,10 @@ pub fn plans_insert(spi: &Spi, target: &Target) -> bool {
         target.facts.kind,
         RelationKind::Table | RelationKind::PartitionedTable | RelationKind::View
     );
+    // Where an error undoes the look, what has its name with the connection is still there to be taken back.
+    let name = batch_name("planned");
+    let _shape = Batch::register(spi, &name, &positional(&target.table.columns), 1);
     let look = || {
-        let name = batch_name("planned");
-        let _shape = Batch::register(spi, &name, &positional(&target.table.columns), 1);
         let plans = Plans::new(spi, target, OnConflict::Error, name.into_bytes());
         plans.get(&Absent::default(), Use::Insert).is_planned_elsewhere()
     };
