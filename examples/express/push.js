@@ -3,6 +3,7 @@
 
 import { pipeline } from 'node:stream/promises';
 
+import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
 import { rows } from '../stream/binary.js';
@@ -27,7 +28,7 @@ export async function push(pool, resource, pieces, request, response) {
   let cancelled;
   const cancel = () => {
     if (!response.writableFinished) {
-      cancelled = pool.query('SELECT pg_cancel_backend($1)', [client.processID]).catch(() => {});
+      cancelled = cancelStatement(client.processID).catch(() => {});
     }
   };
   let broken;
@@ -47,11 +48,23 @@ export async function push(pool, resource, pieces, request, response) {
   }
 }
 
+// Ends what a connection is doing, by one of its own: all of the pool's may be waiting.
+async function cancelStatement(pid) {
+  const other = new pg.Client();
+  await other.connect();
+  try {
+    await other.query('SELECT pg_cancel_backend($1)', [pid]);
+  } finally {
+    await other.end();
+  }
+}
+
 // Through an inbox of this load alone, in one transaction.
 async function stream(client, resource, given, pieces) {
+  // Not in the transaction: others would wait for the end of this document.
+  await client.query("SELECT create_catalogue() WHERE to_regclass('composers') IS NULL OR to_regclass('works') IS NULL");
   await client.query('BEGIN');
   try {
-    await client.query("SELECT create_catalogue() WHERE to_regclass('composers') IS NULL OR to_regclass('works') IS NULL");
     const { named, values } = parameters(given, 2);
     await client.query(
       `SELECT create_inbox('pg_temp.push', $1::text::regclass, jsonb_build_object('fields_of', $1::text)${named})`,

@@ -209,6 +209,21 @@ test('who hangs up loads nothing', async (t) => {
   assert.equal((await post('/push/works', JSON.stringify([work(3)]))).status, 200);
 });
 
+test('more clients that hang up than there are connections', async (t) => {
+  const { url, post, count } = await front(t);
+  await post('/push/composers', sample('imslp_composers.json'));
+  const clients = Array.from({ length: 12 }, () => {
+    const request = http.request(`${url}/push/works`, { method: 'POST' });
+    request.on('error', () => {});
+    request.write('[');
+    return request;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  clients.forEach((client) => client.destroy());
+  assert.equal((await post('/push/works', JSON.stringify([work(3)]))).status, 200);
+  assert.equal(count('works'), 1);
+});
+
 test('what is not the client’s fault is 500, and the next request is served', async (t) => {
   const { database, post } = await front(t);
   await post('/push/composers', sample('imslp_composers.json'));

@@ -322,6 +322,13 @@ def test_a_bad_record_in_the_last_line(inbox):
     assert inbox.run("SELECT ordinal, sqlstate FROM rejected_records") == [(3000, "23502")]
 
 
+def test_short_records(inbox):
+    """What is made of records that are shorter than what is made of them takes no more memory than a part may have."""
+    inbox.run("RESET pg_opus.stream_memory; CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); SELECT create_inbox('pairs', 'pair')")
+    inbox.run("INSERT INTO pairs(line) SELECT format('{\"a\":%s,\"b\":%s}', n, n) FROM generate_series(1, 1200000) n")
+    assert (inbox.value("SELECT count(*) FROM pair"), inbox.last_load()["received"]) == (1_200_000, 1_200_000)
+
+
 def test_progress_is_that_of_the_copy(inbox, connect, observer):
     """pg_stat_progress_copy shows bytes and rows of the COPY while parts are loaded."""
     other = connect()

@@ -3,10 +3,13 @@
 //! No more of it is held than a part, the piece that has come last, and one record, or one document that cannot be cut.
 //! A text that is no longer than a part leaves whole, and is read as any other.
 
-use super::Watch;
 use super::split::{Span, Splitter};
 use super::text::{syntax, unexpected, utf8};
+use super::{Watch, with_room};
 use crate::error::{Fault, Position};
+
+/// A part has no more documents or elements than if each were so long, in bytes.
+const SHORTEST: usize = 64;
 
 /// What is held of the text.
 pub struct Incoming {
@@ -16,6 +19,8 @@ pub struct Incoming {
     /// How much makes a part, and how much must be there before one is looked for. In bytes.
     size: usize,
     wanted: usize,
+    /// How many documents or elements a part has at most: what is made of each takes memory, however short it is.
+    most: usize,
     /// Where what is held begins.
     start: Position,
     /// Documents that have gone, and elements of the array that goes on.
@@ -73,6 +78,7 @@ impl Incoming {
             splitter: Splitter::new(takes_elements),
             size,
             wanted: size,
+            most: (size / SHORTEST).max(1),
             start: Position::default(),
             documents: 0,
             elements: 0,
@@ -142,30 +148,35 @@ impl Incoming {
     }
 
     fn take(&mut self, watch: &Watch) -> Result<Option<Taken>, Fault> {
-        if self.ended && self.is_whole {
-            return Ok(Some(Taken { kind: Kind::Whole, spans: vec![], ends: false }));
-        }
         match self.ended {
             true => self.splitter.finish(&self.text, watch)?,
             false => self.splitter.scan(&self.text, watch)?,
         }
-        let splitter = &mut self.splitter;
+        let (splitter, most) = (&mut self.splitter, self.most);
+        let is_one_part = splitter.documents.len().max(splitter.elements.len()) <= most;
+        if self.ended && self.is_whole && (is_one_part || splitter.mistake().is_some()) {
+            return Ok(Some(Taken { kind: Kind::Whole, spans: vec![], ends: false }));
+        }
         let taken = |kind, spans, ends| Ok(Some(Taken { kind, spans, ends }));
         self.wanted = self.size;
-        if let Some(elements) = splitter.last_elements.take() {
+        if let Some(mut elements) = splitter.last_elements.take() {
             if elements.is_empty() {
                 (self.documents, self.elements) = (self.documents + 1, 0);
             } else {
-                return taken(Kind::Elements, elements, true);
+                let first = first_of(&mut elements, most)?;
+                let ends = elements.is_empty();
+                splitter.last_elements = (!ends).then_some(elements);
+                return taken(Kind::Elements, first, ends);
             }
         }
         if splitter.is_settled() && !splitter.documents.is_empty() {
-            return taken(Kind::Documents, std::mem::take(&mut splitter.documents), false);
+            let first = first_of(&mut splitter.documents, most)?;
+            return taken(Kind::Documents, first, false);
         }
         if !splitter.elements.is_empty() {
-            let elements = std::mem::take(&mut splitter.elements);
+            let first = first_of(&mut splitter.elements, most)?;
             splitter.cut_array();
-            return taken(Kind::Elements, elements, false);
+            return taken(Kind::Elements, first, false);
         }
         if let Some(at) = splitter.mistake() {
             return Err(self.mistake(at, watch));
@@ -194,4 +205,12 @@ impl Incoming {
         };
         fault.located_behind(&self.text, self.start)
     }
+}
+
+/// Takes the first spans away, so many at most.
+fn first_of(spans: &mut Vec<Span>, most: usize) -> Result<Vec<Span>, Fault> {
+    let count = most.min(spans.len());
+    let mut first = with_room(count)?;
+    first.extend(spans.drain(..count));
+    Ok(first)
 }

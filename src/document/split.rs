@@ -100,12 +100,11 @@ impl Splitter {
         }
     }
 
-    /// The elements of the open array are taken away.
+    /// Elements of the open array are taken away.
     pub fn cut_array(&mut self) {
         if let State::Within(Open { array: Some(array), .. }) = &mut self.state {
             array.cut = true;
         }
-        self.elements = vec![];
     }
 
     /// The text is held from this byte on.
@@ -134,7 +133,7 @@ impl Splitter {
     fn step(&mut self, text: &[u8], has_ended: bool, watch: &Watch) -> Result<bool, Fault> {
         match &self.state {
             State::Begin => Ok(self.begin(text, has_ended)),
-            State::Between => self.between(text, has_ended, watch),
+            State::Between => self.between(text, has_ended),
             State::Within(_) => self.within(text, has_ended, watch),
             State::Behind(span) => {
                 let span = span.clone();
@@ -163,17 +162,17 @@ impl Splitter {
         true
     }
 
-    fn between(&mut self, text: &[u8], has_ended: bool, watch: &Watch) -> Result<bool, Fault> {
+    fn between(&mut self, text: &[u8], has_ended: bool) -> Result<bool, Fault> {
         self.at += text[self.at..].iter().take_while(|byte| is_blank(**byte)).count();
         let start = self.at;
         let Some(&byte) = text.get(start) else {
             // There is no second line.
-            return Ok(has_ended && self.lines == Lines::Perhaps && self.give_up(watch));
+            return Ok(has_ended && self.lines == Lines::Perhaps && self.give_up());
         };
         match (byte, self.lines) {
             (b'{', _) | (b'[', Lines::Yes | Lines::No) => {}
             (b'[', Lines::Unknown) => self.lines = Lines::No,
-            (_, Lines::Perhaps) => return Ok(self.give_up(watch)),
+            (_, Lines::Perhaps) => return Ok(self.give_up()),
             (_, Lines::Unknown | Lines::Yes) => {
                 self.state = State::Stray(start);
                 return Ok(true);
@@ -234,7 +233,7 @@ impl Splitter {
                         (array.element, array.any) = (self.at + 1, true);
                     }
                 }
-                b'\n' if lines == Lines::Perhaps => return Ok(self.give_up(watch)),
+                b'\n' if lines == Lines::Perhaps => return Ok(self.give_up()),
                 b'\n' if lines != Lines::No => {
                     open.line_end.get_or_insert(self.at);
                     open.begins_line = ends_value(open.last);
@@ -281,7 +280,7 @@ impl Splitter {
             let is_line = memchr(b'\n', &text[span.clone()]).is_none();
             match (self.lines, is_line, next) {
                 (_, true, b'\n') => self.lines = Lines::Yes,
-                (Lines::Perhaps, ..) => return Ok(self.give_up(watch)),
+                (Lines::Perhaps, ..) => return Ok(self.give_up()),
                 (_, false, _) | (_, _, b'{' | b'[') => self.lines = Lines::No,
                 // Something is behind the object: it is a bad line.
                 _ => {}
@@ -313,7 +312,7 @@ impl Splitter {
     fn bad_line(&mut self, text: &[u8], span: Span, watch: &Watch) -> Result<bool, Fault> {
         match self.lines {
             Lines::Unknown => self.lines = Lines::Perhaps,
-            Lines::Perhaps => return Ok(self.give_up(watch)),
+            Lines::Perhaps => return Ok(self.give_up()),
             Lines::Yes => {}
             Lines::No => return Ok(self.mistaken(text.len())),
         }
@@ -332,8 +331,7 @@ impl Splitter {
     }
 
     /// The second line is no whole object either: documents are no lines, and are looked for anew.
-    fn give_up(&mut self, watch: &Watch) -> bool {
-        watch.give(self.documents.len() * size_of::<Span>());
+    fn give_up(&mut self) -> bool {
         self.documents = vec![];
         (self.at, self.state, self.lines) = (0, State::Begin, Lines::No);
         true
