@@ -1,5 +1,7 @@
 -- Several records of one key whose members differ: a record takes the place of the one before it that has the same
 -- members, and adds to one that has others.
+CREATE SCHEMA repeated;
+SET search_path = repeated, public;
 CREATE TABLE city (id int PRIMARY KEY, name text NOT NULL CHECK (name <> 'refused'), area int CHECK (area < 100), since int DEFAULT 7);
 CREATE FUNCTION load(document text, policy text DEFAULT 'update', errors text DEFAULT 'stop') RETURNS text
 LANGUAGE sql AS $$
