@@ -21,6 +21,8 @@ export const RESOURCES = Object.keys(ARGUMENTS);
 export async function push(pool, resource, pieces, request, response) {
   const given = checked(resource, request.query);
   const streams = given.every(([name]) => Object.hasOwn(INBOX, name));
+  // What is held is there before a connection is taken for it.
+  const source = streams ? pieces : await whole(pieces);
   const client = await pool.connect();
   // A connection that breaks fails its query, and is an error of its own.
   const lost = (error) => console.error(`a connection was lost: ${error.message}`);
@@ -35,15 +37,15 @@ export async function push(pool, resource, pieces, request, response) {
   try {
     if (response.destroyed) throw new Refused(499, 'the client has gone');
     response.once('close', cancel);
-    return await (streams ? stream : hold)(client, resource, given, pieces);
+    return await (streams ? stream : hold)(client, resource, given, source);
   } catch (error) {
     // An error without a SQLSTATE is the connection's: it is not used again.
     if (!(error instanceof Refused) && !/^[0-9A-Z]{5}$/.test(error.code ?? '')) broken = error;
     throw error;
   } finally {
     response.off('close', cancel);
-    client.off('error', lost);
     await cancelled;
+    client.off('error', lost);
     client.release(broken);
   }
 }
@@ -65,7 +67,7 @@ async function stream(client, resource, given, pieces) {
   await client.query("SELECT create_catalogue() WHERE to_regclass('composers') IS NULL OR to_regclass('works') IS NULL");
   await client.query('BEGIN');
   try {
-    const { named, values } = parameters(given, 2);
+    const { named, values } = parameters(given);
     await client.query(
       `SELECT create_inbox('pg_temp.push', $1::text::regclass, jsonb_build_object('fields_of', $1::text)${named})`,
       [resource, ...values],
@@ -82,18 +84,17 @@ async function stream(client, resource, given, pieces) {
 }
 
 // The document is the parameter of a function.
-async function hold(client, resource, given, pieces) {
-  const document = await whole(pieces);
-  const { named, values } = parameters(given, 2);
+async function hold(client, resource, given, document) {
+  const { named, values } = parameters(given);
   // A Buffer goes in binary: for a text those are its bytes.
   const text = `SELECT load_${resource}($1::text${named}) AS written`;
   const { rows: answers } = await client.query({ text, values: [document, ...values] });
   return answers[0].written;
 }
 
-// Named arguments of a call, whose values are parameters from this number on.
-function parameters(given, first) {
-  const named = given.map(([name, , type], place) => `, ${name} => $${first + place}::${type}`).join('');
+// Named arguments of a call, whose values are parameters behind the first.
+function parameters(given) {
+  const named = given.map(([name, , type], place) => `, ${name} => $${2 + place}::${type}`).join('');
   return { named, values: given.map(([, value]) => value) };
 }
 

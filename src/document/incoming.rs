@@ -1,7 +1,7 @@
 //! PURE. A text of any length that comes in pieces, and leaves in parts that are loaded one after the other.
 //!
 //! No more of it is held than a part, the piece that has come last, and one record, or one document that cannot be cut.
-//! A text that is no longer than a part leaves whole, and is read as any other.
+//! A text that is one part leaves whole, and is read as any other.
 
 use super::split::{Span, Splitter};
 use super::text::{syntax, unexpected, utf8};
