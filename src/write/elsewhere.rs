@@ -6,13 +6,14 @@
 //! them is joined with arrays ([`Arrays`]). An executor of somebody else's knows no named tuplestore, and runs functions
 //! where it likes.
 
-use pgrx::pg_sys;
+use pgrx::{PgLogLevel, pg_sys};
 
 use super::plans::{Plans, Use};
 use super::statement::{TableName, batch_name};
 use crate::options::OnConflict;
 use crate::pg::arrays::Arrays;
 use crate::pg::batch::Batch;
+use crate::pg::error::raise;
 use crate::pg::load_rows::LoadRows;
 use crate::pg::relation;
 use crate::pg::spi::{Plan, Spi};
@@ -35,6 +36,9 @@ pub fn plans_insert(spi: &Spi, target: &Target) -> bool {
         target.facts.kind,
         RelationKind::Table | RelationKind::PartitionedTable | RelationKind::View
     );
+    if !is_written {
+        return false;
+    }
     // Where an error undoes the look, what has its name with the connection is still there to be taken back.
     let name = batch_name("planned");
     let _shape = Batch::register(spi, &name, &positional(&target.table.columns), 1);
@@ -42,14 +46,26 @@ pub fn plans_insert(spi: &Spi, target: &Target) -> bool {
         let plans = Plans::new(spi, target, OnConflict::Error, name.into_bytes());
         plans.get(&Absent::default(), Use::Insert).is_planned_elsewhere()
     };
-    // What the server says against the statement, it says when there are rows for it.
-    is_written && subtransaction::within(look).unwrap_or_default()
+    seen(look)
 }
 
 /// Whether somebody else reads the table.
 pub fn reads(spi: &Spi, table: &TableName) -> bool {
     let sql = [b"SELECT 1 FROM ", &*table.name].concat();
-    subtransaction::within(|| spi.prepare(&sql).is_read_elsewhere()).unwrap_or_default()
+    seen(|| spi.prepare(&sql).is_read_elsewhere())
+}
+
+/// What is seen in a plan. What the server says against the statement, it says when there are rows for it; what ends any
+/// statement (a cancel, a lock that is not to be had, no memory) ends the load.
+fn seen(look: impl FnOnce() -> bool) -> bool {
+    const ENDS: [&str; 5] = ["40", "53", "55", "57", "58"];
+    match subtransaction::within(look) {
+        Err(error) if ENDS.contains(&&error.sqlstate()[..2]) => {
+            raise(error).report(PgLogLevel::ERROR);
+            false
+        }
+        seen => seen.unwrap_or_default(),
+    }
 }
 
 /// The function of these rows as a statement reads from it: with their columns, which are positional.
