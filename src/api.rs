@@ -23,36 +23,36 @@ use crate::target;
 #[pg_extern(name = "load_composers")]
 fn load_composers_jsonb(
     data: Option<JsonbArgument>,
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, workers, Some(false))?;
     with_jsonb(data, |document| load_source::<Composer>(document, &options))
 }
 
 #[pg_extern(name = "load_composers")]
 fn load_composers_text(
     document: Option<TextArgument>,
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, workers, Some(false))?;
     with_text(document, |document| load_source::<Composer>(document, &options))
 }
 
 #[pg_extern(name = "load_composers")]
 fn load_composers_json(
     document: Option<JsonArgument>,
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, workers, Some(false))?;
     with_text(document.map(JsonArgument::text), |document| {
         load_source::<Composer>(document, &options)
     })
@@ -61,39 +61,39 @@ fn load_composers_json(
 #[pg_extern(name = "load_works")]
 fn load_works_jsonb(
     data: Option<JsonbArgument>,
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
     create_composers: default!(Option<bool>, "false"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
+    let options = options(on_conflict, on_error, reject_limit, workers, create_composers)?;
     with_jsonb(data, |document| load_source::<Work>(document, &options))
 }
 
 #[pg_extern(name = "load_works")]
 fn load_works_text(
     document: Option<TextArgument>,
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
     create_composers: default!(Option<bool>, "false"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
+    let options = options(on_conflict, on_error, reject_limit, workers, create_composers)?;
     with_text(document, |document| load_source::<Work>(document, &options))
 }
 
 #[pg_extern(name = "load_works")]
 fn load_works_json(
     document: Option<JsonArgument>,
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
     create_composers: default!(Option<bool>, "false"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, create_composers)?;
+    let options = options(on_conflict, on_error, reject_limit, workers, create_composers)?;
     with_text(document.map(JsonArgument::text), |document| load_source::<Work>(document, &options))
 }
 
@@ -102,12 +102,12 @@ fn load_records_jsonb(
     target: Option<RelationArgument>,
     data: Option<JsonbArgument>,
     mapping: default!(Option<JsonbArgument>, "NULL"),
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, workers, Some(false))?;
     let target = oid_of(target)?;
     with_jsonb(data, |document| load_records(target, document, mapping, &options))
 }
@@ -117,12 +117,12 @@ fn load_records_text(
     target: Option<RelationArgument>,
     document: Option<TextArgument>,
     mapping: default!(Option<JsonbArgument>, "NULL"),
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, workers, Some(false))?;
     let target = oid_of(target)?;
     with_text(document, |document| load_records(target, document, mapping, &options))
 }
@@ -132,16 +132,33 @@ fn load_records_json(
     target: Option<RelationArgument>,
     document: Option<JsonArgument>,
     mapping: default!(Option<JsonbArgument>, "NULL"),
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     workers: default!(Option<i32>, "NULL"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, workers, Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, workers, Some(false))?;
     let target = oid_of(target)?;
     with_text(document.map(JsonArgument::text), |document| {
         load_records(target, document, mapping, &options)
     })
+}
+
+fn options(
+    on_conflict: Option<TextArgument>,
+    on_error: Option<TextArgument>,
+    reject_limit: Option<i64>,
+    workers: Option<i32>,
+    create_composers: Option<bool>,
+) -> Result<Options, Failure> {
+    let (on_conflict, on_error) = (on_conflict.map(text), on_error.map(text));
+    let (on_conflict, on_error) = (on_conflict.as_deref(), on_error.as_deref());
+    Options::new(on_conflict, on_error, reject_limit, workers, create_composers)
+}
+
+/// A word or a name, of which the server has made a text of the database.
+fn text(argument: TextArgument) -> String {
+    encoding::of_message(argument.bytes())
 }
 
 fn oid_of(target: Option<RelationArgument>) -> Result<pg_sys::Oid, Failure> {
@@ -178,20 +195,20 @@ fn with_text(
 /// Makes a view that takes a document through COPY, in lines or in pieces, and loads it into the target.
 #[pg_extern]
 fn create_inbox(
-    name: Option<&str>,
+    name: Option<TextArgument>,
     target: Option<RelationArgument>,
     mapping: default!(Option<JsonbArgument>, "NULL"),
-    on_conflict: default!(Option<&str>, "'update'"),
-    on_error: default!(Option<&str>, "'stop'"),
+    on_conflict: default!(Option<TextArgument>, "'update'"),
+    on_error: default!(Option<TextArgument>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
 ) -> Result<(), ErrorReport> {
-    let options = Options::new(on_conflict, on_error, reject_limit, Some(0), Some(false))?;
+    let options = options(on_conflict, on_error, reject_limit, Some(0), Some(false))?;
     let (target, mapping) = (oid_of(target)?, mapping.map(text_of));
     let name = name.ok_or_else(|| Failure::argument("name", BadArgument::Null))?;
     let words = inbox::Words {
-        name,
-        on_conflict: on_conflict.unwrap_or_default(),
-        on_error: on_error.unwrap_or_default(),
+        name: &text(name),
+        on_conflict: &on_conflict.map(text).unwrap_or_default(),
+        on_error: &on_error.map(text).unwrap_or_default(),
         reject_limit,
     };
     let create = || {

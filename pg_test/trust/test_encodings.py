@@ -1,5 +1,7 @@
 """Names and rows in databases that are not UTF-8; and whatever fails within a subtransaction, the session goes on."""
 
+import json
+
 import pytest
 
 import documents
@@ -80,6 +82,37 @@ def test_text_that_the_encoding_has_not(foreign):
     assert error.sqlstate in ("22P05", "22021"), error
     assert session.load("works", documents.works(1, 600)) == 600
     assert session.is_alive()
+
+
+@pytest.mark.parametrize("foreign", ["LATIN1", "EUC_JP"], indirect=True)
+def test_record_that_the_encoding_has_not(foreign):
+    """Such a record is kept as a text that is the same JSON: what the encoding has not is escaped in it."""
+    session, name = foreign
+    session.run("CREATE TABLE city (id int PRIMARY KEY, name text)")
+    record = {"id": 1, "name": f'{name} "\u0e01\U0001f3bb"\n'}
+    session.run("SELECT load_records('city', %s::text, on_error => 'ignore')", f'[{json.dumps(record)}]')
+    path, reason, kept = session.run("SELECT path, reason, record #>> '{}' FROM rejected_records")[0]
+    assert path == "$[0].name"
+    assert json.loads(kept) == record
+    assert "\\" not in reason and not reason.startswith('"'), reason
+
+
+@pytest.mark.parametrize("foreign", ENCODINGS, indirect=True)
+def test_word_that_is_none(foreign):
+    """A word that no argument knows is the error that it is in any database."""
+    session, name = foreign
+    error = pytest.raises(Exception, send, session, f"SELECT load_works('[]'::text, on_error => '{name}')").value
+    assert error.sqlstate == "22023" and "not '" in str(error), error
+
+
+@pytest.mark.parametrize("foreign", ENCODINGS, indirect=True)
+def test_inbox_of_such_a_name(foreign):
+    """An inbox may have any name that a view may have."""
+    session, name = foreign
+    session.run("CREATE TABLE city (id int PRIMARY KEY)")
+    send(session, f"SELECT create_inbox('{quoted(name)}', 'city')")
+    send(session, f"INSERT INTO {quoted(name)} VALUES ('[{{\"id\": 1}}]')")
+    assert session.value("SELECT count(*) FROM city") == 1
 
 
 @pytest.mark.parametrize("foreign", ["LATIN1", "EUC_JP", "UTF8"], indirect=True)

@@ -50,7 +50,7 @@ def forms(rng, records):
     """A document with these records, each a JSON text; those that are none stand on lines."""
     if any(broken(record) for record in records):
         # The first line shows that documents are lines.
-        return '{"id": 0, "name": "first", "area": 0}\n' + "\n".join(records)
+        return '{"id": 0, "name": "first", "area": 0, "data": []}\n' + "\n".join(records)
     if not all(record[0] in "{[" for record in records):
         return "[" + ",\n".join(records) + "]"
     return rng.choice([
@@ -98,6 +98,14 @@ def city(rng, ids, is_bad, policy, members_differ=False):
 
 def differing(rng, ids, is_bad, policy):
     return city(rng, ids, is_bad, policy, members_differ=True)
+
+
+def holder(rng, ids, is_bad, policy):
+    """A document that holds some cities."""
+    if is_bad and rng.random() < 0.1:
+        return rng.choice(['{"data": [{"id": 1}', '{"data" [{""}]}', "[1]", '{"data": 7}', '{"data": null}'])
+    cities = [city(rng, ids, False, policy) for _ in range(rng.choice([0, 1, 1, 1, 5]))]
+    return f'{{"page": {rng.randrange(9)}, "data": [{", ".join(cities)}]}}'
 
 
 def composer(rng, ids, is_bad, policy):
@@ -153,7 +161,7 @@ def outcome(session, table, load, members_differ):
     if members_differ:
         # A record that undoes what the one before it has done in another part makes that an update, and not unchanged.
         counts[2:4] = [sum(counts[2:4])]
-    aside = session.run("SELECT ordinal, sqlstate, record::text FROM rejected_records ORDER BY ordinal")
+    aside = session.run("SELECT ordinal, path, sqlstate, record::text FROM rejected_records ORDER BY ordinal")
     return rows, counts, aside
 
 
@@ -168,22 +176,24 @@ def differences(found, expected):
 def test_parts_are_one_document(catalogue, seed):
     """A document in parts gives the rows, counts and rejects that it gives at once, under each policy."""
     session, rng = catalogue, random.Random(seed)
-    make, table, fields, start = rng.choice([
+    make, table, mapping, start = rng.choice([
         (city, "city", None, "TRUNCATE city; INSERT INTO city SELECT * FROM before"),
         (city, "city", None, "TRUNCATE city"),
         (differing, "city", None, "TRUNCATE city; INSERT INTO city SELECT * FROM before"),
-        (composer, "composers", "composers",
+        (city, "city", {"records": "$"}, "TRUNCATE city"),
+        (holder, "city", {"records": "$.data[*]"}, "TRUNCATE city"),
+        (composer, "composers", {"fields_of": "composers"},
          "TRUNCATE composers, works; INSERT INTO composers (composer_id, last_name, complete_name, epoch) VALUES ('N3,_F', 'N3', 'F N3', 'Modern')"),
-        (work, "works", "works", "TRUNCATE works"),
-        (dump, "works", "works", "TRUNCATE works; INSERT INTO composers (composer_id, last_name, complete_name) "
+        (work, "works", {"fields_of": "works"}, "TRUNCATE works"),
+        (dump, "works", {"fields_of": "works"}, "TRUNCATE works; INSERT INTO composers (composer_id, last_name, complete_name) "
          "SELECT 'Name_' || n || ',_First', 'Name ' || n, 'First Name ' || n FROM generate_series(0, 99) n ON CONFLICT DO NOTHING"),
-        (answer, "composers", "composers", "TRUNCATE composers, works"),
+        (answer, "composers", {"fields_of": "composers"}, "TRUNCATE composers, works"),
     ])
     policy, on_error = rng.choice(["update", "update", "skip", "error"]), rng.choice(["stop", "ignore", "ignore"])
     is_bad = on_error == "ignore"
     records = [make(rng, rng.choice([5, 40, 100_000]), is_bad, policy) for _ in range(rng.choice([30, 300]))]
     text = forms(rng, records)
-    mapping = json.dumps({"fields_of": fields}) if fields else None
+    mapping = mapping and json.dumps(mapping)
     session.run(CITIES)
     session.run("SELECT create_inbox('inbox', %s::regclass, %s::jsonb, %s, %s)", table, mapping, policy, on_error)
 

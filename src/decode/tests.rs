@@ -16,7 +16,7 @@ fn decoded_with(
     mode: Mode,
     watch: &Watch,
 ) -> Result<(Vec<u32>, Vec<LoadError>), LoadError> {
-    let documents = Text::documents(text, watch).unwrap();
+    let documents = Text::documents(text, true, watch).unwrap();
     let (found, records) = find(documents, Resource::Works, watch)?;
     let decoded = works(&found, records, mode, watch)?;
     let mut rows = decoded
@@ -28,7 +28,11 @@ fn decoded_with(
     let told = |fault: RecordFault| LoadError {
         ordinal: Some(fault.ordinal.into()),
         line: None,
-        path: found.path(decoded.records.get(fault.ordinal).unwrap(), fault.place),
+        path: found.path(
+            decoded.records.get(fault.ordinal).unwrap(),
+            fault.ordinal.into(),
+            fault.place,
+        ),
         fault: fault.fault,
     };
     let faults = decoded.faults.into_iter().map(told).collect();
@@ -110,7 +114,7 @@ fn bad_records_take_memory_for_no_more_than_is_asked_for() {
 fn a_question_stops_the_thread_that_decodes() {
     let watch = Watch::default().asking(|| true);
     let text = page(&[]);
-    let documents = Text::documents(&text, &Watch::default()).unwrap();
+    let documents = Text::documents(&text, true, &Watch::default()).unwrap();
     let (found, records) = find(documents, Resource::Works, &Watch::default()).unwrap();
     let stopped = works(&found, records, mode(false, true), &watch).err();
     assert_eq!(stopped.map(|error| error.fault), Some(Fault::Stopped));
@@ -120,7 +124,7 @@ fn a_question_stops_the_thread_that_decodes() {
 fn a_stopped_watch_is_an_error() {
     let watch = Watch::default();
     let text = page(&[]);
-    let documents = Text::documents(&text, &watch).unwrap();
+    let documents = Text::documents(&text, true, &watch).unwrap();
     let (found, records) = find(documents, Resource::Works, &watch).unwrap();
     watch.stop();
     let mode = mode(true, true);

@@ -238,14 +238,12 @@ fn several<'a, V: Value<'a> + 'a>(
     if let Decided::Records(source) = decided
         && documents.iter().all(is_record)
     {
-        let record = |value| Record { value, step: Step::Whole, holder: 0 };
-        let records = Records::all(documents.into_iter().map(record));
-        return Ok((Found { past: before.past, ..Found::new(source) }, records));
+        let found = Found { source, past: before.past, ..Found::of_documents(before.documents) };
+        return Ok((found, Records::documents(documents)));
     }
-    let mut expansion = Expansion::new(resource, decided, before.past, watch);
-    let many = documents.len() > 1 || before.past.is_some();
+    let mut expansion = Expansion::new(resource, decided, before, watch);
     for (number, document) in (before.documents..).zip(documents) {
-        expansion.document(document, many.then_some(number))?;
+        expansion.document(document, number)?;
     }
     expansion.finish()
 }
@@ -275,7 +273,7 @@ fn listed<'a, V: Value<'a> + 'a>(
         let found = Found { past: before.past, ..Found::new(source) };
         return Ok((found, Records::elements(first, values)));
     }
-    let mut expansion = Expansion::new(resource, decided, before.past, watch);
+    let mut expansion = Expansion::new(resource, decided, before, watch);
     for (index, value) in (0..).zip(first.into_iter().map(Ok).chain(values)) {
         expansion.element(value?, index, before.elements)?;
     }

@@ -169,7 +169,9 @@ impl Incoming {
                 return taken(Kind::Elements, first, ends);
             }
         }
-        if splitter.is_settled() && !splitter.documents.is_empty() {
+        // A document that is the only one leaves whole.
+        let may_be_all = self.is_whole && !self.ended && splitter.is_at_second();
+        if splitter.is_settled() && !splitter.documents.is_empty() && !may_be_all {
             let first = first_of(&mut splitter.documents, most)?;
             return taken(Kind::Documents, first, false);
         }

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use self::open::{Array, Open, ends_value};
+use self::open::{Array, Line, Open, ends_value};
 use super::text::BYTE_ORDER_MARK;
 use super::{Watch, push};
 use crate::error::Fault;
@@ -33,6 +33,8 @@ pub struct Splitter {
     pub documents: Vec<Span>,
     /// Of the array that is open.
     pub elements: Vec<Span>,
+    /// Where lines begin that are known to be broken, the last one first.
+    broken: Vec<usize>,
     /// The last elements of an array whose first ones are gone: they come before all documents.
     pub last_elements: Option<Vec<Span>>,
 }
@@ -71,6 +73,7 @@ impl Splitter {
             lines: Lines::Unknown,
             documents: vec![],
             elements: vec![],
+            broken: vec![],
             last_elements: None,
         }
     }
@@ -90,6 +93,11 @@ impl Splitter {
     /// Whether documents that have ended are documents for certain.
     pub fn is_settled(&self) -> bool {
         matches!(self.lines, Lines::Yes | Lines::No)
+    }
+
+    /// Whether there is one document, and nothing behind it so far.
+    pub fn is_at_second(&self) -> bool {
+        self.documents.len() == 1 && matches!(self.state, State::Between)
     }
 
     /// Where the brackets do not match, or the text has ended within a document: it is no record that could say so.
@@ -119,6 +127,7 @@ impl Splitter {
                 if let Some(array) = &mut open.array {
                     array.element = array.element.saturating_sub(gone);
                 }
+                open.inner.iter_mut().for_each(|line| back(&mut line.start));
             }
             State::Behind(span) => shift(span),
             State::Stray(at) | State::Mistake(at) => back(at),
@@ -127,6 +136,7 @@ impl Splitter {
         self.documents.iter_mut().for_each(shift);
         self.elements.iter_mut().for_each(shift);
         self.last_elements.iter_mut().flatten().for_each(shift);
+        self.broken.iter_mut().for_each(back);
     }
 
     /// Goes on to the next state; `false` if what is needed for that has not come, or there is no more.
@@ -170,6 +180,11 @@ impl Splitter {
             return Ok(has_ended && self.lines == Lines::Perhaps && self.give_up());
         };
         match (byte, self.lines) {
+            (b'{' | b'[', Lines::Yes) if self.broken.last() == Some(&start) => {
+                self.broken.pop();
+                self.state = State::Stray(start);
+                return Ok(true);
+            }
             (b'{', _) | (b'[', Lines::Yes | Lines::No) => {}
             (b'[', Lines::Unknown) => self.lines = Lines::No,
             (_, Lines::Perhaps) => return Ok(self.give_up()),
@@ -198,12 +213,16 @@ impl Splitter {
                 }
             }
             let byte = text[self.at];
-            if open.begins_line && !is_blank(byte) {
-                if matches!(byte, b'{' | b'[') {
+            let begins_line = open.begins_line && !is_blank(byte);
+            if matches!(byte, b'{' | b'[') && lines != Lines::No {
+                if ends_value(open.last) && (begins_line || lines == Lines::Yes) {
                     return self.break_off(text, watch);
                 }
-                open.begins_line = false;
+                if begins_line && lines == Lines::Yes {
+                    push(&mut open.inner, Line { start: self.at, depth: open.depth })?;
+                }
             }
+            open.begins_line &= !begins_line;
             match byte {
                 b'"' => open.in_string = true,
                 b'{' | b'[' => open.depth += 1,
@@ -221,6 +240,7 @@ impl Splitter {
                         }
                     }
                     open.depth -= 1;
+                    open.inner.pop_if(|line| line.depth >= open.depth);
                     if open.depth == 0 {
                         self.at += 1;
                         self.end();
@@ -236,7 +256,7 @@ impl Splitter {
                 b'\n' if lines == Lines::Perhaps => return Ok(self.give_up()),
                 b'\n' if lines != Lines::No => {
                     open.line_end.get_or_insert(self.at);
-                    open.begins_line = ends_value(open.last);
+                    open.begins_line = true;
                 }
                 _ => {}
             }
@@ -320,14 +340,23 @@ impl Splitter {
         self.document(text, span, watch)
     }
 
-    /// The open document is broken. Among lines it ends with its first one, and the scan goes on behind that.
+    /// The open document is broken. Among lines it ends with its first one, and the scan goes on behind that. What begins
+    /// on its other lines and has not ended would break off at the same place.
     fn break_off(&mut self, text: &[u8], watch: &Watch) -> Result<bool, Fault> {
-        let State::Within(open) = &self.state else { return Ok(false) };
+        let State::Within(open) = &mut self.state else { return Ok(false) };
         let (start, end) = (open.start, open.line_end);
-        if self.lines == Lines::Unknown && end.is_none() {
-            return Ok(self.mistaken(text.len()));
+        if !open.inner.is_empty() {
+            self.broken = open.inner.drain(..).rev().map(|line| line.start).collect();
         }
-        self.bad_line(text, start..end.unwrap_or(text.len()), watch)
+        match (end, self.lines) {
+            (Some(end), _) => self.bad_line(text, start..end, watch),
+            (None, Lines::Yes) => {
+                self.state = State::Stray(start);
+                Ok(true)
+            }
+            (None, Lines::Perhaps) => Ok(self.give_up()),
+            (None, _) => Ok(self.mistaken(text.len())),
+        }
     }
 
     /// The second line is no whole object either: documents are no lines, and are looked for anew.

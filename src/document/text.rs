@@ -41,17 +41,22 @@ impl<'a> Text<'a> {
         Text(span)
     }
 
-    /// The values of a whole document: one, or several for newline-delimited or concatenated JSON.
-    pub fn documents(text: &'a str, watch: &Watch) -> Result<Vec<Self>, Fault> {
+    /// The values of a whole document: one, or several for newline-delimited or concatenated JSON. If the reader
+    /// `takes_elements` of an array, whether others follow that is seen at its end.
+    pub fn documents(
+        text: &'a str,
+        takes_elements: bool,
+        watch: &Watch,
+    ) -> Result<Vec<Self>, Fault> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        let trimmed = text.trim_matches(is_blank);
-        match trimmed.as_bytes().first() {
+        let trimmed = Text(text.trim_matches(is_blank));
+        match trimmed.0.as_bytes().first() {
             None => Err(unexpected(text, text.len())),
-            // An array is read element by element; whether others follow is seen at its end.
-            Some(b'[') => Ok(vec![Text(trimmed)]),
-            Some(first) => match split(trimmed, watch) {
-                // It is one value, or the reader says what it is.
-                Err(Fault::Malformed(_)) if *first != b'{' => Ok(vec![Text(trimmed)]),
+            Some(b'[') if takes_elements => Ok(vec![trimmed]),
+            Some(b'[' | b'{') => split(trimmed.0, watch),
+            Some(_) => match split(trimmed.0, watch) {
+                // It is one scalar, or nothing.
+                Err(Fault::Malformed(_)) => trimmed.check().map(|()| vec![trimmed]),
                 values => values,
             },
         }

@@ -230,7 +230,7 @@ fn records() {
         };
         let record = if random.one_in(5) { random.json(3) } else { random.object(4) };
         let record = record.trim();
-        let text = Text::documents(record, &Watch::default()).unwrap()[0];
+        let text = Text::documents(record, true, &Watch::default()).unwrap()[0];
         let json: Json = text.read().unwrap();
         let found = walked(&resolved, text);
         assert!(agree(&found, &expected(&resolved, &json)), "{mapping} {record} {found:?}");
@@ -245,7 +245,7 @@ fn records() {
         }
         for _ in 0..4 {
             let broken = random.broken(record);
-            let documents = Text::documents(&broken, &Watch::default());
+            let documents = Text::documents(&broken, true, &Watch::default());
             let Ok([text]) = documents.as_deref() else { continue };
             match (text.check(), walked(&resolved, *text)) {
                 (Ok(()), Err(fault)) => {
@@ -274,7 +274,7 @@ fn documents() {
         };
         let document = random.json(4);
         let watch = Watch::default();
-        let text = Text::documents(&document, &watch).unwrap();
+        let text = Text::documents(&document, true, &watch).unwrap();
         let [one] = text[..] else { panic!("{document}") };
         let json: Json = one.read().unwrap();
         let from_text = found(records::find(text, &paths, &watch));
@@ -307,7 +307,7 @@ fn documents() {
         }
         // Broken ones are told, or are no part of what is found and found to be broken as a record.
         let broken = random.broken(&document);
-        if let Ok(text) = Text::documents(&broken, &watch)
+        if let Ok(text) = Text::documents(&broken, true, &watch)
             && let [one] = text[..]
             && one.check().is_err()
         {

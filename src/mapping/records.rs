@@ -74,7 +74,7 @@ fn in_one<'a, V: Value<'a> + 'a>(
         return Ok(elements_at(path, end.value.elements()?));
     }
     let mut list = List::new(watch);
-    list.add(ends, each, None)?;
+    list.add(ends, each, 0)?;
     Ok(list.finish())
 }
 
@@ -87,21 +87,19 @@ fn in_several<'a, V: Value<'a> + 'a>(
     let whole = paths.first() == Some(&Path::WHOLE);
     let is_record = |document: &V| document.kind() != Ok(Kind::Array);
     if whole || (are_elements(paths) && documents.iter().all(is_record)) {
-        let record = |value| Record { value, step: find::Step::Whole, holder: 0 };
-        let records = Records::all(documents.into_iter().map(record));
-        return Ok((Found::of_mapping("$".into()), records));
+        return Ok((Found::of_documents(first), Records::documents(documents)));
     }
     let mut list = List::new(watch);
     for (number, document) in (first..).zip(documents) {
         watch.check()?;
         let before = list.lengths();
         let added = ends(document, paths, watch, &format!("document {number}"))
-            .and_then(|(ends, each)| list.add(ends, each, Some(number)));
+            .and_then(|(ends, each)| list.add(ends, each, number));
         match added {
             Err(fault) if fault.is_malformed() => {
                 list.cut(before);
                 let end = End { value: document, path: "$".into() };
-                list.add(vec![end], false, Some(number))?;
+                list.add(vec![end], false, number)?;
             }
             added => added?,
         }
@@ -125,7 +123,7 @@ impl<'w, 'a, V: Value<'a> + 'a> List<'w, 'a, V> {
         List { watch, found: Found::of_nothing(), records: vec![] }
     }
 
-    fn add(&mut self, ends: Vec<End<V>>, each: bool, document: Option<u64>) -> Result<(), Fault> {
+    fn add(&mut self, ends: Vec<End<V>>, each: bool, document: u64) -> Result<(), Fault> {
         for End { value, path } in ends {
             let holder = self.found.hold(path, document, self.watch)?;
             match value.kind() {

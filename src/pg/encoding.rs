@@ -121,14 +121,25 @@ fn to_database(text: &str) -> Option<Cow<'_, [u8]>> {
 
 /// A text for a message to the client, in the database's encoding; characters that it lacks are escaped.
 pub fn for_message(text: &str) -> Vec<u8> {
-    if let Some(bytes) = to_database(text) {
-        return bytes.into_owned();
+    let text = escaped(text);
+    to_database(&text).map(Cow::into_owned).unwrap_or_default()
+}
+
+/// A text whose characters all are in the database's encoding: those that it lacks are escaped as in JSON.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if to_database(text).is_some() {
+        return Cow::Borrowed(text);
     }
-    let character = |c: char| {
-        let bytes = to_database(c.encode_utf8(&mut [0; 4])).map(Cow::into_owned);
-        bytes.unwrap_or_else(|| c.escape_default().to_string().into_bytes())
-    };
-    text.chars().flat_map(character).collect()
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if to_database(character.encode_utf8(&mut [0; 4])).is_some() {
+            escaped.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            escaped.extend(units.into_iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// A message of the server as UTF-8.

@@ -295,11 +295,17 @@ fn prepare_around<'a>(
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let bytes = around.text;
-    let documents = utf8(bytes).and_then(|text| Text::documents(text, watch));
+    let documents =
+        utf8(bytes).and_then(|text| Text::documents(text, reader.takes_elements(), watch));
     let documents = documents.map_err(LoadError::document);
+    // One of several that is malformed is a bad record, and decides nothing where those are set aside.
+    let one_decides =
+        mode.stop_at_fault || documents.as_ref().map_or(true, |documents| documents.len() == 1);
     let found = documents.and_then(|documents| reader.find(documents, watch));
     match found.and_then(|found| reader.prepare(found, &|| around, mode, watch)) {
-        Err(error) if may_be_malformed(&error) => again(reader, around, error, mode, watch),
+        Err(error) if may_be_malformed(&error) && (one_decides || error.fault.is_malformed()) => {
+            again(reader, around, error, mode, watch)
+        }
         prepared => prepared,
     }
 }

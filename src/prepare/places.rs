@@ -72,7 +72,8 @@ impl<'a> Around<'a> {
 impl<'a, V: Value<'a>> Known<'a, V> {
     fn path_of(&self, ordinal: u32, place: Place) -> String {
         let record = self.records.get(ordinal);
-        record.map_or_else(|| "$".into(), |record| self.found.path(record, place))
+        let path = |record| self.found.path(record, self.number(ordinal), place);
+        record.map_or_else(|| "$".into(), path)
     }
 }
 

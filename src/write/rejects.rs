@@ -202,7 +202,7 @@ impl<'a> Rejects<'a> {
             count += 1;
             let told = self.tell(&reject);
             if !tuples.add(|row| self.put(&told, false, row)) {
-                // With a character that the database's encoding lacks: escaped, it is text and no JSON.
+                // With a character that the database's encoding lacks: jsonb cannot have it, a text that names it can.
                 tuples.add(|row| self.put(&told, true, row));
             }
         }
@@ -242,7 +242,7 @@ impl<'a> Rejects<'a> {
 
     fn put(&self, reject: &Told, escape: bool, row: &mut Former) {
         let clean = |text| match escape {
-            true => Cow::Owned(str::escape_default(text).to_string()),
+            true => encoding::escaped(text),
             false => Cow::Borrowed(text),
         };
         row.int8(Some(self.places.number(reject.ordinal) as i64));

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::Mutex;
 
-use super::past::{Beside, Decided, Past, open};
+use super::past::{Beside, Decided, open};
 use super::shape::{Shape, get, refuse_error_answer, shape};
-use super::{Found, Record, Records, Resource, Search, Step, member};
+use super::{Before, Found, Record, Records, Resource, Search, Step, member};
 use crate::document::{Image, Kind, Value, Watch, push, with_room};
 use crate::error::Fault;
 
@@ -16,7 +15,7 @@ pub struct Expansion<'w, 'a, V> {
     found: Found<'a, V>,
     records: Vec<Record<V>>,
     /// Which of several documents is being read.
-    document: Option<u64>,
+    document: u64,
     /// Records stand within values, and not only in arrays.
     opens: bool,
     beside: Beside,
@@ -25,14 +24,13 @@ pub struct Expansion<'w, 'a, V> {
 }
 
 impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
-    /// `past` is that of a part.
     pub fn new(
         resource: Resource,
         decided: Decided,
-        past: Option<&'a Mutex<Past>>,
+        before: &Before<'a>,
         watch: &'w Watch,
     ) -> Self {
-        let found = Found { source: decided.source(), past, ..Found::of_nothing() };
+        let found = Found { source: decided.source(), past: before.past, ..Found::of_nothing() };
         let (beside, composers) =
             found.with_past(|past| (past.beside, std::mem::take(&mut past.composers)));
         Expansion {
@@ -40,7 +38,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
             watch,
             found,
             records: vec![],
-            document: None,
+            document: before.documents,
             opens: matches!(decided, Decided::Within(_)),
             beside,
             composers,
@@ -62,7 +60,7 @@ impl<'w, 'a, V: Value<'a> + 'a> Expansion<'w, 'a, V> {
     }
 
     /// One of the documents.
-    pub fn document(&mut self, document: V, number: Option<u64>) -> Result<(), Fault> {
+    pub fn document(&mut self, document: V, number: u64) -> Result<(), Fault> {
         self.document = number;
         let holder = self.holder("$".into())?;
         if document.kind() != Ok(Kind::Array) {

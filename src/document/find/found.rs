@@ -17,8 +17,8 @@ pub struct Holder<V> {
     /// True if works need no id of their own (the Open Opus dump).
     pub dump: bool,
     /// Which of several documents it is in, from 0.
-    document: Option<u64>,
-    /// The number of the first element, if it is an array of which others have gone before.
+    document: u64,
+    /// The number of the first element, or of the first document, if others have gone before.
     first: u64,
 }
 
@@ -51,15 +51,22 @@ impl<'a, V: Value<'a>> Found<'a, V> {
     pub fn goes_on(mut self, before: &Before) -> Self {
         if let Some(array) = self.holders.first_mut() {
             array.first = before.elements;
-            array.document = (before.documents > 0).then_some(before.documents);
+            array.document = before.documents;
         }
         self
     }
 
     /// Records where a mapping says, all of which are held by what is at this path.
     pub fn of_mapping(base: String) -> Self {
-        let holder = Holder { base, composer: None, dump: false, document: None, first: 0 };
+        let holder = Holder { base, composer: None, dump: false, document: 0, first: 0 };
         Found { holders: vec![holder], ..Found::of_nothing() }
+    }
+
+    /// Records each of which is a document, the first of them this one.
+    pub fn of_documents(first: u64) -> Self {
+        let mut found = Found::of_mapping("$".into());
+        found.holders.iter_mut().for_each(|holder| holder.first = first);
+        found
     }
 
     /// The same without a holder yet: see [`Found::hold`].
@@ -68,22 +75,18 @@ impl<'a, V: Value<'a>> Found<'a, V> {
     }
 
     /// Adds what holds records: its path, and which of several documents it is in. Its place in `holders`.
-    pub fn hold(
-        &mut self,
-        base: String,
-        document: Option<u64>,
-        watch: &Watch,
-    ) -> Result<u32, Fault> {
+    pub fn hold(&mut self, base: String, document: u64, watch: &Watch) -> Result<u32, Fault> {
         watch.take(size_of::<Holder<V>>() + base.len())?;
         push(&mut self.holders, Holder { base, composer: None, dump: false, document, first: 0 })?;
         Ok(self.holders.len() as u32 - 1)
     }
 
-    /// The SQL/JSON path of a place in a record, and the document that it is in, if there are several.
-    pub fn path(&self, record: &Record<V>, place: Place) -> String {
+    /// The SQL/JSON path of a place in the record of this number, and the document that it is in, behind the first. A
+    /// document that is a record of the same number needs no other.
+    pub fn path(&self, record: &Record<V>, number: u64, place: Place) -> String {
         let field = match &place {
             Place::Composer(field) | Place::Field(field) => *field,
-            Place::Path(path) => return self.path_within(record, path),
+            Place::Path(path) => return self.path_within(record, number, path),
         };
         let within = if field.is_empty() { String::new() } else { format!(".{field}") };
         let holder = self.holders.get(record.holder as usize);
@@ -91,30 +94,34 @@ impl<'a, V: Value<'a>> Found<'a, V> {
             (Place::Composer(_), Some(Holder { composer: Some((_, base)), document, .. })) => {
                 in_document(format!("{base}{within}"), *document)
             }
-            _ => self.path_within(record, &within),
+            _ => self.path_within(record, number, &within),
         }
     }
 
     /// The same for a place that a path from the record leads to, without its `$`: as in `.a[0]`.
-    pub fn path_within(&self, record: &Record<V>, within: &str) -> String {
+    fn path_within(&self, record: &Record<V>, number: u64, within: &str) -> String {
         let Some(holder) = self.holders.get(record.holder as usize) else { return "$".into() };
-        let step = match record.step {
-            Step::Whole => String::new(),
-            Step::Element(index) => format!("[{}]", holder.first + u64::from(index)),
-            Step::Member(index) => member(&self.keys[index as usize]),
+        let place = |index: u32| holder.first + u64::from(index);
+        let (step, document) = match record.step {
+            Step::Whole => (String::new(), holder.document),
+            Step::Document(index) => (String::new(), place(index)),
+            Step::Element(index) => (format!("[{}]", place(index)), holder.document),
+            Step::Member(index) => (member(&self.keys[index as usize]), holder.document),
         };
-        in_document(format!("{}{step}{within}", holder.base), holder.document)
+        let path = format!("{}{step}", holder.base);
+        let document = if path == "$" && document == number { 0 } else { document };
+        in_document(format!("{path}{within}"), document)
     }
 }
 
-fn in_document(path: String, document: Option<u64>) -> String {
+fn in_document(path: String, document: u64) -> String {
     match document {
-        Some(document) => format!("{path} of document {document}"),
-        None => path,
+        0 => path,
+        _ => format!("{path} of document {document}"),
     }
 }
 
 /// The step of a path to the member of an object with this key.
 pub fn member(key: &str) -> String {
-    format!(".\"{}\"", key.escape_default())
+    format!(".{}", serde_json::Value::from(key))
 }

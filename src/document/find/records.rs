@@ -13,8 +13,10 @@ pub struct Record<V> {
 
 #[derive(Clone, Copy)]
 pub enum Step {
-    /// The value is the holder itself: a document, a line of it.
+    /// The value is the holder itself.
     Whole,
+    /// The value is one of several documents, by its place among those of the holder.
+    Document(u32),
     Element(u32),
     /// A member, by its place in `Found::keys`.
     Member(u32),
@@ -30,6 +32,12 @@ impl<'a, V: Value<'a> + 'a> Records<'a, V> {
         I::IntoIter: Send + 'a,
     {
         Records(Box::new(records.into_iter().map(Ok)))
+    }
+
+    /// Documents each of which is a record.
+    pub fn documents(documents: Vec<V>) -> Self {
+        let record = |(index, value)| Record { value, step: Step::Document(index), holder: 0 };
+        Records::all((0..).zip(documents).map(record))
     }
 
     /// The elements of one array, of which the first have been taken.

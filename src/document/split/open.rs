@@ -13,9 +13,17 @@ pub struct Open {
     pub last: u8,
     /// Where the first of its lines ends.
     pub line_end: Option<usize>,
-    /// Nothing but blanks has been seen since a newline that stands behind a whole value.
+    /// Nothing but blanks has been seen since a newline.
     pub begins_line: bool,
+    /// Brackets that begin a line and have not ended, the first one first.
+    pub inner: Vec<Line>,
     pub array: Option<Array>,
+}
+
+/// A line that begins with a bracket: where that stands, and how many brackets are open around it.
+pub struct Line {
+    pub start: usize,
+    pub depth: usize,
 }
 
 /// Where the next element begins, if the document is an array; and whether elements of it have gone.
@@ -36,6 +44,7 @@ impl Open {
             last: bracket,
             line_end: None,
             begins_line: false,
+            inner: vec![],
             array: is_array.then_some(Array { element: start + 1, any: false, cut: false }),
         }
     }

@@ -5,7 +5,12 @@ use crate::document::on_a_small_stack;
 use serde_json::{Value as Json, json};
 
 fn documents(text: &str) -> Result<Vec<&str>, Fault> {
-    Ok(Text::documents(text, &Watch::default())?.into_iter().map(|value| value.0).collect())
+    documents_of(text, true)
+}
+
+fn documents_of(text: &str, takes_elements: bool) -> Result<Vec<&str>, Fault> {
+    let documents = Text::documents(text, takes_elements, &Watch::default())?;
+    Ok(documents.into_iter().map(|value| value.0).collect())
 }
 
 fn elements(text: &str) -> Result<Vec<&str>, Fault> {
@@ -54,8 +59,10 @@ fn documents_follow_one_another() {
     assert_eq!(documents("{\n\"a\":1\n}{\"b\":2}"), Ok(vec!["{\n\"a\":1\n}", "{\"b\":2}"]));
     assert!(documents("").is_err());
     assert!(documents(" \n").is_err());
-    assert_eq!(documents("not json"), Ok(vec!["not json"]));
-    assert!(Text("not json").check().is_err());
+    assert_eq!(documents(" 7 "), Ok(vec!["7"]));
+    assert!(documents("not json").is_err());
+    assert!(documents("7 8").is_err());
+    assert_eq!(documents("7\n{}\n{}"), Ok(vec!["7", "{}", "{}"]));
     assert!(documents("{").is_err());
     assert_eq!(documents("\u{FEFF}{\"a\":1} [2]"), Ok(vec!["{\"a\":1}", "[2]"]));
     let several = |text| {
@@ -65,6 +72,12 @@ fn documents_follow_one_another() {
     assert_eq!(several("\u{FEFF}[1]\n[{}]{}"), Some(vec!["[1]", "[{}]", "{}"]));
     assert_eq!(several("[1] 2"), None);
     assert_eq!(several("[1]"), None);
+    // Who does not take the elements one by one has all documents at once, and no half of one.
+    let whole = |text| documents_of(text, false);
+    assert_eq!(whole("[1]\n[{}]{}"), Ok(vec!["[1]", "[{}]", "{}"]));
+    assert_eq!(whole("[1]"), Ok(vec!["[1]"]));
+    assert!(whole("[1] 2").is_err());
+    assert!(whole("[1}").is_err());
 }
 
 #[test]
@@ -131,7 +144,7 @@ fn depth_takes_no_stack() {
             let _ = value.read::<Nested<imslp::Piece>>();
             let _ = value.read::<Nested<open_opus::Piece>>();
             let watch = Watch::default();
-            let Ok(documents) = Text::documents(text, &watch) else { continue };
+            let Ok(documents) = Text::documents(text, true, &watch) else { continue };
             for resource in [Resource::Composers, Resource::Works] {
                 if let Ok((_, records)) = find(documents.clone(), resource, &watch) {
                     records.for_each(|record| drop(record.map(|record| record.value.excerpt())));
@@ -145,7 +158,7 @@ fn depth_takes_no_stack() {
 fn any_cut_of_a_document_is_a_value_or_an_error() {
     let text = r#"{"works":[{"title":"\u00e9 \"A\"","n":[1,{"x":null}]}, 5],"k":{}}"#;
     for end in 0..text.len() {
-        let Ok(values) = Text::documents(&text[..end], &Watch::default()) else { continue };
+        let Ok(values) = Text::documents(&text[..end], true, &Watch::default()) else { continue };
         for value in values {
             let _ = value.check();
             let _ = value.kind();

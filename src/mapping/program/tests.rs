@@ -45,7 +45,7 @@ fn walk(names: &[&str], mapping: &str, text: &str) -> Outcome {
         })
         .collect();
     let resolved = resolve(&Mapping::parse(mapping).unwrap(), &columns).unwrap();
-    let documents = Text::documents(text, &Watch::default()).unwrap();
+    let documents = Text::documents(text, true, &Watch::default()).unwrap();
     let from_text = walked(names, &resolved, documents[0]);
     if documents[0].check().is_ok() {
         let json = documents[0].read::<serde_json::Value>().unwrap();
