@@ -4,8 +4,10 @@
 //! do. So what is not here has not been seen, and of what is here the table says whether it is there. The hash has a seed
 //! of its own, so that nobody can look for such keys beforehand.
 
-use foldhash::quality::RandomState;
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
 
 use crate::error::Fault;
 
@@ -20,7 +22,7 @@ pub struct Seen {
     state: RandomState,
     /// Bytes of a note.
     note: usize,
-    /// Entries, each the rest of a hash and a note. None before the first key.
+    /// Entries, each the rest of a hash and a note, by the former. None before the first key.
     buckets: Vec<Vec<u8>>,
 }
 
@@ -38,9 +40,9 @@ impl Seen {
     pub fn get(&self, key: &[u8]) -> Option<u64> {
         let (bucket, rest) = self.hash(key);
         let entries = self.buckets.get(bucket)?;
-        let entry = entries.chunks_exact(KEPT + self.note).find(|entry| entry[..KEPT] == rest)?;
+        let at = self.place(entries, rest).ok()? + KEPT;
         let mut note = [0; 8];
-        note[..self.note].copy_from_slice(&entry[KEPT..]);
+        note[..self.note].copy_from_slice(&entries[at..at + self.note]);
         Some(u64::from_le_bytes(note))
     }
 
@@ -51,20 +53,40 @@ impl Seen {
             self.buckets.resize(BUCKETS, vec![]);
         }
         let (bucket, rest) = self.hash(key);
-        let entries = &mut self.buckets[bucket];
         let size = KEPT + self.note;
-        let note = &note.to_le_bytes()[..self.note];
-        if let Some(entry) = entries.chunks_exact_mut(size).find(|entry| entry[..KEPT] == rest) {
-            entry[KEPT..].copy_from_slice(note);
-            return Ok(());
-        }
-        if entries.capacity() - entries.len() < size {
-            let more = (entries.len() / size / GROWTH).max(4) * size;
-            entries.try_reserve_exact(more).map_err(|_| Fault::OutOfMemory)?;
-        }
-        entries.extend_from_slice(&rest);
-        entries.extend_from_slice(note);
+        let place = self.place(&self.buckets[bucket], rest);
+        let (entries, note) = (&mut self.buckets[bucket], &note.to_le_bytes()[..self.note]);
+        let at = match place {
+            Ok(at) => at,
+            Err(at) => {
+                if entries.capacity() - entries.len() < size {
+                    let more = (entries.len() / size / GROWTH).max(4) * size;
+                    entries.try_reserve_exact(more).map_err(|_| Fault::OutOfMemory)?;
+                }
+                let behind = entries.len();
+                entries.resize(behind + size, 0);
+                entries.copy_within(at..behind, at + size);
+                entries[at..at + KEPT].copy_from_slice(&rest);
+                at
+            }
+        };
+        entries[at + KEPT..at + size].copy_from_slice(note);
         Ok(())
+    }
+
+    /// Where the entry with this rest of a hash is in a bucket, or would be.
+    fn place(&self, entries: &[u8], rest: [u8; KEPT]) -> Result<usize, usize> {
+        let size = KEPT + self.note;
+        let (mut first, mut behind) = (0, entries.len() / size);
+        while first < behind {
+            let middle = first.midpoint(behind);
+            match entries[middle * size..][..KEPT].cmp(&rest) {
+                Ordering::Less => first = middle + 1,
+                Ordering::Equal => return Ok(middle * size),
+                Ordering::Greater => behind = middle,
+            }
+        }
+        Err(first * size)
     }
 
     fn hash(&self, key: &[u8]) -> (usize, [u8; KEPT]) {
