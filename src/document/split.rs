@@ -8,13 +8,14 @@
 //! broken for certain and the second is a whole object. Documents of any other form have no place where a broken one
 //! ends: what is wrong with their brackets is wrong with the whole text.
 
+mod gone;
 mod open;
 
 use std::ops::Range;
 
 use memchr::memchr;
 
-use self::open::{Array, Line, Open, ends_value};
+use self::open::{Array, Line, Open, ends_value, is_blank};
 use super::text::BYTE_ORDER_MARK;
 use super::{Watch, push};
 use crate::error::Fault;
@@ -106,37 +107,6 @@ impl Splitter {
             State::Mistake(at) => Some(*at),
             _ => None,
         }
-    }
-
-    /// Elements of the open array are taken away.
-    pub fn cut_array(&mut self) {
-        if let State::Within(Open { array: Some(array), .. }) = &mut self.state {
-            array.cut = true;
-        }
-    }
-
-    /// The text is held from this byte on.
-    pub fn forget(&mut self, gone: usize) {
-        let back = |place: &mut usize| *place = place.saturating_sub(gone);
-        let shift = |span: &mut Span| (span.start, span.end) = (span.start - gone, span.end - gone);
-        back(&mut self.at);
-        match &mut self.state {
-            State::Within(open) => {
-                back(&mut open.start);
-                open.line_end.as_mut().map(back);
-                if let Some(array) = &mut open.array {
-                    array.element = array.element.saturating_sub(gone);
-                }
-                open.inner.iter_mut().for_each(|line| back(&mut line.start));
-            }
-            State::Behind(span) => shift(span),
-            State::Stray(at) | State::Mistake(at) => back(at),
-            State::Begin | State::Between => {}
-        }
-        self.documents.iter_mut().for_each(shift);
-        self.elements.iter_mut().for_each(shift);
-        self.last_elements.iter_mut().flatten().for_each(shift);
-        self.broken.iter_mut().for_each(back);
     }
 
     /// Goes on to the next state; `false` if what is needed for that has not come, or there is no more.
@@ -370,10 +340,6 @@ impl Splitter {
         self.state = State::Mistake(at);
         false
     }
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 fn trimmed(text: &[u8], span: Span) -> Span {

@@ -4,6 +4,9 @@
 //! Nothing in a statement is left to the caller's search_path: functions, operators and types are the server's own, or
 //! named with their schema.
 
+mod referenced;
+
+pub use self::referenced::Referenced;
 use crate::options::OnConflict;
 use crate::record::{Absent, Column, EQUAL, Null, Table};
 
@@ -320,81 +323,6 @@ fn equal(one: &[u8], other: &[u8]) -> Vec<u8> {
     [b"(", one, b" ", EQUAL, b" ", other, b")"].concat()
 }
 
-/// A table that others refer to, and by which of its columns.
-pub struct Referenced<'r> {
-    pub name: &'r TableName,
-    /// The columns, quoted, each with the operator that compares it with the child's: the first with c1 of the batch, and
-    /// so on.
-    pub columns: &'r [(Vec<u8>, Vec<u8>)],
-}
-
-impl Referenced<'_> {
-    /// Which parents of the batch are there: an array of their places, which the batch has in `o`; with `lock`, they are
-    /// locked against deletion and change of key; `one_by_one` they are looked up by their index, where the planner would
-    /// read all of them for a few.
-    pub fn present(&self, batch: &str, lock: bool, one_by_one: bool) -> Vec<u8> {
-        let lock: &[u8] = if lock { b" FOR KEY SHARE OF parent" } else { b"" };
-        let table = self.name.from();
-        let equal = self.equal();
-        let batch = batch.as_bytes();
-        let parts: &[&[u8]] = match one_by_one {
-            true => &[
-                b"SELECT pg_catalog.array_agg(child.o) FROM ",
-                batch,
-                b" child, LATERAL (SELECT FROM ",
-                &table,
-                b" parent WHERE ",
-                &equal,
-                b" OFFSET 0",
-                lock,
-                b") there",
-            ],
-            false => &[
-                b"SELECT pg_catalog.array_agg(o) FROM (SELECT child.o FROM ",
-                batch,
-                b" child JOIN ",
-                &table,
-                b" parent ON ",
-                &equal,
-                lock,
-                b") there",
-            ],
-        };
-        parts.concat()
-    }
-}
-
-impl Referenced<'_> {
-    /// What the parents of the batch have in a column of integers, which is quoted: arrays of their places, as in
-    /// [`Referenced::present`], and of the values, without nulls. They are looked up `one_by_one`,
-    /// or joined.
-    pub fn values(&self, batch: &str, column: &[u8], one_by_one: bool) -> Vec<u8> {
-        if !one_by_one {
-            let (value, equal) = (of("parent", column), self.equal());
-            let select = [b"SELECT pg_catalog.array_agg(child.o), pg_catalog.array_agg(", &*value];
-            let from = [b"::pg_catalog.int8) FROM ", batch.as_bytes(), b" child JOIN "];
-            let on = [&*self.name.from(), b" parent ON ", &equal, b" WHERE ", &value];
-            return [&select.concat(), &from.concat(), &on.concat(), &b" IS NOT NULL"[..]].concat();
-        }
-        let value = of("there", column);
-        let aggregate = b"SELECT pg_catalog.array_agg(child.o), pg_catalog.array_agg(";
-        let from = [b"::pg_catalog.int8) FROM ", batch.as_bytes(), b" child, LATERAL (SELECT "];
-        let parents = [&*of("parent", column), b" FROM ", &self.name.from(), b" parent WHERE "];
-        let equal = self.equal();
-        let end = [b" OFFSET 0) there WHERE ", &*value, b" IS NOT NULL"].concat();
-        [&aggregate[..], &value, &from.concat(), &parents.concat(), &equal, &end].concat()
-    }
-
-    /// That a parent is the one of a row of the batch.
-    fn equal(&self) -> Vec<u8> {
-        let equal = self.columns.iter().enumerate().map(|(place, (name, operator))| {
-            let child = format!("child.c{}", place + 1);
-            [&*of("parent", name), b" ", operator, b" ", child.as_bytes()].concat()
-        });
-        join(equal, " AND ")
-    }
-}
-
 /// Of more columns of a key, each has its own alternative of two nulls.
 const MOST_WITH_NULLS: usize = 4;
 
@@ -408,124 +336,4 @@ pub fn batch_name(purpose: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{ColumnType, Key};
-
-    const COLUMNS: &[Column] = &[
-        Column::new("id", ColumnType::TEXT),
-        Column::new("a", ColumnType::TEXT),
-        Column::new("b", ColumnType::DATE),
-        Column::identity("n", ColumnType::INTEGER),
-    ];
-
-    fn table() -> Table {
-        Table {
-            name: "t".into(),
-            noun: "row".into(),
-            columns: COLUMNS.to_vec(),
-            key: vec![Key { place: 0, equal: EQUAL.into(), collation: None, takes: None }],
-            nulls_equal: false,
-            parent: vec![],
-            null: Null::Unknown,
-        }
-    }
-
-    fn quote(name: &[u8]) -> Vec<u8> {
-        [b"\"", name, b"\""].concat()
-    }
-
-    fn name(ordinary: bool) -> TableName {
-        TableName { name: b"s.t".to_vec(), ordinary }
-    }
-
-    fn of_all(table: &Table, sql: impl Fn(Statements) -> Vec<u8>) -> String {
-        of_some(table, &[], sql)
-    }
-
-    fn of_some(table: &Table, absent: &[u16], sql: impl Fn(Statements) -> Vec<u8>) -> String {
-        let absent = Absent(absent.to_vec());
-        let sql =
-            sql(Statements { name: &name(true), table, batch: b"batch", absent: &absent, quote });
-        String::from_utf8(sql).unwrap()
-    }
-
-    #[test]
-    fn statements_name_the_columns_that_rows_have() {
-        let insert = of_all(&table(), |s| s.insert());
-        let names = r#"("id", "a", "b", "n") SELECT c1, c2, c3, c4 FROM batch"#;
-        assert_eq!(insert, format!("INSERT INTO s.t {names}"));
-        let insert = of_some(&table(), &[1, 3], |s| s.insert());
-        assert_eq!(insert, r#"INSERT INTO s.t ("id", "b") SELECT c1, c3 FROM batch"#);
-        let insert = of_some(&table(), &[0, 1, 2, 3], |s| s.insert());
-        assert_eq!(insert, "INSERT INTO s.t SELECT  FROM batch");
-    }
-
-    #[test]
-    fn a_merge_changes_what_the_record_says() {
-        let skip = of_all(&table(), |s| s.merge(OnConflict::Skip));
-        assert!(skip.ends_with(r#"ON CONFLICT ("id") DO NOTHING"#), "{skip}");
-        let update = of_all(&table(), |s| s.merge(OnConflict::Update));
-        assert!(
-            update.contains(r#"SET "a" = coalesce(excluded."a", old."a"), "b" = "#),
-            "{update}"
-        );
-        assert!(!update.contains(r#" "id" = "#), "{update}");
-        let alike = r#"WHERE (excluded."n" OPERATOR(pg_catalog.=) old."n") IS NOT FALSE AND (("#;
-        assert!(update.contains(alike), "{update}");
-        let says = Table { null: Null::Value, ..table() };
-        let update = of_some(&says, &[1, 3], |s| s.merge(OnConflict::Update));
-        let set = r#"DO UPDATE SET "b" = excluded."b" WHERE (pg_catalog.record_image_ne(ROW(excluded."b"), "#;
-        assert!(update.contains(set), "{update}");
-        let nothing = of_some(&says, &[1, 2, 3], |s| s.merge(OnConflict::Update));
-        assert!(nothing.ends_with("DO NOTHING"), "{nothing}");
-    }
-
-    #[test]
-    fn an_update_names_no_other_columns() {
-        let says = Table { null: Null::Value, nulls_equal: true, ..table() };
-        let update = of_some(&says, &[1, 3], |s| s.update());
-        let key = r#"((old."id" OPERATOR(pg_catalog.=) new.c1) OR (old."id" IS NULL AND "#;
-        let set = r#"UPDATE ONLY s.t AS old SET "b" = new.c3 FROM batch new WHERE "#;
-        assert!(update.starts_with(&format!("{set}{key}")), "{update}");
-        assert!(update.contains(") AND (pg_catalog.record_image_ne(ROW(new.c3)"), "{update}");
-    }
-
-    #[test]
-    fn keys_are_compared_column_by_column() {
-        let mut table = table();
-        let collation = Some(br#"x."de""#.to_vec());
-        let equal = b"OPERATOR(x.===)".to_vec().into();
-        table.key.push(Key { place: 2, equal, collation, takes: None });
-        let compare = of_all(&table, |s| s.compare(OnConflict::Skip));
-        let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" COLLATE x."de" OPERATOR(x.===) new.c3)"#;
-        assert!(compare.contains(on), "{compare}");
-        let merge = of_all(&table, |s| s.merge(OnConflict::Skip));
-        assert!(merge.ends_with(r#"ON CONFLICT ("id", "b") DO NOTHING"#), "{merge}");
-        table.key[1].takes = Some(b"x.t".to_vec());
-        let compare = of_all(&table, |s| s.compare(OnConflict::Skip));
-        let on = r#"old."b"::x.t COLLATE x."de" OPERATOR(x.===) new.c3::x.t)"#;
-        assert!(compare.contains(on), "{compare}");
-    }
-
-    #[test]
-    fn children_are_read_only_where_they_are_written() {
-        let of = |ordinary| {
-            let (name, table, absent) = (name(ordinary), table(), Absent::default());
-            let all =
-                Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote };
-            String::from_utf8(all.compare(OnConflict::Skip)).unwrap()
-        };
-        assert!(of(true).contains("JOIN ONLY s.t old"));
-        assert!(of(false).contains("JOIN s.t old"));
-    }
-
-    #[test]
-    fn names_are_kept_as_they_are() {
-        let name = TableName { name: b"\"caf\xe9\".t".to_vec(), ordinary: true };
-        let (table, absent) = (table(), Absent::default());
-        let sql =
-            Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote }.insert();
-        assert!(sql.windows(6).any(|bytes| bytes == b"\"caf\xe9\""));
-    }
-}
+mod tests;

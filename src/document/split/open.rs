@@ -96,3 +96,7 @@ impl Open {
 pub fn ends_value(byte: u8) -> bool {
     !matches!(byte, b',' | b':' | b'{' | b'[')
 }
+
+pub fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}

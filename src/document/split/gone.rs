@@ -1,0 +1,37 @@
+//! PURE. What of a text is taken away while it is split.
+
+use super::open::Open;
+use super::{Span, Splitter, State};
+
+impl Splitter {
+    /// Elements of the open array are taken away.
+    pub fn cut_array(&mut self) {
+        if let State::Within(Open { array: Some(array), .. }) = &mut self.state {
+            array.cut = true;
+        }
+    }
+
+    /// The text is held from this byte on.
+    pub fn forget(&mut self, gone: usize) {
+        let back = |place: &mut usize| *place = place.saturating_sub(gone);
+        let shift = |span: &mut Span| (span.start, span.end) = (span.start - gone, span.end - gone);
+        back(&mut self.at);
+        match &mut self.state {
+            State::Within(open) => {
+                back(&mut open.start);
+                open.line_end.as_mut().map(back);
+                if let Some(array) = &mut open.array {
+                    array.element = array.element.saturating_sub(gone);
+                }
+                open.inner.iter_mut().for_each(|line| back(&mut line.start));
+            }
+            State::Behind(span) => shift(span),
+            State::Stray(at) | State::Mistake(at) => back(at),
+            State::Begin | State::Between => {}
+        }
+        self.documents.iter_mut().for_each(shift);
+        self.elements.iter_mut().for_each(shift);
+        self.last_elements.iter_mut().flatten().for_each(shift);
+        self.broken.iter_mut().for_each(back);
+    }
+}
