@@ -80,31 +80,6 @@ pub fn ordinary_and_owner(oid: pg_sys::Oid) -> (bool, pg_sys::Oid) {
     }
 }
 
-/// A table and its partitions, which are locked as for an INSERT; no others where it has none.
-pub fn family(table: pg_sys::Oid) -> Vec<u32> {
-    // SAFETY: looks at the system cache and at pg_inherits. The boundary makes a panic of an ERROR, as pgrx does for what
-    // it binds. The list is a copy.
-    unsafe {
-        if pg_sys::get_rel_relkind(table) as u8 != pg_sys::RELKIND_PARTITIONED_TABLE {
-            return vec![table.to_u32()];
-        }
-        let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
-        let list = pg_sys::ffi::pg_guard_ffi_boundary(|| {
-            find_all_inheritors(table, lock, std::ptr::null_mut())
-        });
-        PgList::<pg_sys::Oid>::from_pg(list).iter_oid().map(|oid| oid.to_u32()).collect()
-    }
-}
-
-// What pgrx leaves out of pg_inherits.h.
-unsafe extern "C-unwind" {
-    fn find_all_inheritors(
-        parent: pg_sys::Oid,
-        lock: pg_sys::LOCKMODE,
-        counts: *mut *mut pg_sys::List,
-    ) -> *mut pg_sys::List;
-}
-
 /// The tables that the foreign keys of a table refer to.
 pub fn referenced(table: pg_sys::Oid) -> Vec<u32> {
     // SAFETY: the lock is the one that a statement takes to read; it is held to the end.

@@ -27,8 +27,9 @@ use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
 use crate::pg::load_rows::LoadRows;
 use crate::pg::progress::Progress;
+use crate::pg::relation::Lock;
 use crate::pg::spi::{Row, Spi};
-use crate::pg::{interrupt, relcache, subtransaction, wal};
+use crate::pg::{interrupt, partition, relcache, subtransaction, wal};
 use crate::record::{Absent, Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
@@ -138,6 +139,7 @@ impl<'w> Writer<'w> {
             };
             for write in portions {
                 run.batch(rows, write, known, refusals, progress)?;
+                fault::point("batch", fault::LEADER);
             }
         }
         if elsewhere && run.counts.inserted > 0 {
@@ -484,10 +486,8 @@ impl<'w> Run<'w> {
     /// Whether the server takes the statements for these rows without any row. What they do is undone. Another server is
     /// asked when it gets a row, and not before.
     fn works_without_rows(&mut self, rows: &Rows, write: &[RowRef], known: Known) -> bool {
-        if relcache::family(self.writer.target.oid)
-            .into_iter()
-            .any(|it| relcache::is_foreign(it.into()))
-        {
+        let family = partition::family(self.writer.target.oid, Lock::No);
+        if family.into_iter().any(|it| relcache::is_foreign(it.into())) {
             return false;
         }
         let groups = self.plans.groups(rows, write, known);
