@@ -290,3 +290,49 @@ def test_somebody_between_two_sessions(items, connect, observer):
         assert outcome(wanting) is None
     sound(items)
     assert items.value("SELECT count(*) FROM item") in (ROWS, 7999)
+
+
+# What becomes of composers' partitions beside a load of works that refer to them.
+COMPOSERS = {
+    # It locks the composers, then the works, and an INSERT of works the other way round: either of them may end.
+    "detach": dict(sql="ALTER TABLE composers DETACH PARTITION composers_1", fails=("23503", "40P01"), ends=("40P01",)),
+    "detach concurrently": dict(sql="ALTER TABLE composers DETACH PARTITION composers_1 CONCURRENTLY", alone=True, fails=("23503",)),
+    "drop": dict(sql="DROP TABLE composers_1", fails=("23503", "2BP01")),
+    "delete": dict(sql="DELETE FROM composers_1", fails=("23503",)),
+    "attach": dict(sql="CREATE TABLE more (LIKE composers INCLUDING ALL); ALTER TABLE composers ATTACH PARTITION more FOR VALUES FROM ('D') TO ('E')"),
+}
+
+
+PARENTS_POINTS = [("located", 300), ("compared", 300), ("bulk", 300), ("written", 300)]
+PARENTS_POINTS += [(point, 3000) for point in ["decoding", "located", "compared", "bulk", "written", "worker started", "worker inserted", "decided"]]
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("create", [False, True])
+@pytest.mark.parametrize("name", COMPOSERS)
+@pytest.mark.parametrize("point, rows", PARENTS_POINTS)
+def test_partitions_of_the_parents(session, connect, observer, point, name, rows, create):
+    """Each work that is there has its composer, whichever way the parents were looked up."""
+    where, number, workers = POINTS.get(point, ("bulk", 999, 0))
+    session.run("""SELECT create_catalogue(); SET pg_opus.min_parallel_rows = 0;
+        ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey; ALTER TABLE composers RENAME TO plain;
+        CREATE TABLE composers (LIKE plain INCLUDING ALL) PARTITION BY RANGE (composer_id);
+        CREATE TABLE composers_0 PARTITION OF composers FOR VALUES FROM (MINVALUE) TO ('C000020');
+        CREATE TABLE composers_1 PARTITION OF composers FOR VALUES FROM ('C000020') TO ('D');
+        ALTER TABLE works ADD FOREIGN KEY (composer_id) REFERENCES composers""")
+    assert session.load("composers", documents.composers()) == documents.COMPOSERS
+    statement, other = COMPOSERS[name], connect()
+    with Stop(observer, where, number) as stop:
+        loading = session.start_load("works", documents.works(1, rows), workers=workers, create_composers=create)
+        stop.reached(loading)
+        changing = change(other, statement)
+        until(lambda: changing.done() or waits_for_lock(observer, other.pid), "a statement that is done or waits for a lock")
+        stop.go_on()
+        loaded, changed = outcome(loading), outcome(changing)
+    end(other)
+    assert changed is None or changed in statement["fails"], changed
+    # A composer is gone; made anew, it has no partition to be in.
+    ends = ("23503", "23514") if create else ("23503",)
+    assert loaded is None or changed is None and loaded in (*ends, *statement.get("ends", ())), loaded
+    assert session.value("SELECT count(*) FROM works") == (rows if loaded is None else 0)
+    assert session.value("SELECT count(*) FROM works WHERE composer_id NOT IN (SELECT composer_id FROM composers)") == 0

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::{PgList, pg_sys};
 
-use super::{expression, relation};
+use super::{expression, partition, relation};
 use crate::target::facts::*;
 
 /// A relation that is open; closed when dropped. Its lock stays to the end of the transaction.
@@ -54,6 +54,7 @@ pub fn facts(oid: pg_sys::Oid) -> TableFacts {
             kind,
             access_method: (*class).relam.to_u32(),
             is_partition: (*class).relispartition,
+            ancestors: partition::ancestors(oid),
             row_security: row_security(oid),
             insert_rules: has_insert_rules(relation),
             any_rules: !(*relation).rd_rules.is_null(),

@@ -160,7 +160,8 @@ struct Tables {
 fn tables(spi: &Spi, target: &Target, resource: Option<Resource>, options: &Options) -> Tables {
     let mut written: Vec<u32> = partition::family(target.oid, Lock::Insert);
     let keys = |oid: &u32| relcache::referenced(Oid::from(*oid));
-    let of_its_own = written.iter().flat_map(keys).any(|oid| written.contains(&oid));
+    let has_rows = |oid: u32| written.contains(&oid) || target.facts.ancestors.contains(&oid);
+    let of_its_own = written.iter().flat_map(keys).any(has_rows);
     // Only who may write to a table may lock it.
     let find = |name| relation::find(name, Lock::No).filter(|oid| relation::may_insert(*oid));
     let creates = resource == Some(Resource::Works) && options.create_composers;

@@ -68,6 +68,7 @@ fn works() -> TableFacts {
         kind: RelationKind::Table,
         access_method: HEAP,
         is_partition: false,
+        ancestors: vec![],
         row_security: false,
         insert_rules: false,
         any_rules: false,
