@@ -182,3 +182,45 @@ def test_the_hint_about_composers(session, composers, works, workers, rows):
                             "search_terms": []}])
     error = session.load_fails("23503", "works", document)
     assert "Load the composers" not in (error.diag.message_hint or "")
+
+
+MEETING = {
+    "plain": "CREATE TABLE item (id int PRIMARY KEY, title text UNIQUE)",
+    "key of a partition": """CREATE TABLE item (id int PRIMARY KEY, title text) PARTITION BY RANGE (id);
+        CREATE TABLE item_0 PARTITION OF item DEFAULT; CREATE UNIQUE INDEX ON item_0 (title)""",
+    "exclusion in a partition": """CREATE TABLE item (id int PRIMARY KEY, title text) PARTITION BY RANGE (id);
+        CREATE TABLE item_0 (id int PRIMARY KEY, title text, EXCLUDE USING btree (title WITH =));
+        ALTER TABLE item ATTACH PARTITION item_0 DEFAULT""",
+}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("on_error", ["stop", "ignore"])
+@pytest.mark.parametrize("kind", MEETING)
+def test_rows_that_meet_by_another_key(session, kind, on_error, workers):
+    """What a row that is there gives up a new one takes; of two new ones the first in the document has it. In sessions too."""
+    session.run(MEETING[kind] + "; SET pg_opus.min_parallel_rows = 0")
+    session.run("INSERT INTO item SELECT n, 't' || n FROM generate_series(1, 3000) n")
+    load = lambda records: session.value(
+        "SELECT load_records('item', %s::text, workers => %s, on_error => %s)", json.dumps(records), workers, on_error)
+    moved = [{"id": n, "title": f"t{n + 1000}"} for n in range(4000, 0, -1)]
+    assert load(moved) == 4000
+    assert session.value("SELECT count(*) FROM item WHERE title = 't' || id + 1000") == 4000
+    twice = [{"id": 9999 - n, "title": f"new {n // 2}"} for n in range(2000)]
+    if on_error == "stop":
+        error = session.fails("23505" if "exclusion" not in kind else "23P01", "SELECT load_records('item', %s::text, workers => %s)",
+                              json.dumps(twice), workers)
+        assert "record 1," in error.diag.context
+        return
+    assert load(twice) == 1000
+    assert session.values("SELECT ordinal FROM rejected_records ORDER BY ordinal") == list(range(1, 2000, 2))
+
+
+def test_a_key_of_a_partition_to_the_table(session):
+    """Its rows come in the document's order: each refers to the one before it."""
+    session.run("""CREATE TABLE part (id int PRIMARY KEY, whole int) PARTITION BY RANGE (id);
+        CREATE TABLE part_0 PARTITION OF part DEFAULT; ALTER TABLE part_0 ADD FOREIGN KEY (whole) REFERENCES part; SET pg_opus.min_parallel_rows = 0""")
+    document = json.dumps([{"id": n, "whole": n + 1 if n < 12000 else None} for n in range(12000, 0, -1)])
+    for workers in [0, 2]:
+        session.run("TRUNCATE part")
+        assert session.value("SELECT load_records('part', %s::text, workers => %s)", document, workers) == 12000

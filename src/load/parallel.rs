@@ -139,6 +139,10 @@ fn write_alone(
         if duplicates.iter().any(|duplicate| is_next(duplicate, rejects)) {
             return Ok(false);
         }
+        // Rows that meet by another key than their own come in the document's order: not here.
+        if target.has_other_keys() && rejects.has_met() {
+            return Ok(false);
+        }
         if options.on_error == OnError::Ignore {
             duplicate = set_aside(rejects)?;
         }

@@ -34,6 +34,8 @@ pub struct TableFacts {
     pub is_partition: bool,
     /// The tables that it is a partition of.
     pub ancestors: Vec<u32>,
+    /// Rows may meet in a partition by more than the keys of this table ([`super::partitions`]).
+    pub meets_in_partitions: bool,
     /// Row security decides about the caller's rows.
     pub row_security: bool,
     /// Rules that rewrite an INSERT.
@@ -199,7 +201,7 @@ impl TableFacts {
     pub fn has_other_keys(&self, key: &[i16]) -> bool {
         let is_other =
             |index: &IndexFacts| (index.unique || index.exclusion) && !index.is_key_of(key);
-        self.indexes.iter().any(is_other)
+        self.meets_in_partitions || self.indexes.iter().any(is_other)
     }
 
     /// Whether a new row of a table has null in this column where the statement says nothing of it.

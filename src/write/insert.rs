@@ -113,11 +113,9 @@ impl<'w> Writer<'w> {
             }
         }
         // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
-        let facts = &self.target.facts;
-        let key: Option<Vec<i16>> =
-            self.target.table.key_names().map(|name| facts.column(name)).collect();
-        let meet = facts.has_other_keys(&key.unwrap_or_default());
-        if self.target.table.null == Null::Value && (meet || facts.refers_to_itself()) {
+        let meet = self.target.has_other_keys();
+        let in_order = meet || self.target.facts.refers_to_itself();
+        if self.target.table.null == Null::Value && in_order {
             new.sort_unstable_by_key(|row| row.ordinal);
         }
         let mut kinds = [

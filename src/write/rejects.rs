@@ -41,6 +41,8 @@ const LONGEST_PARSED: usize = 256 << 10;
 const NO_JSONB: [&str; 2] = ["22", "54"];
 
 const FOREIGN_KEY_VIOLATION: &str = "23503";
+const UNIQUE_VIOLATION: &str = "23505";
+const EXCLUSION_VIOLATION: &str = "23P01";
 
 /// A record and why it is set aside. The texts of most are made when the record is stored.
 struct Reject {
@@ -83,6 +85,14 @@ impl<'a> Rejects<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Whether the server has refused a row for another one with the same key.
+    pub fn has_met(&self) -> bool {
+        let is_key = |sqlstate: &str| [UNIQUE_VIOLATION, EXCLUSION_VIOLATION].contains(&sqlstate);
+        let met = |reject: &Reject| matches!(&reject.why, Why::Server { sqlstate, .. } if is_key(sqlstate));
+        let stop = self.stop.as_ref().map(|(_, failure)| failure.sqlstate());
+        stop.is_some_and(|sqlstate| is_key(&sqlstate)) || self.rejects.iter().any(met)
     }
 
     /// It is a work whose composer is missing.

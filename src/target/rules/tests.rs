@@ -69,6 +69,7 @@ fn works() -> TableFacts {
         access_method: HEAP,
         is_partition: false,
         ancestors: vec![],
+        meets_in_partitions: false,
         row_security: false,
         insert_rules: false,
         any_rules: false,
