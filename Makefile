@@ -7,13 +7,16 @@ PG_CONFIG ?= pg_config
 # The major version that `make package` is for.
 PG ?= 18
 
-.PHONY: help all demo test soak bench install package psql stop clean
+.PHONY: help all demo demo-citus test soak bench install package psql stop clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
 
 demo: ## a server of its own with pg_opus in it, and a first load
 	@scripts/demo
+
+demo-citus: ## the same over three servers with Citus: make demo-citus PG_CONFIG=/path/of/pg_config
+	@scripts/demo-citus "$(PG_CONFIG)"
 
 test: ## all tests, on servers of their own
 	@scripts/test

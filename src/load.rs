@@ -42,7 +42,7 @@ use crate::report::{Advice, Failure, LoadReport, function_of, milliseconds};
 use crate::sessions::eligible::{self, Reason, Wish};
 use crate::sessions::fault;
 use crate::target::key::KeyColumn;
-use crate::target::{self, Target, create};
+use crate::target::{self, Target, create, partitions};
 use crate::write::composers::{Stranger, strangers};
 use crate::write::convert::Unconverted;
 use crate::write::elsewhere;
@@ -203,6 +203,7 @@ impl Load<'_> {
         complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
         if !prepared.order.write.is_empty() {
             target.kept_elsewhere = elsewhere::plans_insert(spi, &target);
+            target.facts.meets_in_partitions = partitions::meet(spi, &target);
         }
         if let Recipe::Fields(source) = &recipe
             && source.resource == Resource::Works

@@ -76,3 +76,8 @@ same 'two databases at once: each has its own' '31 0 32 114' \
   "$(PGDATABASE=$base sql 'SELECT count(*) FROM composers' 'SELECT count(*) FROM works' | paste -sd ' ') $(sql 'SELECT count(*) FROM composers' 'SELECT count(*) FROM works' | paste -sd ' ')"
 PGDATABASE=$base dropdb --force "${base}_of_keeper"
 export PGDATABASE=$base
+
+# The demo over several servers wants a server that has Citus, and says so before it makes anything.
+said=$("$ROOT/scripts/demo-citus" "$(pg_config_of "$MAJOR")" 2>&1) && said="it runs: $said"
+same 'demo-citus: a server without Citus' 'has no Citus' "$(grep -o 'has no Citus\|it runs.*' <<<"$said")"
+same 'demo-citus: no such server' 'no /nowhere/pg_config' "$("$ROOT/scripts/demo-citus" /nowhere/pg_config 2>&1 | grep -o 'no /nowhere/pg_config')"

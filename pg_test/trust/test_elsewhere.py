@@ -121,3 +121,26 @@ def test_rows_are_the_loads_own(session):
     for sql in ["SELECT * FROM load_rows(1) AS r(a int)", "SELECT load_rows(1)"]:
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
             session.run(sql)
+
+
+@pytest.mark.parametrize("table", ["composers", "rejected_records"])
+def test_no_sessions_beside_them(catalogue, table):
+    """Sessions whose transactions are prepared cannot write elsewhere: the load runs in the caller's session, and says why."""
+    catalogue.run("ALTER TABLE works DROP CONSTRAINT works_composer_id_fkey; SET pg_opus.min_parallel_rows = 0")
+    move(catalogue, table)
+    catalogue.run(f"INSERT INTO elsewhere SELECT * FROM ONLY {table}")
+    document = json.dumps([*json.loads(documents.works(1, 2000)), documents.BAD, documents.work(3000, composer="New")])
+    options = {"create_composers": True} if table == "composers" else {}
+    shell = shell_size(catalogue, table)
+    assert catalogue.load("works", document, on_error="ignore", workers=2, **options) == 2001
+    report = catalogue.last_load()
+    assert (report["sessions"], report["sessions_reason"]) == (0, f"an extension plans the INSERT into {table}")
+    assert shell_size(catalogue, table) == shell
+    assert catalogue.value("SELECT count(*) FROM works") == 2001
+    if table == "composers":
+        assert catalogue.value("SELECT count(*) FROM elsewhere WHERE composer_id = 'New'") == 1
+    else:
+        assert catalogue.value("SELECT count(*) FROM elsewhere") == 1
+    # Without them nothing is in the way of sessions.
+    assert catalogue.load("works", documents.works(5000, 7000), workers=2) == 2001
+    assert catalogue.value("SELECT sessions FROM last_load()") == 2

@@ -183,6 +183,7 @@ impl Writing<'_, '_> {
         }
         fault::point("written", fault::LEADER);
         let mut rejects = stage.rejects;
+        self.advise(target, &mut rejects);
         rejects.raise()?;
         let duplicate = match options.on_error {
             OnError::Stop => match options.on_conflict {
@@ -202,6 +203,17 @@ impl Writing<'_, '_> {
         outcome.counts.rejected = rejects.count();
         outcome.counts.duplicate = duplicate + late;
         Ok(outcome)
+    }
+
+    /// Finds out what is to be told of the record that ends the load.
+    pub fn advise(&self, target: &Target, rejects: &mut Rejects<'_>) {
+        let rows = &self.prepared.rows;
+        let Some((ordinal, key)) = rejects.orphan() else { return };
+        let work = rows.all().into_iter().find(|row| row.ordinal == ordinal);
+        let is_orphan = |work| Check::lacks_composer(self.spi, target, rows, work, key);
+        if self.job.resource == Some(Resource::Works) && work.is_some_and(is_orphan) {
+            rejects.lacks_composer();
+        }
     }
 }
 
@@ -252,7 +264,6 @@ impl Stage<'_> {
         let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
-        self.rejects.parent_key(check.constraint.clone());
         // A row that changes is checked by the server; its composer is made all the same, before the parents of new
         // rows are proved: making it may run anybody's code.
         if create {

@@ -118,7 +118,6 @@ fn write_alone(
     let parts = parts(job, prepared, &there, &absent, sessions)?;
     let new = prepared.order.write.len() - there.count();
     let check = Check::of(job.resource, target, new, options.create_composers);
-    rejects.parent_key(check.constraint.clone());
     let start = |_| Start {
         identity: Identity::current(),
         query: background::client_query(),
@@ -140,9 +139,14 @@ fn write_alone(
         if duplicates.iter().any(|duplicate| is_next(duplicate, rejects)) {
             return Ok(false);
         }
+        // Rows that meet by another key than their own come in the document's order: not here.
+        if target.has_other_keys() && rejects.has_met() {
+            return Ok(false);
+        }
         if options.on_error == OnError::Ignore {
             duplicate = set_aside(rejects)?;
         }
+        writing.advise(target, rejects);
         Ok(true)
     };
     let mut work = leader::Work {

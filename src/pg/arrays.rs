@@ -51,7 +51,7 @@ impl Element {
 }
 
 impl Arrays {
-    /// Of tuples of these columns; those that are not used have nulls.
+    /// Of tuples of these columns, as far as they are used.
     pub fn of<'t>(
         columns: &[Column],
         tuples: impl IntoIterator<Item = &'t [u8]>,
@@ -128,22 +128,22 @@ impl Arrays {
         Parameters::all(self.values.clone())
     }
 
-    /// The rows as a table of this name, in front of a statement that reads it. It is made before the statement is: no part
-    /// of it goes elsewhere.
+    /// The rows as a table of this name, of the columns that are used, in front of a statement that reads it. It is made
+    /// before the statement is: no part of it goes elsewhere. Each shard of a table may be sent all of it.
     pub fn table(&self, name: &str, columns: &[Column]) -> Vec<u8> {
         let (mut values, mut unnested, mut names) = (vec![], vec![], vec![]);
         for (column, element) in columns.iter().zip(&self.elements) {
+            let Some(element) = element else { continue };
             let name = relation::quoted(&column.name);
-            let kind = || relation::type_name(column.kind.oid);
-            values.push(match element {
-                Some(Element { to_text: None, .. }) => [b"u.", &*name].concat(),
-                Some(_) => [b"u.", &*name, b"::", &*kind(), b" AS ", &name].concat(),
-                None => [b"NULL::", &*kind(), b" AS ", &name].concat(),
+            values.push(match element.to_text {
+                None => [b"u.", &*name].concat(),
+                Some(_) => {
+                    let kind = relation::type_name(column.kind.oid);
+                    [b"u.", &*name, b"::", &kind, b" AS ", &name].concat()
+                }
             });
-            if element.is_some() {
-                names.push(name);
-                unnested.push(format!("pg_catalog.unnest(${})", names.len()));
-            }
+            names.push(name);
+            unnested.push(format!("pg_catalog.unnest(${})", names.len()));
         }
         let unnested = unnested.join(", ");
         let parts: [&[u8]; 9] = [

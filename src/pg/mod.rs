@@ -17,6 +17,7 @@
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
 //! - [`memory`]: a reserve for allocations that would fail;
+//! - [`partition`]: the partitions of a table, and what it is a partition of;
 //! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`queue`]: shared memory and the queues in it;
 //! - [`relation`]: tables found by name and locked;
@@ -55,6 +56,7 @@ pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod parameters;
+pub mod partition;
 #[cfg(all(feature = "pg_test", not(test)))]
 pub mod planned;
 pub mod progress;

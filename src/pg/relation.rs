@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, c_void};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::encoding;
+use super::partition;
 use super::spi::Spi;
 
 /// What a load needs of a table while it runs.
@@ -18,14 +19,25 @@ pub enum Lock {
     No,
 }
 
+impl Lock {
+    pub fn mode(self) -> pg_sys::LOCKMODE {
+        let mode = match self {
+            Lock::Insert => pg_sys::RowExclusiveLock,
+            Lock::Read => pg_sys::AccessShareLock,
+            Lock::No => pg_sys::NoLock,
+        };
+        mode as pg_sys::LOCKMODE
+    }
+}
+
 /// The table's OID, or none where the search_path has no such table. The lock is held to the transaction's end; who lacks
 /// the privilege that goes with it gets an error before it.
 pub fn find(name: &str, lock: Lock) -> Option<pg_sys::Oid> {
     let name = CString::new(name).ok()?;
-    let (lock, mut privilege) = match lock {
-        Lock::Insert => (pg_sys::RowExclusiveLock, pg_sys::ACL_INSERT),
-        Lock::Read => (pg_sys::AccessShareLock, pg_sys::ACL_SELECT),
-        Lock::No => (pg_sys::NoLock, 0),
+    let mut privilege = match lock {
+        Lock::Insert => pg_sys::ACL_INSERT,
+        Lock::Read => pg_sys::ACL_SELECT,
+        Lock::No => 0,
     };
     let check: pg_sys::RangeVarGetRelidCallback =
         if privilege == 0 { None } else { Some(check_before_lock) };
@@ -35,8 +47,8 @@ pub fn find(name: &str, lock: Lock) -> Option<pg_sys::Oid> {
         let name = pg_sys::pstrdup(name.as_ptr());
         let range = pg_sys::makeRangeVar(std::ptr::null_mut(), name, -1);
         let flags = pg_sys::RVROption::RVR_MISSING_OK;
-        let lock = lock as pg_sys::LOCKMODE;
-        pg_sys::RangeVarGetRelidExtended(range, lock, flags, check, (&raw mut privilege).cast())
+        let argument = (&raw mut privilege).cast();
+        pg_sys::RangeVarGetRelidExtended(range, lock.mode(), flags, check, argument)
     };
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
@@ -60,6 +72,7 @@ unsafe extern "C-unwind" fn check_before_lock(
             );
         }
     }
+    partition::lock_ancestors(oid);
 }
 
 /// Whether the current user may insert into the table, or into any of its columns.
@@ -172,8 +185,9 @@ pub fn lock_for_insert(table: pg_sys::Oid) -> bool {
     if !may_insert(table) {
         return false;
     }
+    partition::lock_ancestors(table);
     // SAFETY: a table that is gone is locked for nothing; whoever opens it then finds nothing.
-    unsafe { pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
+    unsafe { pg_sys::LockRelationOid(table, Lock::Insert.mode()) };
     may_insert(table)
 }
 
@@ -232,6 +246,7 @@ pub fn literal(text: &[u8]) -> Vec<u8> {
 
 /// Locks a table as the check of a foreign key does.
 pub fn lock_for_check(table: pg_sys::Oid) {
+    partition::lock_ancestors(table);
     // SAFETY: a table that is gone is locked for nothing; whoever opens it then gets the server's error.
     unsafe { pg_sys::LockRelationOid(table, pg_sys::RowShareLock as pg_sys::LOCKMODE) };
 }

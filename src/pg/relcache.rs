@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::{PgList, pg_sys};
 
-use super::{expression, relation};
+use super::{expression, partition, relation};
 use crate::target::facts::*;
 
 /// A relation that is open; closed when dropped. Its lock stays to the end of the transaction.
@@ -54,6 +54,8 @@ pub fn facts(oid: pg_sys::Oid) -> TableFacts {
             kind,
             access_method: (*class).relam.to_u32(),
             is_partition: (*class).relispartition,
+            ancestors: partition::ancestors(oid),
+            meets_in_partitions: false,
             row_security: row_security(oid),
             insert_rules: has_insert_rules(relation),
             any_rules: !(*relation).rd_rules.is_null(),
@@ -78,31 +80,6 @@ pub fn ordinary_and_owner(oid: pg_sys::Oid) -> (bool, pg_sys::Oid) {
         let class = (*open.0).rd_rel;
         ((*class).relkind as u8 == pg_sys::RELKIND_RELATION, (*class).relowner)
     }
-}
-
-/// A table and its partitions, which are locked as for an INSERT; no others where it has none.
-pub fn family(table: pg_sys::Oid) -> Vec<u32> {
-    // SAFETY: looks at the system cache and at pg_inherits. The boundary makes a panic of an ERROR, as pgrx does for what
-    // it binds. The list is a copy.
-    unsafe {
-        if pg_sys::get_rel_relkind(table) as u8 != pg_sys::RELKIND_PARTITIONED_TABLE {
-            return vec![table.to_u32()];
-        }
-        let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
-        let list = pg_sys::ffi::pg_guard_ffi_boundary(|| {
-            find_all_inheritors(table, lock, std::ptr::null_mut())
-        });
-        PgList::<pg_sys::Oid>::from_pg(list).iter_oid().map(|oid| oid.to_u32()).collect()
-    }
-}
-
-// What pgrx leaves out of pg_inherits.h.
-unsafe extern "C-unwind" {
-    fn find_all_inheritors(
-        parent: pg_sys::Oid,
-        lock: pg_sys::LOCKMODE,
-        counts: *mut *mut pg_sys::List,
-    ) -> *mut pg_sys::List;
 }
 
 /// The tables that the foreign keys of a table refer to.

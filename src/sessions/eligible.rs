@@ -2,19 +2,22 @@
 //!
 //! All of it is found out before anything is written.
 
+use pgrx::pg_sys::Oid;
+
 use super::message::Relation;
 use crate::document::find::Resource;
 use crate::options::{OnError, Options};
 use crate::pg::background;
 use crate::pg::caller::Statement;
 use crate::pg::relation::{self, Lock};
-use crate::pg::relcache;
 use crate::pg::spi::Spi;
+use crate::pg::{partition, relcache};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::settings;
 use crate::target::Target;
 use crate::target::create::REJECTED_RECORDS;
+use crate::write::elsewhere;
 
 /// A number that the call names is honoured from so many rows on: below that, starting sessions is all it would do.
 const FEWEST_NAMED_ROWS: usize = 1000;
@@ -110,8 +113,11 @@ pub fn plan(
     if rows < wish.fewest_rows {
         return Err(too_few(rows, &wish));
     }
-    let Tables { written, referenced, temporary, foreign, of_its_own } =
-        tables(target, resource, options);
+    let Tables { written, referenced, temporary, foreign, of_its_own, elsewhere } =
+        tables(spi, target, resource, options);
+    if let Some(table) = elsewhere {
+        return Err(format!("an extension plans the INSERT into {table}"));
+    }
     let rejects_there = relation::find(REJECTED_RECORDS, Lock::No).is_some();
     let reasons = [
         (of_its_own, "a foreign key of the table refers to the table itself"),
@@ -147,25 +153,30 @@ struct Tables {
     foreign: bool,
     /// Rows refer to rows of the same table: no session sees those of another one.
     of_its_own: bool,
+    /// One beside the target whose rows somebody else keeps: a transaction that writes there cannot be prepared.
+    elsewhere: Option<&'static str>,
 }
 
-fn tables(target: &Target, resource: Option<Resource>, options: &Options) -> Tables {
-    let mut written: Vec<u32> = relcache::family(target.oid);
-    let keys = |oid: &u32| relcache::referenced(pgrx::pg_sys::Oid::from(*oid));
-    let of_its_own = written.iter().flat_map(keys).any(|oid| written.contains(&oid));
-    if resource == Some(Resource::Works) && options.create_composers {
-        let composers = relation::find(Composer::NAME, Lock::No);
-        let composers = composers.filter(|composers| relation::may_insert(*composers));
-        written.extend(composers.map(relcache::family).unwrap_or_default());
-    }
-    let keys = written.iter().flat_map(|oid| relcache::referenced(pgrx::pg_sys::Oid::from(*oid)));
-    let mut referenced: Vec<u32> = keys.collect();
+fn tables(spi: &Spi, target: &Target, resource: Option<Resource>, options: &Options) -> Tables {
+    let mut written: Vec<u32> = partition::family(target.oid, Lock::Insert);
+    let keys = |oid: &u32| relcache::referenced(Oid::from(*oid));
+    let has_rows = |oid: u32| written.contains(&oid) || target.facts.ancestors.contains(&oid);
+    let of_its_own = written.iter().flat_map(keys).any(has_rows);
     // Only who may write to a table may lock it.
-    if options.on_error == OnError::Ignore {
-        let rejects = relation::find(REJECTED_RECORDS, Lock::No);
-        written.extend(rejects.filter(|it| relation::may_insert(*it)).map(|oid| oid.to_u32()));
-    }
-    let all = || written.iter().chain(&referenced).map(|oid| pgrx::pg_sys::Oid::from(*oid));
+    let find = |name| relation::find(name, Lock::No).filter(|oid| relation::may_insert(*oid));
+    let creates = resource == Some(Resource::Works) && options.create_composers;
+    let composers = creates.then(|| find(Composer::NAME)).flatten();
+    let rejects = (options.on_error == OnError::Ignore).then(|| find(REJECTED_RECORDS)).flatten();
+    let beside = [(Composer::NAME, composers), (REJECTED_RECORDS, rejects)];
+    let is_elsewhere = |oid: Option<Oid>| oid.is_some_and(|it| elsewhere::keeps_rows(spi, it));
+    let elsewhere = beside.into_iter().find(|(_, oid)| is_elsewhere(*oid)).map(|(name, _)| name);
+    written.extend(composers.map(|it| partition::family(it, Lock::Insert)).unwrap_or_default());
+    let mut referenced: Vec<u32> = written.iter().flat_map(keys).collect();
+    written.extend(rejects.map(|oid| oid.to_u32()));
+    let of = |oid: &u32| partition::ancestors(Oid::from(*oid));
+    let ancestors: Vec<u32> = written.iter().chain(&referenced).flat_map(of).collect();
+    referenced.extend(ancestors);
+    let all = || written.iter().chain(&referenced).map(|oid| Oid::from(*oid));
     let temporary = all().any(relcache::is_temporary);
     let foreign = all().any(relcache::is_foreign);
     for list in [&mut written, &mut referenced] {
@@ -173,5 +184,5 @@ fn tables(target: &Target, resource: Option<Resource>, options: &Options) -> Tab
         list.dedup();
     }
     referenced.retain(|oid| written.binary_search(oid).is_err());
-    Tables { written, referenced, temporary, foreign, of_its_own }
+    Tables { written, referenced, temporary, foreign, of_its_own, elsewhere }
 }

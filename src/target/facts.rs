@@ -32,6 +32,10 @@ pub struct TableFacts {
     /// Of the table; 0 for what has no storage.
     pub access_method: u32,
     pub is_partition: bool,
+    /// The tables that it is a partition of.
+    pub ancestors: Vec<u32>,
+    /// Rows may meet in a partition by more than the keys of this table ([`super::partitions`]).
+    pub meets_in_partitions: bool,
     /// Row security decides about the caller's rows.
     pub row_security: bool,
     /// Rules that rewrite an INSERT.
@@ -187,16 +191,17 @@ impl TableFacts {
         self.columns.iter().find(|column| !column.dropped && column.name == name)
     }
 
-    /// Whether a foreign key refers to the table itself.
+    /// Whether a foreign key refers to the table itself, or to one that has its rows.
     pub fn refers_to_itself(&self) -> bool {
-        self.foreign_keys.iter().any(|key| key.references == self.oid)
+        let has_rows = |table: u32| table == self.oid || self.ancestors.contains(&table);
+        self.foreign_keys.iter().any(|key| has_rows(key.references))
     }
 
     /// Whether rows may meet by more than the key of these columns.
     pub fn has_other_keys(&self, key: &[i16]) -> bool {
         let is_other =
             |index: &IndexFacts| (index.unique || index.exclusion) && !index.is_key_of(key);
-        self.indexes.iter().any(is_other)
+        self.meets_in_partitions || self.indexes.iter().any(is_other)
     }
 
     /// Whether a new row of a table has null in this column where the statement says nothing of it.

@@ -2,12 +2,14 @@
 //!
 //! - [`facts`]: what the server knows of it, as plain data;
 //! - [`key`]: how its key is compared;
+//! - [`partitions`]: what its partitions have that it has not;
 //! - [`rules`]: what may be done to it beside the server's own INSERT, each with its proof;
 //! - [`create`]: the tables of a catalogue, made where they are missing.
 
 pub mod create;
 pub mod facts;
 pub mod key;
+pub mod partitions;
 pub mod rules;
 
 use pgrx::PgSqlErrorCode::*;
@@ -143,6 +145,13 @@ impl Target {
         let facts = relcache::facts(oid);
         let name = TableName { name, ordinary: facts.is_ordinary() };
         Some(Target { table, oid, name, facts, left_out: vec![], kept_elsewhere: false })
+    }
+
+    /// Whether rows may meet by more than the key that tells them apart.
+    pub fn has_other_keys(&self) -> bool {
+        let key: Option<Vec<i16>> =
+            self.table.key_names().map(|name| self.facts.column(name)).collect();
+        self.facts.has_other_keys(&key.unwrap_or_default())
     }
 
     /// No row can be there: an ordinary table without a block.

@@ -15,12 +15,12 @@ use crate::pg::arrays::Arrays;
 use crate::pg::batch::Batch;
 use crate::pg::error::raise;
 use crate::pg::load_rows::LoadRows;
-use crate::pg::relation;
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
+use crate::pg::{relation, relcache};
 use crate::record::{Absent, Column, positional};
 use crate::target::Target;
-use crate::target::facts::RelationKind;
+use crate::target::facts::{ColumnFacts, Generated, Identity, RelationKind};
 use crate::tuple::Formed;
 
 /// What `last_load()` says of such a table.
@@ -49,15 +49,34 @@ pub fn plans_insert(spi: &Spi, target: &Target) -> bool {
     seen(look)
 }
 
+/// Whether somebody else plans the INSERT of all columns into a table that the caller may write to.
+pub fn keeps_rows(spi: &Spi, table: pg_sys::Oid) -> bool {
+    if !relation::lock_for_insert(table) {
+        return false;
+    }
+    let Some(name) = relation::qualified_name(table) else { return false };
+    let may_be_given = |column: &&ColumnFacts| {
+        let generated = column.generated != Generated::No || column.identity == Identity::Always;
+        !column.dropped && !generated
+    };
+    let facts = relcache::facts(table);
+    let columns = facts.columns.iter().filter(may_be_given);
+    let columns: Vec<Vec<u8>> = columns.map(|column| relation::quoted(&column.name)).collect();
+    let columns = columns.join(&b", "[..]);
+    let insert = [b"INSERT INTO ", &*name, b" (", &columns, b") SELECT ", &columns].concat();
+    let sql = [&*insert, b" FROM ", &name].concat();
+    seen(|| spi.prepare(&sql).is_planned_elsewhere())
+}
+
 /// Whether somebody else reads the table.
 pub fn reads(spi: &Spi, table: &TableName) -> bool {
     let sql = [b"SELECT 1 FROM ", &*table.name].concat();
     seen(|| spi.prepare(&sql).is_read_elsewhere())
 }
 
-/// What is seen in a plan. What the server says against the statement, it says when there are rows for it; what ends any
+/// What is seen in a plan, or found by a query that a load can do without. What the server says against the statement, it says when there are rows for it; what ends any
 /// statement (a cancel, a lock that is not to be had, no memory) ends the load.
-fn seen(look: impl FnOnce() -> bool) -> bool {
+pub fn seen(look: impl FnOnce() -> bool) -> bool {
     const ENDS: [&str; 5] = ["40", "53", "55", "57", "58"];
     match subtransaction::within(look) {
         Err(error) if ENDS.contains(&&error.sqlstate()[..2]) => {

@@ -27,8 +27,9 @@ use crate::pg::bulk::BulkInsert;
 use crate::pg::error::ServerError;
 use crate::pg::load_rows::LoadRows;
 use crate::pg::progress::Progress;
+use crate::pg::relation::Lock;
 use crate::pg::spi::{Row, Spi};
-use crate::pg::{interrupt, relcache, subtransaction, wal};
+use crate::pg::{interrupt, partition, relcache, subtransaction, wal};
 use crate::record::{Absent, Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
@@ -112,11 +113,9 @@ impl<'w> Writer<'w> {
             }
         }
         // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
-        let facts = &self.target.facts;
-        let key: Option<Vec<i16>> =
-            self.target.table.key_names().map(|name| facts.column(name)).collect();
-        let meet = facts.has_other_keys(&key.unwrap_or_default());
-        if self.target.table.null == Null::Value && (meet || facts.refers_to_itself()) {
+        let meet = self.target.has_other_keys();
+        let in_order = meet || self.target.facts.refers_to_itself();
+        if self.target.table.null == Null::Value && in_order {
             new.sort_unstable_by_key(|row| row.ordinal);
         }
         let mut kinds = [
@@ -138,6 +137,7 @@ impl<'w> Writer<'w> {
             };
             for write in portions {
                 run.batch(rows, write, known, refusals, progress)?;
+                fault::point("batch", fault::LEADER);
             }
         }
         if elsewhere && run.counts.inserted > 0 {
@@ -484,10 +484,8 @@ impl<'w> Run<'w> {
     /// Whether the server takes the statements for these rows without any row. What they do is undone. Another server is
     /// asked when it gets a row, and not before.
     fn works_without_rows(&mut self, rows: &Rows, write: &[RowRef], known: Known) -> bool {
-        if relcache::family(self.writer.target.oid)
-            .into_iter()
-            .any(|it| relcache::is_foreign(it.into()))
-        {
+        let family = partition::family(self.writer.target.oid, Lock::No);
+        if family.into_iter().any(|it| relcache::is_foreign(it.into())) {
             return false;
         }
         let groups = self.plans.groups(rows, write, known);

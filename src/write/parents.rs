@@ -55,8 +55,6 @@ pub struct Check {
     others: Vec<Proof>,
     /// What `last_load()` says of it.
     pub description: String,
-    /// The name of the constraint that binds works to their composers.
-    pub constraint: Option<Vec<u8>>,
     parents: Option<Parents>,
 }
 
@@ -79,7 +77,6 @@ impl Check {
             proves: None,
             others: vec![],
             description,
-            constraint: None,
             parents: None,
         }
     }
@@ -87,10 +84,9 @@ impl Check {
     /// For a table of which `rows` are to be written; composers are made where `create` says so.
     pub fn of(resource: Option<Resource>, target: &Target, rows: usize, create: bool) -> Self {
         let facts = &target.facts;
-        let enforced: Vec<_> =
-            facts.foreign_keys.iter().filter(|key| is_checked(facts, key)).collect();
-        let composer = (resource == Some(Resource::Works)).then(|| facts.column(CHILD)).flatten();
-        let own = enforced.iter().find(|key| composer.is_some_and(|it| key.columns == [it]));
+        let enforced = facts.foreign_keys.iter().filter(|key| is_checked(facts, key));
+        let works = resource == Some(Resource::Works);
+        let own = works.then(|| key_of_composers(facts)).flatten();
         let elsewhere = target.kept_elsewhere.then_some(elsewhere::REASON);
         let reason = by_setting(rows).or(elsewhere);
         let reason = reason.or(bulk::allows(facts, &target.table.columns, rows).err());
@@ -99,7 +95,7 @@ impl Check {
             None => Check::none(String::new()),
         };
         let mut told: Vec<(&ForeignKeyFacts, String)> = vec![];
-        for key in &enforced {
+        for key in enforced {
             if own.is_some_and(|own| own.constraint == key.constraint) {
                 told.push((key, check.description.clone()));
                 continue;
@@ -122,7 +118,7 @@ impl Check {
                 told.collect::<Vec<_>>().join("; ")
             }
         };
-        if own.is_none() && resource == Some(Resource::Works) && create {
+        if own.is_none() && works && create {
             check.parents = Parents::by_name();
             check.looks_up = check.parents.is_some();
         }
@@ -150,7 +146,6 @@ impl Check {
                     && (!target.kept_elsewhere || sees_all(key)),
             decides: is_known_before(facts, key),
             proves: reason.is_none().then_some(key.constraint),
-            constraint: relation::constraint_name(key.constraint),
             parents,
             ..Check::none(describe(reason))
         }
@@ -211,6 +206,31 @@ impl Check {
     pub fn missing(&self, spi: &Spi, keys: Vec<String>) -> HashSet<String> {
         let present = self.present(spi, &keys.iter().map(String::as_str).collect::<Vec<_>>());
         keys.into_iter().zip(present).filter(|(_, present)| !present).map(|(key, _)| key).collect()
+    }
+
+    /// Whether the composer of a work that the server refuses for a foreign key is missing: by this key, as far as the table
+    /// knows it. A partition, or a table on another server, may have it under another name.
+    pub fn lacks_composer(
+        spi: &Spi,
+        target: &Target,
+        rows: &Rows,
+        work: RowRef,
+        refused_by: Option<&[u8]>,
+    ) -> bool {
+        let facts = &target.facts;
+        let is_named = |key: &ForeignKeyFacts| {
+            refused_by.is_some()
+                && relation::constraint_name(key.constraint).as_deref() == refused_by
+        };
+        let Some(key) = key_of_composers(facts) else { return false };
+        let others = facts.foreign_keys.iter().filter(|it| it.constraint != key.constraint);
+        let may_look = !target.kept_elsewhere || sees_all(key);
+        may_look
+            && !others.into_iter().any(is_named)
+            && elsewhere::seen(|| {
+                let check = Check::of_composers(target, key, 1, false, None).unlocked();
+                !check.missing(spi, vec![rows.parent_text(work).to_owned()]).is_empty()
+            })
     }
 
     /// Those of the rows whose family has its parent; the others are refused.
@@ -330,6 +350,12 @@ impl Parents {
 
 fn describe(reason: Option<rules::Reason>) -> String {
     reason.map_or_else(|| "as a set".into(), |reason| format!("row by row: {reason}"))
+}
+
+/// The foreign key that binds works to their composers.
+fn key_of_composers(table: &TableFacts) -> Option<&ForeignKeyFacts> {
+    let composer = table.column(CHILD)?;
+    table.foreign_keys.iter().find(|key| key.columns == [composer] && is_checked(table, key))
 }
 
 /// Whether the server checks a foreign key for new rows, under the session's replication role.

@@ -41,6 +41,8 @@ const LONGEST_PARSED: usize = 256 << 10;
 const NO_JSONB: [&str; 2] = ["22", "54"];
 
 const FOREIGN_KEY_VIOLATION: &str = "23503";
+const UNIQUE_VIOLATION: &str = "23505";
+const EXCLUSION_VIOLATION: &str = "23P01";
 
 /// A record and why it is set aside. The texts of most are made when the record is stored.
 struct Reject {
@@ -68,16 +70,36 @@ pub struct Rejects<'a> {
     /// The others.
     rejects: Vec<Reject>,
     ordinals: HashSet<u32>,
-    /// The constraint that binds works to their composers.
-    parent_key: Option<Vec<u8>>,
     /// Under `stop`: the lowest bad record so far, and what is wrong with it.
     stop: Option<(u32, Failure)>,
 }
 
 impl<'a> Rejects<'a> {
-    /// Names the constraint whose violation means that a composer is missing.
-    pub fn parent_key(&mut self, constraint: Option<Vec<u8>>) {
-        self.parent_key = constraint;
+    /// Under `stop`: the lowest bad record, if a foreign key refuses it, and the name of that one.
+    pub fn orphan(&self) -> Option<(u32, Option<&[u8]>)> {
+        match &self.stop {
+            Some((ordinal, Failure::Server { error, .. }))
+                if error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() =>
+            {
+                Some((*ordinal, error.constraint.as_deref()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the server has refused a row for another one with the same key.
+    pub fn has_met(&self) -> bool {
+        let is_key = |sqlstate: &str| [UNIQUE_VIOLATION, EXCLUSION_VIOLATION].contains(&sqlstate);
+        let met = |reject: &Reject| matches!(&reject.why, Why::Server { sqlstate, .. } if is_key(sqlstate));
+        let stop = self.stop.as_ref().map(|(_, failure)| failure.sqlstate());
+        stop.is_some_and(|sqlstate| is_key(&sqlstate)) || self.rejects.iter().any(met)
+    }
+
+    /// It is a work whose composer is missing.
+    pub fn lacks_composer(&mut self) {
+        if let Some((_, Failure::Server { error, .. })) = &mut self.stop {
+            error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
+        }
     }
 
     /// A record of which the server can make no row, for the value at a path from it.
@@ -116,7 +138,6 @@ impl<'a> Rejects<'a> {
             decoded: &[],
             rejects: vec![],
             ordinals: HashSet::new(),
-            parent_key: None,
             stop: None,
         }
     }
@@ -382,11 +403,7 @@ impl Refusals for Rejects<'_> {
         self.add(Reject { ordinal, why: Why::Fault(place, fault) })
     }
 
-    fn refusal(&mut self, ordinal: u32, mut error: ServerError) -> Result<(), Failure> {
-        let of_parent = self.parent_key.is_some() && error.constraint == self.parent_key;
-        if of_parent && error.sqlstate() == FOREIGN_KEY_VIOLATION && error.hint.is_none() {
-            error.hint = Some(UNKNOWN_COMPOSER_HINT.into());
-        }
+    fn refusal(&mut self, ordinal: u32, error: ServerError) -> Result<(), Failure> {
         if self.on_error == OnError::Stop {
             self.stop_at(ordinal, error.into());
             return Ok(());

@@ -68,6 +68,8 @@ fn works() -> TableFacts {
         kind: RelationKind::Table,
         access_method: HEAP,
         is_partition: false,
+        ancestors: vec![],
+        meets_in_partitions: false,
         row_security: false,
         insert_rules: false,
         any_rules: false,
