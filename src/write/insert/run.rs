@@ -1,0 +1,216 @@
+//! The writing of one document's rows, batch by batch: one with a bad row is halved.
+
+mod execute;
+mod in_bulk;
+
+use std::rc::Rc;
+
+use self::execute::Written;
+use super::{Known, Method, UNIQUE_VIOLATION, Writer, may_be_about_statement};
+use crate::options::OnConflict;
+use crate::pg::batch::Batch;
+use crate::pg::bulk::BulkInsert;
+use crate::pg::load_rows::LoadRows;
+use crate::pg::progress::Progress;
+use crate::pg::{interrupt, wal};
+use crate::record::{Null, positional};
+use crate::report::{Counts, Failure};
+use crate::rows::{RowRef, Rows};
+use crate::target::rules;
+use crate::write::Refusals;
+use crate::write::elsewhere;
+use crate::write::plans::Plans;
+use crate::write::proof::Locked;
+use crate::write::statement::batch_name;
+use crate::write::there::Sorted;
+
+/// The writing of one document's rows.
+pub struct Run<'w> {
+    writer: &'w Writer<'w>,
+    source: Source<'w>,
+    plans: Plans<'w>,
+    pub counts: Counts,
+    bulk: Bulk,
+    locked: Locked,
+    pub method: Method,
+}
+
+/// Where the statements read their rows.
+enum Source<'w> {
+    Batch(Batch<'w>),
+    /// For a table whose INSERT somebody else plans.
+    Function(Rc<LoadRows>),
+}
+
+/// Whether a worker of a parallel load writes its new rows in bulk.
+enum Bulk {
+    Undecided,
+    Open(Box<BulkInsert>),
+    No,
+}
+
+/// One batch on its way.
+struct Put<'b> {
+    rows: &'b Rows<'b>,
+    refusals: &'b mut dyn Refusals,
+    progress: &'b mut Progress,
+}
+
+impl<'w> Writer<'w> {
+    /// Prepares to write batches of at most `rows` rows.
+    pub fn start(&'w self) -> Run<'w> {
+        let table = &self.target.table;
+        let columns = positional(&table.columns);
+        let (source, name) = match self.target.kept_elsewhere {
+            true => {
+                let rows = LoadRows::new(&columns);
+                let function = elsewhere::function(self.spi, &rows, &columns);
+                (Source::Function(Rc::new(rows)), function)
+            }
+            false => {
+                let name = batch_name(table.batch());
+                // Expecting one row, the planner looks for each by the key's index.
+                (Source::Batch(Batch::register(self.spi, &name, &columns, 1)), name.into_bytes())
+            }
+        };
+        Run {
+            writer: self,
+            source,
+            plans: Plans::new(self.spi, self.target, self.on_conflict, name),
+            counts: Counts::default(),
+            bulk: Bulk::Undecided,
+            locked: Locked::default(),
+            method: Method::None,
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Writes a batch, or those rows of it that can be written.
+    pub fn batch(
+        &mut self,
+        rows: &Rows,
+        write: &[RowRef],
+        known: Known,
+        refusals: &mut dyn Refusals,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        interrupt::check();
+        self.locked.forget();
+        let before = refusals.count();
+        let mut put = Put { rows, refusals, progress };
+        self.put(&mut put, write, known)?;
+        wal::write_behind();
+        let rejected = refusals.count() - before;
+        progress.tuples(write.len() as u64 - rejected);
+        progress.excluded(rejected);
+        Ok(())
+    }
+
+    fn put(&mut self, put: &mut Put<'_>, write: &[RowRef], known: Known) -> Result<(), Failure> {
+        if !write.iter().all(|row| put.refusals.matters(row.ordinal)) {
+            let matter = |row: &RowRef| put.refusals.matters(row.ordinal);
+            let write: Vec<_> = write.iter().copied().filter(matter).collect();
+            return if write.is_empty() { Ok(()) } else { self.put(put, &write, known) };
+        }
+        interrupt::check();
+        let error = match self.execute(put.rows, write, known) {
+            Ok(Written { written, inserted }) => {
+                self.counts.inserted += inserted;
+                self.counts.updated += written - inserted;
+                let left = write.len().saturating_sub(written as usize);
+                if left > 0 && known == Known::Changed && self.updates() {
+                    // What is gone meanwhile is new, unless a trigger has moved it.
+                    let moves = rules::has_user_triggers(&self.writer.target.facts);
+                    let gone = match moves {
+                        true => vec![],
+                        false => self.writer.compare(put.rows, write).sort(write).new,
+                    };
+                    let stays = left.saturating_sub(gone.len());
+                    self.counts.unchanged += stays as u64;
+                    return match gone.is_empty() {
+                        true => Ok(()),
+                        false => self.put(put, &gone, Known::Nothing),
+                    };
+                }
+                let merged = self.merges() && matches!(known, Known::Changed | Known::Nothing);
+                let has_ids = self.writer.target.table.identity().next().is_some();
+                return match merged && has_ids && left > 0 {
+                    true => self.settle(put, write, left),
+                    false => {
+                        self.counts.unchanged += left as u64;
+                        Ok(())
+                    }
+                };
+            }
+            Err(error) => error,
+        };
+        put.progress.resume();
+        if known == Known::New && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
+            return self.put(put, write, Known::Nothing);
+        }
+        if !self.writer.is_about_rows(&error)
+            || may_be_about_statement(&error) && !self.works_without_rows(put.rows, write, known)
+        {
+            return Err(error.into());
+        }
+        if let [row] = write {
+            return put.refusals.refusal(row.ordinal, error);
+        }
+        let mut ordered = write.to_vec();
+        ordered.sort_unstable_by_key(|row| row.ordinal);
+        let (first, second) = ordered.split_at(ordered.len() / 2);
+        self.put(put, first, known)?;
+        self.put(put, second, known)
+    }
+
+    /// Settles what becomes of rows that a merge has left as they are, so many of these: they are refused if the row
+    /// that is there has come to be about another thing.
+    fn settle(
+        &mut self,
+        put: &mut Put<'_>,
+        write: &[RowRef],
+        mut left: usize,
+    ) -> Result<(), Failure> {
+        let Writer { target, on_conflict, .. } = *self.writer;
+        let table = &target.table;
+        let tells = |row: &RowRef| put.rows.identity(*row, table).iter().any(Option::is_some);
+        let told: Vec<RowRef>;
+        let compared = match target.kept_elsewhere && !target.facts.row_security {
+            // What tells nothing is about nothing else. The others are sent to wherever the table's rows are.
+            true => {
+                told = write.iter().copied().filter(tells).collect();
+                &told
+            }
+            false => write,
+        };
+        let policy = if target.kept_elsewhere { OnConflict::Skip } else { on_conflict };
+        let there = self.writer.compare_for(put.rows, compared, policy);
+        let Sorted { new, another, .. } = there.sort(compared);
+        // A trigger of the owner's may have made rows of this load into others: they are written.
+        for another in another.into_iter().take(left) {
+            another.refuse(put.rows, &target.table, put.refusals)?;
+            left -= 1;
+        }
+        // What a row is about that row security hides, only the server knows: its key is refused.
+        let hides = target.facts.row_security && on_conflict == OnConflict::Update;
+        let hidden = if hides { &new[..new.len().min(left)] } else { &[] };
+        self.counts.unchanged += (left - hidden.len()) as u64;
+        if hidden.is_empty() { Ok(()) } else { self.put(put, hidden, Known::Hidden) }
+    }
+
+    /// Whether a key that is there is no error.
+    fn merges(&self) -> bool {
+        self.writer.on_conflict != OnConflict::Error && !self.writer.target.table.key.is_empty()
+    }
+
+    /// Whether rows that are there are changed by an UPDATE: where records say what changes, and need not say all that a
+    /// new row must have. Row security and rules have more to say of an INSERT … ON CONFLICT.
+    fn updates(&self) -> bool {
+        let Writer { target, on_conflict, .. } = self.writer;
+        *on_conflict == OnConflict::Update
+            && target.table.null == Null::Value
+            && !target.facts.row_security
+            && !target.facts.any_rules
+    }
+}
