@@ -26,25 +26,28 @@ numbers = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="all combinations of the matrices")
-    parser.addoption("--sample", action="store_true", help="a part of the tables of cases that another version runs whole")
+    parser.addoption("--sample", choices=["one", "others"], help="one case of n of the tables of cases, or the others")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """With --sample, of each n cases of a table marked `sampled(n)` one: the first of the first n, the last of the second n,
-    and so on. So each row of a table with n columns has one, and each column its share."""
-    if not config.getoption("--sample"):
+    """With --sample one, of each n cases of a table marked `sampled(n)` one: the first of the first n, the last of the second
+    n, and so on. So each row of a table with n columns has one, and each column its share. With --sample others, all but
+    these."""
+    sample = config.getoption("--sample")
+    if not sample:
         return
     numbers = {}
     chosen, left_out = [], []
     for item in items:
         marker = item.get_closest_marker("sampled")
-        turn = 0
+        runs = True
         if marker:
             number = next(numbers.setdefault(item.nodeid.partition("[")[0], itertools.count()))
             row, column = divmod(number, marker.args[0])
-            turn = (row + column) % marker.args[0]
-        (left_out if turn else chosen).append(item)
+            is_the_one = (row + column) % marker.args[0] == 0
+            runs = is_the_one == (sample == "one")
+        (chosen if runs else left_out).append(item)
     items[:] = chosen
     config.hook.pytest_deselected(items=left_out)
 

@@ -241,6 +241,7 @@ def test_a_load_of_a_partition(items, connect, observer, point, name):
     sound(items)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if not STATEMENTS[name].get("alone")])
