@@ -60,7 +60,8 @@ fn main() -> Result<(), Failed> {
     for round in 0..=rounds {
         times.begin(round);
         let text = times.time("UTF-8", || simdutf8::compat::from_utf8(&bytes))?;
-        let documents = times.time("split", || Text::documents(text, &watch)).map_err(said)?;
+        let documents =
+            times.time("split", || Text::documents(text, true, &watch)).map_err(said)?;
         rest(&mut times, documents, &watch)?;
     }
     times.print();
