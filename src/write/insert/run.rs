@@ -16,7 +16,6 @@ use crate::pg::{interrupt, wal};
 use crate::record::{Null, positional};
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
-use crate::target::rules;
 use crate::write::Refusals;
 use crate::write::elsewhere;
 use crate::write::plans::Plans;
@@ -31,6 +30,8 @@ pub struct Run<'w> {
     plans: Plans<'w>,
     pub counts: Counts,
     bulk: Bulk,
+    /// Triggers take rows away that are updated.
+    moves: bool,
     locked: Locked,
     pub method: Method,
 }
@@ -79,6 +80,7 @@ impl<'w> Writer<'w> {
             plans: Plans::new(self.spi, self.target, self.on_conflict, name),
             counts: Counts::default(),
             bulk: Bulk::Undecided,
+            moves: false,
             locked: Locked::default(),
             method: Method::None,
         }
@@ -115,25 +117,16 @@ impl Run<'_> {
         }
         interrupt::check();
         let error = match self.execute(put.rows, write, known) {
-            Ok(Written { written, inserted }) => {
+            Ok(Written { gone: true, .. }) => {
+                put.progress.resume();
+                return self.put_gone(put, write);
+            }
+            Ok(Written { written, inserted, .. }) => {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
                 let left = write.len().saturating_sub(written as usize);
-                if left > 0 && known == Known::Changed && self.updates() {
-                    // What is gone meanwhile is new, unless a trigger has moved it.
-                    let moves = rules::has_user_triggers(&self.writer.target.facts);
-                    let gone = match moves {
-                        true => vec![],
-                        false => self.writer.compare(put.rows, write).sort(write).new,
-                    };
-                    let stays = left.saturating_sub(gone.len());
-                    self.counts.unchanged += stays as u64;
-                    return match gone.is_empty() {
-                        true => Ok(()),
-                        false => self.put(put, &gone, Known::Nothing),
-                    };
-                }
-                let merged = self.merges() && matches!(known, Known::Changed | Known::Nothing);
+                let changed = known == Known::Changed && !self.updates();
+                let merged = self.merges() && (changed || known == Known::Nothing);
                 let has_ids = self.writer.target.table.identity().next().is_some();
                 return match merged && has_ids && left > 0 {
                     true => self.settle(put, write, left),
@@ -162,6 +155,24 @@ impl Run<'_> {
         let (first, second) = ordered.split_at(ordered.len() / 2);
         self.put(put, first, known)?;
         self.put(put, second, known)
+    }
+
+    /// Writes rows of which some are there no more behind their UPDATE, which has been undone. Those that are gone without
+    /// it are new. The others a trigger takes away, of this table or of a partition or wherever the rows are kept: what is
+    /// missing is then no new row.
+    fn put_gone(&mut self, put: &mut Put<'_>, write: &[RowRef]) -> Result<(), Failure> {
+        let there = self.writer.compare(put.rows, write);
+        let (gone, stay): (Vec<_>, Vec<_>) = write.iter().partition(|row| there.is_new(**row));
+        if gone.is_empty() {
+            self.moves = true;
+            let done = self.put(put, write, Known::Changed);
+            self.moves = false;
+            return done;
+        }
+        if !stay.is_empty() {
+            self.put(put, &stay, Known::Changed)?;
+        }
+        self.put(put, &gone, Known::Nothing)
     }
 
     /// Settles what becomes of rows that a merge has left as they are, so many of these: they are refused if the row

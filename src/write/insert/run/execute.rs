@@ -15,7 +15,7 @@ use crate::write::plans::Use;
 use crate::write::statement::batch_name;
 
 impl Run<'_> {
-    /// Writes all of the rows, or none: those that leave out the same columns in one statement.
+    /// Writes all of the rows, or none: none too where some are there no more behind an UPDATE. Those that leave out the same columns in one statement.
     pub(super) fn execute(
         &mut self,
         rows: &Rows,
@@ -39,16 +39,23 @@ impl Run<'_> {
             }
             _ => vec![0; groups.len()],
         };
-        subtransaction::within(|| {
-            let mut written = Written::default();
-            for ((absent, write), there) in groups.iter().zip(there) {
-                let tuples = write.iter().map(|row| rows.tuple(*row));
-                let more = self.execute_group(absent, tuples, known, there as u64);
-                written.written += more.written;
-                written.inserted += more.inserted;
-            }
-            written
-        })
+        let looks = known == Known::Changed && self.updates() && !self.moves;
+        let writer = self.writer;
+        subtransaction::within_unless(
+            |written: &Written| written.gone,
+            || {
+                let mut written = Written::default();
+                for ((absent, write), there) in groups.iter().zip(there) {
+                    let tuples = write.iter().map(|row| rows.tuple(*row));
+                    let more = self.execute_group(absent, tuples, known, there as u64);
+                    written.written += more.written;
+                    written.inserted += more.inserted;
+                }
+                let left = written.written < write.len() as u64;
+                written.gone = looks && left && writer.compare(rows, write).count() < write.len();
+                written
+            },
+        )
     }
 
     /// Whether the server takes the statements for these rows without any row. What they do is undone. Another server is
@@ -120,7 +127,7 @@ impl Run<'_> {
         let joined = Joined::of(spi, true, &name, &columns, &formed, uses);
         let sql = self.plans.sql(absent, Use::Update, name.as_bytes());
         let written = joined.prepare(target.oid, &sql).execute().min(formed.len() as u64);
-        Written { written, inserted: 0 }
+        Written { written, ..Written::default() }
     }
 
     /// Executes the statement for the rows of the batch, so many, of which the table had so many a moment ago.
@@ -129,11 +136,11 @@ impl Run<'_> {
         if matches!(known, Known::New | Known::Hidden) || !self.merges() {
             // A rule may write other rows, and more of them.
             let written = self.plans.get(absent, Use::Insert).execute().min(rows);
-            return Written { written, inserted: written };
+            return Written { written, inserted: written, gone: false };
         }
         if known == Known::Changed && self.updates() {
             let written = self.plans.get(absent, Use::Update).execute().min(rows);
-            return Written { written, inserted: 0 };
+            return Written { written, ..Written::default() };
         }
         if on_conflict == OnConflict::Update && target.facts.is_ordinary() {
             let plan = self.plans.get(absent, Use::CountedMerge);
@@ -146,7 +153,7 @@ impl Run<'_> {
             (OnConflict::Update, _) => rows.saturating_sub(there),
         };
         let written = self.plans.get(absent, Use::Merge).execute();
-        Written { written, inserted: written.min(new) }
+        Written { written, inserted: written.min(new), gone: false }
     }
 }
 
@@ -155,12 +162,14 @@ impl Run<'_> {
 pub(super) struct Written {
     pub written: u64,
     pub inserted: u64,
+    /// Rows that were to be updated are not there any more; all has been undone.
+    pub gone: bool,
 }
 
 impl Written {
     /// What a statement that counts says.
     fn read(row: &Row) -> Self {
         let count = |column| row.get::<i64>(column).unwrap_or_default() as u64;
-        Written { written: count(1), inserted: count(2) }
+        Written { written: count(1), inserted: count(2), gone: false }
     }
 }
