@@ -334,4 +334,6 @@ impl<'a> Value<'a> for Jsonb<'a> {
 }
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;

@@ -49,6 +49,7 @@ impl Statement {
 
 /// Under which users and settings a session runs.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Identity {
     session_user: u32,
     role: u32,

@@ -77,6 +77,11 @@ fn report(level: PgLogLevel, text: &str) {
     emit(&(level as c_int, ServerError { message, ..ServerError::default() }));
 }
 
+/// Whether it is one: what is above ends a statement, a session or the server.
+pub fn is_notice((level, _): &Notice) -> bool {
+    *level < PgLogLevel::ERROR as c_int
+}
+
 /// Sends a notice of another session to the client of this one.
 pub fn emit((level, notice): &Notice) {
     let text = |text: &Option<Vec<u8>>| CString::new(text.clone().unwrap_or_default()).ok();

@@ -249,6 +249,19 @@ impl Slice<'_> {
         Slice { tuples, keys, rows, absents, filled, unencodable }
     }
 
+    /// Whether its rows lie within it, one behind the other.
+    pub fn is_sound(&self) -> bool {
+        (0..).zip(&self.rows).all(|(place, row)| {
+            let (tuple_start, keys_start) = self.before(place);
+            let keys = self.keys.get(row.parent_end as usize..row.key_end as usize);
+            let tuple = self.tuples.get(tuple_start..row.tuple_end as usize);
+            tuple.is_some_and(tuple::is_sound)
+                && keys.is_some()
+                && keys_start <= row.parent_end as usize
+                && row.absent as usize <= self.absents.len()
+        })
+    }
+
     /// Whether all rows are known to have a value for a column, by its place, that is not null.
     pub fn is_filled(&self, place: usize) -> bool {
         self.rows.is_empty() || self.filled.get(place) == Some(&true)

@@ -8,12 +8,18 @@ use crate::error::Another;
 use crate::options::{OnConflict, OnError};
 use crate::pg::caller::Identity;
 use crate::pg::error::ServerError;
-use crate::pg::log::Notice;
+use crate::pg::log::{self, Notice};
 use crate::record::Table;
 use crate::report::Counts;
 use crate::rows::Slice;
 use crate::tuple::Formed;
 use crate::write::insert::{Known, Method};
+
+/// What one side makes of the bytes that the other has sent.
+pub trait Message<'m>: Deserialize<'m> {
+    /// Whether all that it says about itself is so: what lies within its bytes, and how far.
+    fn is_sound(&self) -> bool;
+}
 
 /// Rows that are received lie in the message.
 #[derive(Serialize, Deserialize)]
@@ -124,7 +130,31 @@ pub fn to_bytes(message: &impl Serialize) -> Vec<u8> {
     put(message, vec![])
 }
 
-/// `None` for what is no message: both sides are the same library, so it is a defect.
-pub fn from_bytes<'m, M: Deserialize<'m>>(bytes: &'m [u8]) -> Option<M> {
-    postcard::from_bytes(bytes).ok()
+impl<'m> Message<'m> for ToSession<'m> {
+    fn is_sound(&self) -> bool {
+        match self {
+            ToSession::Composers(rows) | ToSession::Rows { rows, .. } => rows.is_sound(),
+            ToSession::Rejects(rejects) => rejects.iter().all(Formed::is_sound),
+            ToSession::Start(start) => start.sessions > 0,
+            _ => true,
+        }
+    }
 }
+
+impl Message<'_> for FromSession {
+    fn is_sound(&self) -> bool {
+        match self {
+            FromSession::Notice(notice) => log::is_notice(notice),
+            _ => true,
+        }
+    }
+}
+
+/// `None` for what is no message, whatever the bytes are: both sides are the same library, so it is a defect.
+pub fn from_bytes<'m, M: Message<'m>>(bytes: &'m [u8]) -> Option<M> {
+    let (message, rest) = postcard::take_from_bytes::<M>(bytes).ok()?;
+    (rest.is_empty() && message.is_sound()).then_some(message)
+}
+
+#[cfg(test)]
+mod random_tests;

@@ -101,6 +101,14 @@ impl Formed {
         self.ends.push(self.bytes.len());
     }
 
+    /// Whether they are tuples, each behind the one before it.
+    pub fn is_sound(&self) -> bool {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        starts
+            .zip(&self.ends)
+            .all(|(start, &end)| self.bytes.get(start..end).is_some_and(super::is_sound))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ends.len()

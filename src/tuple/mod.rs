@@ -20,6 +20,8 @@ const HEADER_ALIGNMENT: usize = 8;
 const INFOMASK2_AT: usize = 18;
 const INFOMASK_AT: usize = 20;
 const HOFF_AT: usize = 22;
+/// The bits of t_infomask2 that count the columns (HEAP_NATTS_MASK).
+const COLUMNS_MASK: u16 = 0x07FF;
 const HAS_NULL: u16 = 0x0001;
 const HAS_VARLENA: u16 = 0x0002;
 
@@ -207,6 +209,17 @@ impl Former {
     pub fn varlena_bytes(&mut self, bytes: &[u8], alignment: usize) {
         self.aligned_varlena(Some(bytes), alignment);
     }
+}
+
+/// Whether a tuple has a header, as long as it says; the columns behind it are not looked at.
+pub fn is_sound(tuple: &[u8]) -> bool {
+    let Some(header) = tuple.first_chunk::<HEADER>() else { return false };
+    let word = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
+    // Other bits say what a tuple in a table is to its readers.
+    let columns = usize::from(word(INFOMASK2_AT) & COLUMNS_MASK);
+    let bitmap = if word(INFOMASK_AT) & HAS_NULL != 0 { columns.div_ceil(8) } else { 0 };
+    let data_at = usize::from(header[HOFF_AT]);
+    data_at == (HEADER + bitmap).next_multiple_of(HEADER_ALIGNMENT) && data_at <= tuple.len()
 }
 
 /// The columns of a tuple, behind its header.
