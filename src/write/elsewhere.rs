@@ -74,8 +74,9 @@ pub fn reads(spi: &Spi, table: &TableName) -> bool {
     seen(|| spi.prepare(&sql).is_read_elsewhere())
 }
 
-/// What is seen in a plan, or found by a query that a load can do without. What the server says against the statement, it says when there are rows for it; what ends any
-/// statement (a cancel, a lock that is not to be had, no memory) ends the load.
+/// What is seen in a plan, or found by a query that a load can do without. What the server says against the statement,
+/// it says when there are rows for it; what ends any statement (a cancel, a lock that is not to be had, no memory) ends
+/// the load.
 pub fn seen(look: impl FnOnce() -> bool) -> bool {
     const ENDS: [&str; 5] = ["40", "53", "55", "57", "58"];
     match subtransaction::within(look) {
