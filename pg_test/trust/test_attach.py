@@ -337,3 +337,15 @@ def test_partitions_of_the_parents(session, connect, observer, point, name, rows
     assert loaded is None or changed is None and loaded in (*ends, *statement.get("ends", ())), loaded
     assert session.value("SELECT count(*) FROM works") == (rows if loaded is None else 0)
     assert session.value("SELECT count(*) FROM works WHERE composer_id NOT IN (SELECT composer_id FROM composers)") == 0
+
+
+def test_somebody_has_a_partition_that_no_row_goes_to(items, connect):
+    """As an INSERT, a load of new rows waits for none; it leaves its rows to one session, which asks for no lock on that partition."""
+    items.run(f"TRUNCATE item; {ATTACH}; SET lock_timeout = '1s'")
+    other = connect()
+    other.run("BEGIN; TRUNCATE middle")
+    assert items.value(*load_sql("item", document(1, 3999), workers=2, on_conflict="error")) == 3999
+    report = items.last_load()
+    assert (report["sessions"], report["sessions_reason"]) == (0, "somebody has locked a table, or waits to")
+    other.run("ALTER TABLE item DETACH PARTITION middle; COMMIT")
+    sound(items)

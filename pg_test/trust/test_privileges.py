@@ -60,3 +60,20 @@ def test_privileges_are_those_of_the_insert(catalogue, database, policy, there):
         assert not wrong, (len(wrong), wrong[:5])
     finally:
         session.run(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("kind", ["", "PARTITION BY RANGE (id); CREATE TABLE t_0 PARTITION OF t DEFAULT"])
+@pytest.mark.parametrize("policy", ["update", "skip"])
+def test_row_security_looks_at_each_row_alone(catalogue, role, policy, kind):
+    """A row that is new is written as by an INSERT, whether or not the row beside it has a key that the caller does not see."""
+    user = role("writer")
+    catalogue.run(f"""CREATE TABLE t (id int PRIMARY KEY, who text) {kind}; INSERT INTO t VALUES (5, 'other'), (300, 'other');
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT ALL ON t, rejected_records TO {user};
+        CREATE POLICY seen ON t FOR SELECT USING (who = 'me'); CREATE POLICY new ON t FOR INSERT WITH CHECK (true);
+        CREATE POLICY changed ON t FOR UPDATE USING (who = 'me')""")
+    document = json.dumps([{"id": n, "who": "x"} for n in range(1, 401)])
+    catalogue.run(f"SET ROLE {user}")
+    assert catalogue.value("SELECT load_records('t', %s, on_conflict => %s, on_error => 'ignore')", document, policy) == 398
+    assert catalogue.run("SELECT ordinal, sqlstate FROM rejected_records ORDER BY ordinal") == [(4, "42501"), (299, "42501")]
+    catalogue.run("RESET ROLE")
+    assert catalogue.value("SELECT count(*) FROM t WHERE who = 'x'") == 398

@@ -11,7 +11,7 @@ use crate::pg::background;
 use crate::pg::caller::Statement;
 use crate::pg::relation::{self, Lock};
 use crate::pg::spi::Spi;
-use crate::pg::{partition, relcache};
+use crate::pg::{lock, partition, relcache};
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::settings;
@@ -60,6 +60,9 @@ pub fn wish(options: &Options, statement: &Statement) -> Result<Wish, Reason> {
         }
     }
 }
+
+/// Why the caller's session writes where a lock is not to be had at once.
+pub const LOCKED: &str = "somebody has locked a table, or waits to";
 
 /// How the sessions are to write.
 #[derive(Clone)]
@@ -113,8 +116,10 @@ pub fn plan(
     if rows < wish.fewest_rows {
         return Err(too_few(rows, &wish));
     }
-    let Tables { written, referenced, temporary, foreign, of_its_own, elsewhere } =
-        tables(spi, target, resource, options);
+    let Some(tables) = tables(spi, target, resource, options) else {
+        return Err(LOCKED.into());
+    };
+    let Tables { written, referenced, temporary, foreign, of_its_own, elsewhere } = tables;
     if let Some(table) = elsewhere {
         return Err(format!("an extension plans the INSERT into {table}"));
     }
@@ -157,8 +162,20 @@ struct Tables {
     elsewhere: Option<&'static str>,
 }
 
-fn tables(spi: &Spi, target: &Target, resource: Option<Resource>, options: &Options) -> Tables {
-    let mut written: Vec<u32> = partition::family(target.oid, Lock::Insert);
+/// None where one of them, which this load may have no row for, is not to be had without waiting: an INSERT of the rows
+/// would not wait for it.
+fn tables(
+    spi: &Spi,
+    target: &Target,
+    resource: Option<Resource>,
+    options: &Options,
+) -> Option<Tables> {
+    let family = |table: Oid| {
+        let family = partition::family(table, Lock::No);
+        let locked = |oid: &u32| lock::relation_at_once(Oid::from(*oid), true);
+        family.iter().all(locked).then_some(family)
+    };
+    let mut written: Vec<u32> = family(target.oid)?;
     let keys = |oid: &u32| relcache::referenced(Oid::from(*oid));
     let has_rows = |oid: u32| written.contains(&oid) || target.facts.ancestors.contains(&oid);
     let of_its_own = written.iter().flat_map(keys).any(has_rows);
@@ -170,7 +187,9 @@ fn tables(spi: &Spi, target: &Target, resource: Option<Resource>, options: &Opti
     let beside = [(Composer::NAME, composers), (REJECTED_RECORDS, rejects)];
     let is_elsewhere = |oid: Option<Oid>| oid.is_some_and(|it| elsewhere::keeps_rows(spi, it));
     let elsewhere = beside.into_iter().find(|(_, oid)| is_elsewhere(*oid)).map(|(name, _)| name);
-    written.extend(composers.map(|it| partition::family(it, Lock::Insert)).unwrap_or_default());
+    if let Some(composers) = composers {
+        written.extend(family(composers)?);
+    }
     let mut referenced: Vec<u32> = written.iter().flat_map(keys).collect();
     written.extend(rejects.map(|oid| oid.to_u32()));
     let of = |oid: &u32| partition::ancestors(Oid::from(*oid));
@@ -184,5 +203,5 @@ fn tables(spi: &Spi, target: &Target, resource: Option<Resource>, options: &Opti
         list.dedup();
     }
     referenced.retain(|oid| written.binary_search(oid).is_err());
-    Tables { written, referenced, temporary, foreign, of_its_own, elsewhere }
+    Some(Tables { written, referenced, temporary, foreign, of_its_own, elsewhere })
 }

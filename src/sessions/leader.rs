@@ -5,7 +5,7 @@
 
 use std::mem::take;
 
-use super::eligible::Plan;
+use super::eligible::{LOCKED, Plan};
 use super::fault;
 use super::member::{Member, State};
 use super::message::{Done, Start, ToSession, put, to_bytes};
@@ -111,7 +111,7 @@ impl Team {
         let locked = self.hear_all(work, |state| matches!(state, State::Locked(_)));
         locked.map_err(|failure| could_not("start", failure))?;
         if self.members.iter().any(|member| matches!(member.state, State::Locked(false))) {
-            return Err(Alone::Reason("somebody has locked a table, or waits to".into()));
+            return Err(Alone::Reason(LOCKED.into()));
         }
         for member in &mut self.members {
             member.state = State::Running;

@@ -139,7 +139,9 @@ impl Run<'_> {
             Err(error) => error,
         };
         put.progress.resume();
-        if known == Known::New && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
+        // Row security asks more of an INSERT … ON CONFLICT: a row that is new meets it by no other row's fault.
+        let alone = write.len() == 1 || !self.writer.target.facts.row_security;
+        if known == Known::New && alone && self.merges() && error.sqlstate() == UNIQUE_VIOLATION {
             return self.put(put, write, Known::Nothing);
         }
         if !self.writer.is_about_rows(&error)
