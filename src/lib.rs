@@ -61,6 +61,6 @@ pub extern "C-unwind" fn _PG_init() {
 #[allow(unsafe_code)]
 #[pgrx::pg_guard]
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn pg_opus_session(_argument: pgrx::pg_sys::Datum) {
+pub extern "C-unwind" fn pg_opus_worker(_argument: pgrx::pg_sys::Datum) {
     sessions::session::main();
 }

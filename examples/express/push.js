@@ -1,6 +1,7 @@
 // One load: the document goes through an inbox, a piece at a time. Two arguments need the function, and the document as
 // its parameter: see README.md.
 
+import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 
 import pg from 'pg';
@@ -30,7 +31,7 @@ export async function push(pool, resource, pieces, request, response) {
   let cancelled;
   const cancel = () => {
     if (!response.writableFinished) {
-      cancelled = cancelStatement(client.processID).catch(() => {});
+      cancelled = cancelStatement(client).catch(() => {});
     }
   };
   let broken;
@@ -50,15 +51,14 @@ export async function push(pool, resource, pieces, request, response) {
   }
 }
 
-// Ends what a connection is doing, by one of its own: all of the pool's may be waiting.
-async function cancelStatement(pid) {
+// Ends what a connection is doing, by the protocol's cancel request, which needs no session and goes through a pooler.
+async function cancelStatement(client) {
   const other = new pg.Client();
-  await other.connect();
-  try {
-    await other.query('SELECT pg_cancel_backend($1)', [pid]);
-  } finally {
-    await other.end();
-  }
+  const closed = once(other.connection.stream, 'close');
+  // The stream's errors are the connection's too.
+  other.connection.on('error', () => {});
+  other.cancel(client, client.activeQuery);
+  await closed;
 }
 
 // Through an inbox of this load alone, in one transaction.

@@ -140,6 +140,41 @@ def test_little_memory_for_good_records(catalogue, connect, room):
     assert catalogue.value("SELECT count(*) FROM works") in (600, 60600)
 
 
+# Documents of 900 MB, near what a text can have at most, and what is written of each where there is memory: records with
+# much that nobody wants, numbers, a string.
+HUGE = {
+    "records": f"""'[' || rpad('{GOOD[:-1]},"unused":"', 100000, 'x') || '"}}' || repeat(
+        ',' || rpad('{GOOD.replace('1}}', '2}}')[:-1]},"unused":"', 100000, 'x') || '"}}', 8999) || ']'""",
+    "numbers": "'[' || repeat('1,', 450000000) || '1]'",
+    "one long string": "'[\"' || repeat('x', 899999996) || '\"]'",
+}
+
+
+@pytest.mark.parametrize("room", [100, 500, 950, 1300, 2500, 5000])
+@pytest.mark.parametrize("name", HUGE)
+def test_huge_document(catalogue, connect, long, name, room):
+    """With work_mem of 1 MB and so many megabytes, a document of 900 MB is loaded or refused, and the session goes on."""
+    if not long:
+        pytest.skip("takes gigabytes: with --long")
+    catalogue.run("SET statement_timeout = '600s'")
+    assert stored(catalogue, HUGE[name]) >= 900_000_000
+    own = connect()
+    own.run("SET work_mem = '1MB'; SET statement_timeout = '600s'")
+    own.load("works", documents.works(1001, 1600))
+    limits.prlimit(own.pid, limits.RLIMIT_AS, (status(own, "VmSize") + room * MEGABYTE, limits.RLIM_INFINITY))
+    try:
+        assert own.value("SELECT load_works(t) FROM documents") == 2
+        ended = None
+    except psycopg.Error as error:
+        ended = error.sqlstate
+    # Good records need room for the text, which the server reads, and for little else.
+    assert ended in ({None} if room >= 2500 else {None, "53200"}) if name == "records" else {"53200", "54000", "42804"}
+    assert own.is_alive()
+    limits.prlimit(own.pid, limits.RLIMIT_AS, (limits.RLIM_INFINITY, limits.RLIM_INFINITY))
+    assert own.load("works", documents.works(1601, 1700)) == 100
+    assert catalogue.value("SELECT count(*) FROM works") == (702 if ended is None else 700)
+
+
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
 def test_long_record(encoded, connect, encoding):
     """A record of more than 256 kB that is set aside is kept whole, as the JSON string of its text."""

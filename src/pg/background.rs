@@ -9,7 +9,12 @@ use super::queue::Segment;
 
 /// The library and the function in it that a worker runs (`src/lib.rs`).
 const LIBRARY: &str = "$libdir/pg_opus";
-const FUNCTION: &str = "pg_opus_session";
+/// Version 0.1.0, whose workers do not ask whose they are, calls it otherwise.
+const FUNCTION: &str = "pg_opus_worker";
+
+/// Of which sources this library is made (`build.rs`). A file that is installed over another one is what workers load,
+/// while the sessions that are there keep theirs.
+const SOURCES: &[u8] = concat!("pg_opus sources ", env!("PG_OPUS_SOURCES")).as_bytes();
 
 // pgrx has it behind a wrapper that is no signal handler.
 unsafe extern "C-unwind" {
@@ -27,6 +32,13 @@ pub struct Orders {
     pub session: u32,
     database: pg_sys::Oid,
     user: pg_sys::Oid,
+    /// They come from this library, and not from one of other sources.
+    pub of_this_library: bool,
+}
+
+/// As they stand in the library, where a test changes them.
+fn sources() -> &'static [u8] {
+    std::hint::black_box(SOURCES)
 }
 
 thread_local! {
@@ -58,7 +70,8 @@ impl Worker {
                 pg_sys::MyDatabaseId.to_u32(),
                 pg_sys::GetAuthenticatedUserId().to_u32(),
             ];
-            put(&mut worker.bgw_extra, &orders.map(u32::to_ne_bytes).concat());
+            let orders = orders.map(u32::to_ne_bytes);
+            put(&mut worker.bgw_extra, &[orders.as_flattened(), sources()].concat());
             let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
             let mut handle = std::ptr::null_mut();
             let registered = pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle);
@@ -155,6 +168,7 @@ impl Orders {
             session: word(1),
             database: pg_sys::Oid::from(word(2)),
             user: pg_sys::Oid::from(word(3)),
+            of_this_library: extra[16..].iter().zip(sources()).all(|(a, b)| *a as u8 == *b),
         }
     }
 

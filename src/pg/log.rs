@@ -72,6 +72,17 @@ pub fn warning(text: &str) {
     report(PgLogLevel::WARNING, text);
 }
 
+/// A worker's word to the server's log: it is of no use to the session that has started it.
+pub fn another_library() {
+    let [message, hint] = [
+        "the library pg_opus has been replaced since the session of this load has loaded it",
+        "The load is written in that session. New sessions have the new library: reconnect.",
+    ]
+    .map(encoding::for_message);
+    let error = ServerError { message, hint: Some(hint), ..ServerError::default() };
+    emit(&(PgLogLevel::LOG as c_int, error));
+}
+
 fn report(level: PgLogLevel, text: &str) {
     let message = encoding::for_message(text);
     emit(&(level as c_int, ServerError { message, ..ServerError::default() }));

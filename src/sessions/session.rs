@@ -36,6 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn main() {
     let orders = Orders::read();
     orders.connect();
+    if !orders.of_this_library {
+        log::another_library();
+        return;
+    }
     // Without a leader there is nothing to do.
     let Some(segment) = Segment::attach(orders.segment) else { return };
     let session = orders.session as usize;

@@ -62,8 +62,8 @@ impl Random {
         ServerError { code: self.number() as i32, message, context, ..ServerError::default() }
     }
 
-    fn to_session(&mut self) -> ToSession<'static> {
-        match self.below(12) {
+    fn message(&mut self) -> ToSession<'static> {
+        match self.below(15) {
             0 => ToSession::Start(Box::new(self.start())),
             1 => {
                 let relation = |_| Relation { oid: self.number(), written: self.one_in(2) };
@@ -75,10 +75,8 @@ impl Random {
             5 => ToSession::Finish,
             6 => ToSession::Rejects((0..self.below(3)).map(|_| self.formed()).collect()),
             7 => ToSession::Prepare(self.one_in(2).then(|| self.short_text())),
-            8 => self
-                .pick(&[true, false])
-                .then_some(ToSession::Commit)
-                .unwrap_or(ToSession::Rollback),
+            8 => ToSession::Commit,
+            9 => ToSession::Rollback,
             _ => {
                 let known = self.pick(&[Known::New, Known::Changed, Known::Nothing, Known::Hidden]);
                 ToSession::Rows { known, rows: self.slice() }
@@ -102,7 +100,7 @@ impl Random {
         }
     }
 
-    fn from_session(&mut self) -> FromSession {
+    fn answer(&mut self) -> FromSession {
         let ordinal = self.number();
         match self.below(12) {
             0 => FromSession::Locked(self.one_in(2)),
@@ -185,12 +183,12 @@ fn read_slice(slice: &Slice<'_>) {
 #[test]
 fn messages_come_as_they_were_sent() {
     for_seeds(ROUNDS, |random| {
-        let sent = to_bytes(&random.to_session());
+        let sent = to_bytes(&random.message());
         let received: ToSession<'_> = from_bytes(&sent).unwrap();
         assert_eq!(to_bytes(&received), sent);
         // A message, and more behind it.
         assert!(from_bytes::<ToSession<'_>>(&[&sent[..], &[0]].concat()).is_none());
-        let sent = to_bytes(&random.from_session());
+        let sent = to_bytes(&random.answer());
         let received: FromSession = from_bytes(&sent).unwrap();
         assert_eq!(to_bytes(&received), sent);
     });
@@ -200,8 +198,8 @@ fn messages_come_as_they_were_sent() {
 fn damaged_messages_are_no_more_than_refused() {
     for_seeds(ROUNDS, |random| {
         let sound = match random.below(3) {
-            0 => to_bytes(&random.from_session()),
-            _ => to_bytes(&random.to_session()),
+            0 => to_bytes(&random.answer()),
+            _ => to_bytes(&random.message()),
         };
         read(&random.damaged(sound));
         read(&random.bytes(60));
