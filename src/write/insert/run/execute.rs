@@ -15,7 +15,8 @@ use crate::write::plans::Use;
 use crate::write::statement::batch_name;
 
 impl Run<'_> {
-    /// Writes all of the rows, or none: none too where some are there no more behind an UPDATE. Those that leave out the same columns in one statement.
+    /// Writes all of the rows, or none: those that leave out the same columns in one statement. None too where some are there
+    /// no more behind their UPDATE.
     pub(super) fn execute(
         &mut self,
         rows: &Rows,
