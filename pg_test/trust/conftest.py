@@ -25,7 +25,7 @@ numbers = itertools.count(1)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--long", action="store_true", help="all combinations of the matrices")
+    parser.addoption("--long", action="store_true", help="all combinations of the matrices, and documents of 900 MB")
     parser.addoption("--sample", choices=["one", "others"], help="one case of n of the tables of cases, or the others")
 
 
