@@ -211,7 +211,8 @@ impl Former {
     }
 }
 
-/// Whether a tuple has a header, as long as it says; the columns behind it are not looked at.
+/// Whether a tuple has a header, and room for it; the columns behind it are not looked at. The header of one that has had
+/// more columns may be longer than it need be.
 pub fn is_sound(tuple: &[u8]) -> bool {
     let Some(header) = tuple.first_chunk::<HEADER>() else { return false };
     let word = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
@@ -219,7 +220,7 @@ pub fn is_sound(tuple: &[u8]) -> bool {
     let columns = usize::from(word(INFOMASK2_AT) & COLUMNS_MASK);
     let bitmap = if word(INFOMASK_AT) & HAS_NULL != 0 { columns.div_ceil(8) } else { 0 };
     let data_at = usize::from(header[HOFF_AT]);
-    data_at == (HEADER + bitmap).next_multiple_of(HEADER_ALIGNMENT) && data_at <= tuple.len()
+    (HEADER + bitmap..=tuple.len()).contains(&data_at) && data_at.is_multiple_of(HEADER_ALIGNMENT)
 }
 
 /// The columns of a tuple, behind its header.
