@@ -28,6 +28,7 @@ DOCUMENTS = {
     "strings": "'[' || repeat('\"\",', 3333333) || '\"\"]'",
     "bad works": "'[' || repeat('{\"intvals\":5},', 714285) || '{}]'",
     "lines": "repeat('1' || chr(10), 5000000)",
+    "broken lines": "'{}' || chr(10) || repeat('[' || chr(10), 5000000)",
     "one long string": "'[\"' || repeat('x', 10000000) || '\"]'",
     "nested": "'[' || repeat('[', 5000000) || repeat(']', 5000000) || ']'",
     "escapes": "'[\"' || repeat('\\u0041', 1666666) || '\"]'",

@@ -35,7 +35,9 @@ pub struct Splitter {
     /// Of the array that is open.
     pub elements: Vec<Span>,
     /// Where lines begin that are known to be broken, the last one first.
-    broken: Vec<usize>,
+    broken: Vec<Line>,
+    /// The most lines that have been noted at a time: so much memory counts.
+    most_noted: usize,
     /// The last elements of an array whose first ones are gone: they come before all documents.
     pub last_elements: Option<Vec<Span>>,
 }
@@ -75,6 +77,7 @@ impl Splitter {
             documents: vec![],
             elements: vec![],
             broken: vec![],
+            most_noted: 0,
             last_elements: None,
         }
     }
@@ -149,12 +152,11 @@ impl Splitter {
             // There is no second line.
             return Ok(has_ended && self.lines == Lines::Perhaps && self.give_up());
         };
+        if self.broken.pop_if(|line| line.start == start).is_some() {
+            self.state = State::Stray(start);
+            return Ok(true);
+        }
         match (byte, self.lines) {
-            (b'{' | b'[', Lines::Yes) if self.broken.last() == Some(&start) => {
-                self.broken.pop();
-                self.state = State::Stray(start);
-                return Ok(true);
-            }
             (b'{', _) | (b'[', Lines::Yes | Lines::No) => {}
             (b'[', Lines::Unknown) => self.lines = Lines::No,
             (_, Lines::Perhaps) => return Ok(self.give_up()),
@@ -183,19 +185,26 @@ impl Splitter {
                 }
             }
             let byte = text[self.at];
-            let begins_line = open.begins_line && !is_blank(byte);
-            if matches!(byte, b'{' | b'[') && lines != Lines::No {
-                if ends_value(open.last) && (begins_line || lines == Lines::Yes) {
-                    return self.break_off(text, watch);
-                }
-                if begins_line && lines == Lines::Yes {
-                    push(&mut open.inner, Line { start: self.at, depth: open.depth })?;
-                }
-            }
-            open.begins_line &= !begins_line;
             match byte {
                 b'"' => open.in_string = true,
-                b'{' | b'[' => open.depth += 1,
+                b'{' | b'[' => {
+                    let breaks_off = match lines {
+                        Lines::Yes => true,
+                        Lines::Unknown | Lines::Perhaps => open.begins_line,
+                        Lines::No => false,
+                    };
+                    if breaks_off && ends_value(open.last) {
+                        return self.break_off(text, watch);
+                    }
+                    if open.begins_line && lines == Lines::Yes {
+                        push(&mut open.inner, Line { start: self.at, depth: open.depth })?;
+                        if open.inner.len() + self.broken.len() > self.most_noted {
+                            self.most_noted += 1;
+                            watch.take(size_of::<Line>())?;
+                        }
+                    }
+                    open.depth += 1;
+                }
                 b'}' | b']' => {
                     if open.depth == 1
                         && let Some(array) = &open.array
@@ -231,7 +240,7 @@ impl Splitter {
                 _ => {}
             }
             if !is_blank(byte) {
-                open.last = byte;
+                (open.last, open.begins_line) = (byte, false);
             }
             self.at += 1;
         }
@@ -316,7 +325,8 @@ impl Splitter {
         let State::Within(open) = &mut self.state else { return Ok(false) };
         let (start, end) = (open.start, open.line_end);
         if !open.inner.is_empty() {
-            self.broken = open.inner.drain(..).rev().map(|line| line.start).collect();
+            self.broken = std::mem::take(&mut open.inner);
+            self.broken.reverse();
         }
         match (end, self.lines) {
             (Some(end), _) => self.bad_line(text, start..end, watch),

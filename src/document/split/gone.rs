@@ -32,6 +32,7 @@ impl Splitter {
         self.documents.iter_mut().for_each(shift);
         self.elements.iter_mut().for_each(shift);
         self.last_elements.iter_mut().flatten().for_each(shift);
-        self.broken.iter_mut().for_each(back);
+        self.broken.retain(|line| line.start >= gone);
+        self.broken.iter_mut().for_each(|line| line.start -= gone);
     }
 }

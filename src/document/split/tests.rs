@@ -300,6 +300,24 @@ fn a_text_of_broken_lines_is_looked_through_once() {
     assert_eq!(Splitter::new(true).finish(text.as_bytes(), &watch), Err(Fault::Stopped));
 }
 
+/// What is known of broken lines saves work, and changes nothing.
+#[test]
+fn lines_are_broken_wherever_a_look_at_each_finds_them_so() {
+    let alphabet = b"{}[]\",:\n\n a1";
+    let watch = Watch::default();
+    for_seeds(3_000, |random| {
+        let rest: Vec<u8> = (0..random.below(60)).map(|_| random.pick(alphabet)).collect();
+        let text = [b"{}\n", &rest[..]].concat();
+        let mut knowing = Splitter::new(true);
+        knowing.finish(&text, &watch).unwrap();
+        let mut looking = Splitter::new(true);
+        while looking.step(&text, true, &watch).unwrap() {
+            looking.broken.clear();
+        }
+        assert_eq!(knowing.documents, looking.documents, "{}", text.escape_ascii());
+    });
+}
+
 #[test]
 fn what_cannot_be_cut_is_held_and_no_more() {
     let element = format!("{{\"a\":\"{}\"}}", "x".repeat(1000));
