@@ -17,6 +17,25 @@ from psycopg.rows import dict_row
 DEADLINE = 60
 POLL = 0.01
 
+# Where a load stops: point, the number of its session, how many workers.
+POINTS = {
+    "decoding": ("decoding", 999, 0),
+    "located": ("located", 999, 0),
+    "compared": ("compared", 999, 0),
+    "between batches": ("batch", 999, 0),
+    "bulk": ("bulk", 999, 0),
+    "written": ("written", 999, 0),
+    "leader decoding": ("decoding", 999, 2),
+    "leader located": ("located", 999, 2),
+    "leader compared": ("compared", 999, 2),
+    "worker started": ("started", 1, 2),
+    "worker inserting": ("inserting", 1, 2),
+    "worker inserted": ("inserted", 1, 2),
+    "leader written": ("written", 999, 2),
+    "worker prepared": ("prepared", 1, 2),
+    "decided": ("decided", 999, 2),
+}
+
 
 def until(condition, what, seconds=DEADLINE):
     """Waits until `condition()` is true, and returns what it gave."""

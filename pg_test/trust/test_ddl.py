@@ -6,28 +6,10 @@ Afterwards what was asked for holds for all rows, none is lost, nobody hangs and
 import pytest
 
 import documents
-from sessions import Stop, outcome, until, waits_for_lock
+from sessions import POINTS, Stop, outcome, until, waits_for_lock
 
 ROWS = 6000
 THERE = 600
-
-# Where a load stops: point, the number of its session, how many workers.
-POINTS = {
-    "decoding": ("decoding", 999, 0),
-    "located": ("located", 999, 0),
-    "compared": ("compared", 999, 0),
-    "bulk": ("bulk", 999, 0),
-    "written": ("written", 999, 0),
-    "leader decoding": ("decoding", 999, 2),
-    "leader located": ("located", 999, 2),
-    "leader compared": ("compared", 999, 2),
-    "worker started": ("started", 1, 2),
-    "worker inserting": ("inserting", 1, 2),
-    "worker inserted": ("inserted", 1, 2),
-    "leader written": ("written", 999, 2),
-    "worker prepared": ("prepared", 1, 2),
-    "decided": ("decided", 999, 2),
-}
 
 ALL = f"SELECT count(*) = {ROWS} FROM works"
 AUDIT = """CREATE TABLE audit (id uuid); GRANT ALL ON audit TO PUBLIC;
@@ -116,7 +98,8 @@ STATEMENTS = {
 # Statements that each point is tried with: all where a load is most exposed.
 FEW = ["truncate", "check", "partial index", "trigger", "deferrable key", "replace", "access exclusive", "rewrite", "delete composers"]
 EVERYWHERE = ("compared", "bulk")
-MATRIX = [(point, statement) for point in POINTS for statement in (STATEMENTS if point in EVERYWHERE else FEW)]
+STOPS = [point for point in POINTS if point != "between batches"]
+MATRIX = [(point, statement) for point in STOPS for statement in (STATEMENTS if point in EVERYWHERE else FEW)]
 
 
 @pytest.fixture
