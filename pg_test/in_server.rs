@@ -233,6 +233,25 @@ mod tests {
         );
     }
 
+    /// An error of our own that is raised within a load has what goes with it.
+    #[pg_test]
+    fn an_error_raised_within_is_caught_with_its_detail_and_hint() {
+        let text = |text: &str| Some(text.as_bytes().to_vec());
+        let (detail, hint) = (text("detail"), text("hint"));
+        let raised = error::ServerError {
+            code: pgrx::PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE as i32,
+            message: b"message".to_vec(),
+            detail: detail.clone(),
+            hint: hint.clone(),
+            ..error::ServerError::default()
+        };
+        let again = raised.clone();
+        let caught = error::catch(|| error::raise(again).report(pgrx::PgLogLevel::ERROR));
+        let caught = caught.err().unwrap_or_default();
+        assert_eq!((caught.sqlstate(), caught.message), (raised.sqlstate(), raised.message));
+        assert_eq!((caught.detail, caught.hint), (detail, hint));
+    }
+
     #[pg_test]
     fn guards_restore_what_they_found_also_after_an_error() {
         let user = || Spi::get_one::<String>("SELECT current_user::text").ok().flatten();

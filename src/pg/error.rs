@@ -191,11 +191,18 @@ static mut PENDING: Pending = Pending {
     },
 };
 
-/// Makes the error ready to be raised by pgrx, as the last thing before a function returns it. pgrx raises the bare
-/// report; all that it does not carry is put in its place while the server raises it.
+/// Makes the error ready to be raised by pgrx, as the last thing before a function returns it. A [`catch`] has what pgrx's
+/// report carries; all else is put in its place while the server raises it, and all texts in the database's encoding.
 pub fn raise(error: ServerError) -> ErrorReport {
-    let message = String::from_utf8_lossy(&error.message).into_owned();
-    let report = ErrorReport::new(PgSqlErrorCode::from(error.code), message, "pg_opus");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (code, message) = (PgSqlErrorCode::from(error.code), text(&error.message));
+    let mut report = ErrorReport::new(code, message, "pg_opus");
+    if let Some(detail) = &error.detail {
+        report = report.set_detail(text(detail));
+    }
+    if let Some(hint) = &error.hint {
+        report = report.set_hint(text(hint));
+    }
     // SAFETY: one thread. The link is static; whoever catches the error resets the chain to its own, as every
     // sigsetjmp of the server does, so the link is gone from it once the error is raised.
     unsafe {
