@@ -79,6 +79,7 @@ fn a_column_more_is_as_if_it_had_been_there() {
             let kinds = vec![Column::new("c", ColumnType::TEXT); columns];
             let without = without_int4(&expected, &kinds);
             assert_eq!(super::columns(&without), super::columns(&formed(put)));
+            assert!(is_sound(&expected) && is_sound(&without), "{columns} {null:?}");
         }
     }
 }
