@@ -8,7 +8,7 @@
 //! broken for certain and the second is a whole object. Documents of any other form have no place where a broken one
 //! ends: what is wrong with their brackets is wrong with the whole text.
 
-mod gone;
+mod held;
 mod open;
 
 use std::ops::Range;
@@ -92,24 +92,6 @@ impl Splitter {
     pub fn finish(&mut self, text: &[u8], watch: &Watch) -> Result<(), Fault> {
         while self.step(text, true, watch)? {}
         Ok(())
-    }
-
-    /// Whether documents that have ended are documents for certain.
-    pub fn is_settled(&self) -> bool {
-        matches!(self.lines, Lines::Yes | Lines::No)
-    }
-
-    /// Whether there is one document, and nothing behind it so far.
-    pub fn is_at_second(&self) -> bool {
-        self.documents.len() == 1 && matches!(self.state, State::Between)
-    }
-
-    /// Where the brackets do not match, or the text has ended within a document: it is no record that could say so.
-    pub fn mistake(&self) -> Option<usize> {
-        match &self.state {
-            State::Mistake(at) => Some(*at),
-            _ => None,
-        }
     }
 
     /// Goes on to the next state; `false` if what is needed for that has not come, or there is no more.

@@ -58,15 +58,17 @@ impl<'a, V: Value<'a>> Found<'a, V> {
 
     /// Records where a mapping says, all of which are held by what is at this path.
     pub fn of_mapping(base: String) -> Self {
-        let holder = Holder { base, composer: None, dump: false, document: 0, first: 0 };
-        Found { holders: vec![holder], ..Found::of_nothing() }
+        Found::held(base, 0)
     }
 
     /// Records each of which is a document, the first of them this one.
     pub fn of_documents(first: u64) -> Self {
-        let mut found = Found::of_mapping("$".into());
-        found.holders.iter_mut().for_each(|holder| holder.first = first);
-        found
+        Found::held("$".into(), first)
+    }
+
+    fn held(base: String, first: u64) -> Self {
+        let holder = Holder { base, composer: None, dump: false, document: 0, first };
+        Found { holders: vec![holder], ..Found::of_nothing() }
     }
 
     /// The same without a holder yet: see [`Found::hold`].

@@ -1,9 +1,27 @@
-//! PURE. What of a text is taken away while it is split.
+//! PURE. What the holder of a text asks while it is split, and tells: that a part of it has gone.
 
 use super::open::Open;
-use super::{Span, Splitter, State};
+use super::{Lines, Span, Splitter, State};
 
 impl Splitter {
+    /// Whether documents that have ended are documents for certain.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.lines, Lines::Yes | Lines::No)
+    }
+
+    /// Whether there is one document, and nothing behind it so far.
+    pub fn is_at_second(&self) -> bool {
+        self.documents.len() == 1 && matches!(self.state, State::Between)
+    }
+
+    /// Where the brackets do not match, or the text has ended within a document: it is no record that could say so.
+    pub fn mistake(&self) -> Option<usize> {
+        match &self.state {
+            State::Mistake(at) => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Elements of the open array are taken away.
     pub fn cut_array(&mut self) {
         if let State::Within(Open { array: Some(array), .. }) = &mut self.state {
