@@ -3,6 +3,7 @@
 //! A [`Recipe`] says what the records of a load become. By it a [`Reader`] finds them and makes rows of them: [`source`] of
 //! IMSLP and Open Opus, [`mapped`] of a mapping, [`table_rows`] of rows that came out of our own tables.
 
+mod malformed;
 pub mod mapped;
 mod places;
 pub mod source;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Mutex;
 
+use self::malformed::{again, may_be_malformed};
 use self::mapped::Mapped;
 use self::places::Known;
 pub use self::places::{Around, Member, Places, Values};
@@ -308,44 +310,6 @@ fn prepare_around<'a>(
         }
         prepared => prepared,
     }
-}
-
-/// Whether the syntax of the whole document decides what is wrong: it comes before shapes.
-fn may_be_malformed(error: &LoadError) -> bool {
-    let shape = matches!(
-        error.fault,
-        Fault::Malformed(_) | Fault::UnknownShape(_) | Fault::NoRecords(_) | Fault::SourceError(_)
-    );
-    error.ordinal.is_none() && shape
-}
-
-/// Several documents, if that is what the text is; else its first mistake, or the error that was found before.
-fn again<'a>(
-    reader: &impl Reader<'a>,
-    around: Around<'a>,
-    error: LoadError,
-    mode: Mode,
-    watch: &Watch,
-) -> Result<Prepared<'a>, LoadError> {
-    let bytes = around.text;
-    let located = |fault: Fault| LoadError::document(fault.located(bytes));
-    let text = utf8(bytes).map_err(located)?;
-    let several = match error.fault {
-        Fault::Malformed(_) => Text::several(text, watch),
-        _ => None,
-    };
-    let error = match several.map(|documents| reader.find(documents, watch)) {
-        None => error,
-        Some(found) => {
-            let prepared = found.and_then(|found| reader.prepare(found, &|| around, mode, watch));
-            match prepared {
-                Err(error) if may_be_malformed(&error) => error,
-                prepared => return prepared,
-            }
-        }
-    };
-    Text::mistake(text, watch).map_err(located)?;
-    Err(LoadError { fault: error.fault.located(bytes), ..error })
 }
 
 #[cfg(test)]
