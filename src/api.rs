@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::pg::argument::{JsonArgument, JsonbArgument, RelationArgument, TextArgument};
 use crate::pg::caller::Statement;
 use crate::pg::result::TextResult;
-use crate::pg::{encoding, error, relation, spi, transaction};
+use crate::pg::{encoding, error, relation, spi, transaction, version};
 use crate::prepare::Document;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
@@ -151,6 +151,7 @@ fn options(
     workers: Option<i32>,
     create_composers: Option<bool>,
 ) -> Result<Options, Failure> {
+    version::check()?;
     let (on_conflict, on_error) = (on_conflict.map(text), on_error.map(text));
     let (on_conflict, on_error) = (on_conflict.as_deref(), on_error.as_deref());
     Options::new(on_conflict, on_error, reject_limit, workers, create_composers)
@@ -227,6 +228,7 @@ fn load_support(_request: Internal) -> Internal {
 
 #[pg_extern]
 fn create_catalogue() -> Result<(), ErrorReport> {
+    version::check()?;
     let create = || {
         relation::refuse_read_only("create_catalogue");
         spi::connect(target::create::create_tables);
@@ -241,6 +243,7 @@ fn likely_same_composers() -> Result<
     TableIterator<'static, (name!(composer_id, TextResult), name!(likely_same_as, TextResult))>,
     ErrorReport,
 > {
+    version::check()?;
     let pairs =
         error::catch(alike::likely_same_composers).unwrap_or_else(|error| Err(error.into()));
     Ok(TableIterator::new(pairs?.into_iter().map(|(one, other)| (one.into(), other.into()))))
@@ -249,6 +252,7 @@ fn likely_same_composers() -> Result<
 /// Finishes what parallel loads left prepared that lost their leader in a crash; how many transactions.
 #[pg_extern]
 fn resolve_loads() -> Result<i64, ErrorReport> {
+    version::check()?;
     let nested = Statement::current().nested;
     let resolve = || {
         relation::refuse_read_only("resolve_loads");
@@ -261,28 +265,32 @@ fn resolve_loads() -> Result<i64, ErrorReport> {
 
 #[allow(clippy::type_complexity)]
 #[pg_extern]
-fn last_load() -> TableIterator<
-    'static,
-    (
-        name!(load_id, Option<pgrx::Uuid>),
-        name!(kind, Option<TextResult>),
-        name!(source, Option<TextResult>),
-        name!(received, Option<i64>),
-        name!(inserted, Option<i64>),
-        name!(updated, Option<i64>),
-        name!(unchanged, Option<i64>),
-        name!(duplicate, Option<i64>),
-        name!(rejected, Option<i64>),
-        name!(sessions, Option<i32>),
-        name!(sessions_reason, Option<TextResult>),
-        name!(decode_threads, Option<i32>),
-        name!(decode_ms, Option<f64>),
-        name!(write_ms, Option<f64>),
-        name!(total_ms, Option<f64>),
-        name!(foreign_key_check, Option<TextResult>),
-        name!(write_method, Option<TextResult>),
-    ),
+fn last_load() -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(load_id, Option<pgrx::Uuid>),
+            name!(kind, Option<TextResult>),
+            name!(source, Option<TextResult>),
+            name!(received, Option<i64>),
+            name!(inserted, Option<i64>),
+            name!(updated, Option<i64>),
+            name!(unchanged, Option<i64>),
+            name!(duplicate, Option<i64>),
+            name!(rejected, Option<i64>),
+            name!(sessions, Option<i32>),
+            name!(sessions_reason, Option<TextResult>),
+            name!(decode_threads, Option<i32>),
+            name!(decode_ms, Option<f64>),
+            name!(write_ms, Option<f64>),
+            name!(total_ms, Option<f64>),
+            name!(foreign_key_check, Option<TextResult>),
+            name!(write_method, Option<TextResult>),
+        ),
+    >,
+    ErrorReport,
 > {
+    version::check()?;
     let row = LoadReport::last().map(|load| {
         let counts = load.counts;
         let count = |count: u64| Some(count as i64);
@@ -306,5 +314,5 @@ fn last_load() -> TableIterator<
             Some(load.write_method.into()),
         )
     });
-    TableIterator::new(row)
+    Ok(TableIterator::new(row))
 }

@@ -87,6 +87,29 @@ impl Failure {
         }
     }
 
+    /// The catalogue has a later version of the extension than the library that the session has loaded.
+    pub fn old_library(library: &str, installed: &str) -> Self {
+        Failure::Refused {
+            code: ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            message: format!(
+                "the database has pg_opus {installed}, this session the library of {library}"
+            ),
+            hint: Some(format!(
+                "Start a new session; with pg_opus in shared_preload_libraries, restart the server. If that does not help, \
+                 install the files of {installed}."
+            )),
+        }
+    }
+
+    /// The catalogue has an earlier version of the extension, which lacks what the load needs.
+    pub fn old_catalogue(library: &str, installed: &str) -> Self {
+        Failure::Refused {
+            code: ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            message: format!("the database has pg_opus {installed}, which cannot load this table"),
+            hint: Some(format!("ALTER EXTENSION pg_opus UPDATE brings {library}.")),
+        }
+    }
+
     /// A session of a parallel load, counted from 1, that is gone without a word.
     pub fn session_ended(session: usize) -> Self {
         Failure::Refused {

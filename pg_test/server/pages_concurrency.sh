@@ -94,7 +94,7 @@ same 'and leaves nothing' 0 "$(sql 'SELECT count(*) FROM works')"
 
 # The server stops without mercy while rows are laid; once more where all of them were by then.
 kill "$LATCH_PID" 2>/dev/null || true
-restart() { "$ROOT/scripts/server" start "$SERVER" "$MAJOR" fsync=off max_wal_size=4GB deadlock_timeout=200ms >/dev/null; }
+restart() { "$ROOT/scripts/server" start "$SERVER" "$MAJOR" fsync=off max_wal_size=1GB deadlock_timeout=200ms >/dev/null; }
 for ((run = 0; run < 20; run++)); do
   sql 'TRUNCATE works'
   session crashed <<<"$LOAD;"

@@ -144,3 +144,15 @@ def test_no_sessions_beside_them(catalogue, table):
     # Without them nothing is in the way of sessions.
     assert catalogue.load("works", documents.works(5000, 7000), workers=2) == 2001
     assert catalogue.value("SELECT sessions FROM last_load()") == 2
+
+
+def test_under_the_catalogue_of_an_earlier_version(session):
+    """Version 0.1.0 has no load_rows()."""
+    session.run("""CREATE TABLE own (id int PRIMARY KEY, name text); CREATE TABLE shard (id int PRIMARY KEY, name text);
+        SELECT tests.keep_elsewhere('own', 'shard')""")
+    load = """SELECT load_records('own', '[{"id": 1, "name": "a"}]')"""
+    session.run("""ALTER EXTENSION pg_opus DROP FUNCTION load_rows(integer); DROP FUNCTION load_rows(integer);
+        UPDATE pg_extension SET extversion = '0.1.0' WHERE extname = 'pg_opus'""")
+    error = session.fails("55000", load)
+    assert error.diag.message_hint.startswith("ALTER EXTENSION pg_opus UPDATE brings"), error.diag.message_hint
+    assert session.is_alive()

@@ -24,7 +24,7 @@ use crate::load::stream::{Order, Stream};
 use crate::options::Options;
 use crate::pg::ending::{self, End};
 use crate::pg::trigger::Call;
-use crate::pg::{encoding, error};
+use crate::pg::{encoding, error, version};
 use crate::report::{Failure, LoadReport};
 
 /// A statement that loads.
@@ -43,6 +43,7 @@ thread_local! {
 
 /// The statement begins.
 pub fn begin(call: &Call<'_>) -> Result<(), Failure> {
+    version::check()?;
     let order = order(call)?;
     ending::listen(transaction_ends);
     let stream = Some(Box::new(Stream::begin(order)?));

@@ -31,6 +31,7 @@
 //! - [`toast`]: a text that is fetched while it is read;
 //! - [`transaction`]: begun, prepared and committed;
 //! - [`trigger`]: how a trigger function is called;
+//! - [`version`]: this library beside the catalogue of another version;
 //! - [`wal`]: the log, written while the load goes on;
 //! - [`xact`]: what became of a transaction.
 //!
@@ -72,5 +73,6 @@ pub mod threads;
 pub mod toast;
 pub mod transaction;
 pub mod trigger;
+pub mod version;
 pub mod wal;
 pub mod xact;

@@ -17,7 +17,7 @@ use crate::pg::error::raise;
 use crate::pg::load_rows::LoadRows;
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
-use crate::pg::{relation, relcache};
+use crate::pg::{relation, relcache, version};
 use crate::record::{Absent, Column, positional};
 use crate::target::Target;
 use crate::target::facts::{ColumnFacts, Generated, Identity, RelationKind};
@@ -90,6 +90,10 @@ pub fn seen(look: impl FnOnce() -> bool) -> bool {
 
 /// The function of these rows as a statement reads from it: with their columns, which are positional.
 pub fn function(spi: &Spi, rows: &LoadRows, columns: &[Column]) -> Vec<u8> {
+    // Version 0.1.0 has no such function.
+    if let Err(failure) = version::check_updated() {
+        raise(failure.into()).report(PgLogLevel::ERROR);
+    }
     let column = |column: &Column| {
         let kind = relation::type_with_length(column.kind.oid, column.kind.typmod);
         [&*column.name, b" ", &kind].concat()
