@@ -215,20 +215,6 @@ pub fn raise(error: ServerError) -> ErrorReport {
     report
 }
 
-/// Raises the error while a load is under way, whose [`catch`] has it with its DETAIL and HINT.
-pub fn throw(error: ServerError) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut report =
-        ErrorReport::new(PgSqlErrorCode::from(error.code), text(&error.message), "pg_opus");
-    if let Some(detail) = &error.detail {
-        report = report.set_detail(text(detail));
-    }
-    if let Some(hint) = &error.hint {
-        report = report.set_hint(text(hint));
-    }
-    report.report(PgLogLevel::ERROR);
-}
-
 /// Error context callback: adds to the error being raised what [`raise`] left for it.
 unsafe extern "C-unwind" fn amend(_: *mut c_void) {
     // SAFETY: called by errfinish() for the error on top of its stack; the functions change that one. The strings are

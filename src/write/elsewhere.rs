@@ -6,14 +6,14 @@
 //! them is joined with arrays ([`Arrays`]). An executor of somebody else's knows no named tuplestore, and runs functions
 //! where it likes.
 
-use pgrx::pg_sys;
+use pgrx::{PgLogLevel, pg_sys};
 
 use super::plans::{Plans, Use};
 use super::statement::{TableName, batch_name};
 use crate::options::OnConflict;
 use crate::pg::arrays::Arrays;
 use crate::pg::batch::Batch;
-use crate::pg::error::throw;
+use crate::pg::error::raise;
 use crate::pg::load_rows::LoadRows;
 use crate::pg::spi::{Plan, Spi};
 use crate::pg::subtransaction;
@@ -81,7 +81,7 @@ pub fn seen(look: impl FnOnce() -> bool) -> bool {
     const ENDS: [&str; 5] = ["40", "53", "55", "57", "58"];
     match subtransaction::within(look) {
         Err(error) if ENDS.contains(&&error.sqlstate()[..2]) => {
-            throw(error);
+            raise(error).report(PgLogLevel::ERROR);
             false
         }
         seen => seen.unwrap_or_default(),
@@ -92,7 +92,7 @@ pub fn seen(look: impl FnOnce() -> bool) -> bool {
 pub fn function(spi: &Spi, rows: &LoadRows, columns: &[Column]) -> Vec<u8> {
     // Version 0.1.0 has no such function.
     if let Err(failure) = version::check_updated() {
-        throw(failure.into());
+        raise(failure.into()).report(PgLogLevel::ERROR);
     }
     let column = |column: &Column| {
         let kind = relation::type_with_length(column.kind.oid, column.kind.typmod);
