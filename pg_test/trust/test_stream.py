@@ -4,6 +4,8 @@ leaves nothing."""
 import http.server
 import json
 import os
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -15,22 +17,56 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "stream"
 CLIENTS = {
     "python": [sys.executable, str(EXAMPLES / "load.py")],
     "node": [os.environ["TRUST_NODE"], str(EXAMPLES / "load.js")],
+    "java": ["java", "-cp", os.environ["TRUST_PGJDBC"], str(EXAMPLES / "Load.java")],
 }
 # More than a piece, and than a part.
 CITIES = json.dumps([{"id": number, "name": f"Zürich {number} \u2028"} for number in range(20_000)], ensure_ascii=False).encode()
 LOADED = "20000 received, 20000 inserted, 0 updated, 0 rejected"
 
 
+class Relay(socketserver.BaseRequestHandler):
+    """Between a client that knows no Unix sockets and a server that listens on nothing else."""
+
+    def handle(self):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(f"{os.environ['PGHOST']}/.s.PGSQL.{os.environ.get('PGPORT', '5432')}")
+            back = threading.Thread(target=self.pump, args=(server, self.request))
+            back.start()
+            self.pump(self.request, server)
+            back.join()
+
+    @staticmethod
+    def pump(source, target):
+        while received := source.recv(1 << 16):
+            target.sendall(received)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def address():
+    """Host and port of the server."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
+        relay.daemon_threads = True
+        threading.Thread(target=relay.serve_forever, daemon=True).start()
+        yield {"PGHOST": "127.0.0.1", "PGPORT": str(relay.server_address[1])}
+        relay.shutdown()
+
+
 @pytest.fixture(params=CLIENTS)
 def load(request, connect, database):
     """Runs the program with the document's place, and what comes through standard input."""
+    environment = {**os.environ, "PGDATABASE": database}
+    if request.param == "java":
+        if not os.environ["TRUST_PGJDBC"]:
+            pytest.skip("no Java here that runs a source file")
+        environment.update(request.getfixturevalue("address"))
     session = connect()
     session.run("CREATE TABLE city (id int PRIMARY KEY, name text); SELECT create_inbox('\"City in\"', 'city')")
     session.run(f"ALTER DATABASE {database} SET pg_opus.stream_memory = '256kB'")
 
     def run(*place, given=b""):
         command = [*CLIENTS[request.param], "City in", *place]
-        done = subprocess.run(command, input=given, capture_output=True, env={**os.environ, "PGDATABASE": database})
+        done = subprocess.run(command, input=given, capture_output=True, env=environment)
         # A name is what it was, wherever it was cut.
         assert session.value("SELECT count(*) FROM city WHERE name <> 'Zürich ' || id || U&' \\2028'") == 0
         return done.returncode, done.stdout.decode().strip(), done.stderr.decode(), session.value("SELECT count(*) FROM city")
