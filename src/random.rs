@@ -8,15 +8,20 @@
 #[allow(unsafe_code)]
 mod fuzz;
 
-use std::hash::{BuildHasher, RandomState};
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{Duration, Instant};
+use std::panic::RefUnwindSafe;
+#[cfg(not(fuzzing))]
+use std::{
+    hash::{BuildHasher, RandomState},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::{Duration, Instant},
+};
 
 /// Where numbers come from.
 pub enum Random {
     /// SplitMix64.
     Seed(u64),
     /// Bytes, and zeros behind them.
+    #[cfg(fuzzing)]
     Bytes(std::vec::IntoIter<u8>),
 }
 
@@ -31,6 +36,7 @@ impl Random {
                 z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
                 z ^ (z >> 31)
             }
+            #[cfg(fuzzing)]
             Random::Bytes(bytes) => {
                 // No more of them than the bound has, so that each tells much.
                 let size = (usize::BITS - (bound - 1).leading_zeros()).div_ceil(8);
@@ -49,11 +55,15 @@ impl Random {
     }
 }
 
+/// Runs the test for what the fuzzer makes.
+#[cfg(fuzzing)]
+pub fn for_seeds(_: u64, test: impl Fn(&mut Random) + RefUnwindSafe) {
+    fuzz::run(&test)
+}
+
 /// Runs the test for many seeds, from a random one on.
+#[cfg(not(fuzzing))]
 pub fn for_seeds(rounds: u64, test: impl Fn(&mut Random) + RefUnwindSafe) {
-    #[cfg(fuzzing)]
-    return fuzz::run(&test);
-    #[allow(unreachable_code)]
     let of_env = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().unwrap());
     let given = of_env("PG_OPUS_SEED");
     let seconds = of_env("PG_OPUS_SECONDS").map(Duration::from_secs);

@@ -233,6 +233,7 @@ impl<'a> Reader<'a> {
                     return Ok(name);
                 }
                 '\\' => name.push(self.escaped()?),
+                '\0' => return Err("a name has no NUL character"),
                 _ => {
                     self.at += c.len_utf8();
                     name.push(c);

@@ -34,7 +34,8 @@ pub fn run(test: &Test<'_>) -> ! {
     let given = env::var("PG_OPUS_FUZZ").expect("PG_OPUS_FUZZ: libFuzzer's arguments");
     let arguments = ["pg_opus"].into_iter().chain(given.split_whitespace());
     let arguments: Vec<CString> = arguments.map(|it| CString::new(it).unwrap()).collect();
-    let mut pointers: Vec<*mut c_char> = arguments.iter().map(|it| it.as_ptr().cast_mut()).collect();
+    let mut pointers: Vec<*mut c_char> =
+        arguments.iter().map(|it| it.as_ptr().cast_mut()).collect();
     let mut count = pointers.len() as c_int;
     pointers.push(ptr::null_mut());
     let mut pointers = pointers.as_mut_ptr();
