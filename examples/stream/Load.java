@@ -30,10 +30,10 @@ public class Load {
             send(source, inbox, connection);
             String counts = "SELECT received, inserted, updated, rejected FROM last_load()";
             try (var row = connection.createStatement().executeQuery(counts)) {
+                Object[] told = {0L, 0L, 0L, 0L};
                 // Where nothing has come, nothing was loaded.
-                boolean any = row.next();
-                System.out.printf("%d received, %d inserted, %d updated, %d rejected%n",
-                    any ? row.getLong(1) : 0, any ? row.getLong(2) : 0, any ? row.getLong(3) : 0, any ? row.getLong(4) : 0);
+                if (row.next()) for (int column = 0; column < told.length; column++) told[column] = row.getLong(column + 1);
+                System.out.printf("%d received, %d inserted, %d updated, %d rejected%n", told);
             }
         }
     }
@@ -44,9 +44,10 @@ public class Load {
     }
 
     static Connection connect() throws SQLException {
-        String database = variable("PGDATABASE", variable("PGUSER", System.getProperty("user.name")));
+        String user = variable("PGUSER", System.getProperty("user.name"));
+        String database = variable("PGDATABASE", user);
         Properties properties = new Properties();
-        properties.setProperty("user", variable("PGUSER", System.getProperty("user.name")));
+        properties.setProperty("user", user);
         properties.setProperty("password", variable("PGPASSWORD", ""));
         String server = variable("PGHOST", "localhost") + ":" + variable("PGPORT", "5432");
         return DriverManager.getConnection("jdbc:postgresql://" + server + "/" + database, properties);
