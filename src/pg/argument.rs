@@ -20,11 +20,19 @@ impl Varlena {
     fn bytes<'call>(self) -> &'call [u8] {
         // SAFETY: the datum is a varlena, by the SQL type of the argument. The detoasted copy, if one is made, lies in
         // the memory context of the call, which outlives every use: callers keep the slice within the call.
-        unsafe {
-            let varlena = pg_sys::pg_detoast_datum_packed(self.0.cast_mut_ptr());
-            let length = pgrx::varlena::varsize_any_exhdr(varlena);
-            slice::from_raw_parts(pgrx::varlena::vardata_any(varlena).cast(), length)
-        }
+        unsafe { detoasted(self.0) }
+    }
+}
+
+/// A varlena's bytes, without the header. A detoasted copy, if one is made, lies in the current memory context.
+///
+/// SAFETY: the datum is a varlena, and it and the context outlive the bytes.
+pub(super) unsafe fn detoasted<'v>(datum: pg_sys::Datum) -> &'v [u8] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        let length = pgrx::varlena::varsize_any_exhdr(varlena);
+        slice::from_raw_parts(pgrx::varlena::vardata_any(varlena).cast(), length)
     }
 }
 

@@ -4,10 +4,10 @@
 //! granted.
 
 use std::ffi::CStr;
-use std::slice;
 
 use pgrx::{PgList, PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 
+use super::argument::detoasted;
 use super::error;
 use super::relcache::attribute_of;
 use crate::report::Failure;
@@ -118,11 +118,7 @@ impl<'c> Call<'c> {
                 values.as_mut_ptr(),
                 nulls.as_mut_ptr(),
             );
-            let bytes = |place: usize| {
-                let varlena = pg_sys::pg_detoast_datum_packed(values[place].cast_mut_ptr());
-                let length = pgrx::varlena::varsize_any_exhdr(varlena);
-                slice::from_raw_parts(pgrx::varlena::vardata_any(varlena).cast::<u8>(), length)
-            };
+            let bytes = |place: usize| detoasted(values[place]);
             Some(((!nulls[0]).then(|| bytes(0)), (!nulls[1]).then(|| bytes(1))))
         }
     }

@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use pgrx::pg_sys;
 
+use super::argument::detoasted;
 use super::kept;
 use crate::report::Failure;
 
@@ -54,8 +55,8 @@ fn is_later(version: &str, other: &str) -> bool {
 /// The version of the extension in this database, as of now and not as of the transaction's snapshot.
 fn installed() -> Option<String> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: reads a table of the catalogue by its index, as get_extension_oid() does. A row has as many columns as the
-    // relation's descriptor says; extversion is a text that is not null, and it is copied before the scan ends.
+    // SAFETY: reads a table of the catalogue by its index, as get_extension_oid() does. The row is of the
+    // relation's descriptor; extversion is a text that is not null, and it is copied before the scan ends.
     unsafe {
         let relation = pg_sys::table_open(pg_sys::ExtensionRelationId, lock);
         let mut key = pg_sys::ScanKeyData::default();
@@ -71,15 +72,9 @@ fn installed() -> Option<String> {
         let scan = pg_sys::systable_beginscan(relation, index, true, snapshot, 1, &mut key);
         let row = pg_sys::systable_getnext(scan);
         let version = (!row.is_null()).then(|| {
-            let descriptor = (*relation).rd_att;
-            let count = (*descriptor).natts as usize;
-            let (mut values, mut nulls) = (vec![pg_sys::Datum::null(); count], vec![true; count]);
-            pg_sys::heap_deform_tuple(row, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-            let varlena = values[pg_sys::Anum_pg_extension_extversion as usize - 1];
-            let varlena = pg_sys::pg_detoast_datum_packed(varlena.cast_mut_ptr());
-            let length = pgrx::varlena::varsize_any_exhdr(varlena);
-            let bytes = pgrx::varlena::vardata_any(varlena).cast::<u8>();
-            String::from_utf8_lossy(std::slice::from_raw_parts(bytes, length)).into_owned()
+            let column = pg_sys::Anum_pg_extension_extversion as i32;
+            let version = pg_sys::heap_getattr(row, column, (*relation).rd_att, &mut false);
+            String::from_utf8_lossy(detoasted(version)).into_owned()
         });
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(relation, lock);
