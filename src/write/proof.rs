@@ -44,8 +44,7 @@ impl Locked {
 
 /// What a row refers to by one foreign key.
 enum Refers {
-    /// The values of the columns, one behind the other.
-    To(Vec<u8>),
+    ToSomething,
     ToNothing,
     /// Some columns are null: what that means depends on the key's MATCH.
     InPart,
@@ -81,6 +80,7 @@ impl Proof {
         let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut parents: Vec<(RowRef, Vec<u32>)> = vec![];
         let by_family = table.parent == self.places;
+        let mut key = vec![];
         let mut last: Option<(&[u8], usize)> = None;
         for row in new {
             let parent = rows.parent(*row);
@@ -88,19 +88,20 @@ impl Proof {
                 parents[place].1.push(row.ordinal);
                 continue;
             }
-            let key = match self.key(rows.tuple(*row), table) {
-                Refers::To(key) => key,
+            match self.key(rows.tuple(*row), table, &mut key) {
+                Refers::ToSomething => {}
                 Refers::ToNothing => continue,
                 Refers::InPart => {
                     orphans.insert(row.ordinal);
                     continue;
                 }
-            };
+            }
             if locked.contains(&key) {
                 continue;
             }
-            let place = *places.entry(key).or_insert_with(|| {
+            let place = places.get(&key).copied().unwrap_or_else(|| {
                 parents.push((*row, vec![]));
+                places.insert(key.clone(), parents.len() - 1);
                 parents.len() - 1
             });
             parents[place].1.push(row.ordinal);
@@ -128,9 +129,11 @@ impl Proof {
         orphans
     }
 
-    fn key(&self, tuple: &[u8], table: &Table) -> Refers {
-        let (mut key, mut nulls) = (vec![], 0);
-        for (place, value) in tuple::values(tuple, &table.columns).enumerate() {
+    /// Makes `key` of the values of the columns, one behind the other.
+    fn key(&self, tuple: &[u8], table: &Table, key: &mut Vec<u8>) -> Refers {
+        key.clear();
+        let (mut nulls, end) = (0, self.places.iter().max().map_or(0, |last| last + 1));
+        for (place, value) in tuple::values(tuple, &table.columns[..end]).enumerate() {
             match value.filter(|_| self.places.contains(&place)) {
                 Some(value) => {
                     key.extend_from_slice(&(value.len() as u32).to_ne_bytes());
@@ -140,7 +143,7 @@ impl Proof {
             }
         }
         match nulls {
-            0 => Refers::To(key),
+            0 => Refers::ToSomething,
             all if all == self.places.len() => Refers::ToNothing,
             _ => Refers::InPart,
         }

@@ -180,14 +180,14 @@ pub fn remember(
     (options, prepared, outcome): (&Options, &Prepared<'_>, &Outcome),
 ) {
     let (rows, write, on_conflict) = (&prepared.rows, &prepared.order.write, options.on_conflict);
-    let Some(first) = write.first() else { return };
+    let Some(first) = write.first().filter(|_| write.len() < MOST_ROWS) else { return };
     let absent = rows.absent(*first);
     let alike = write.iter().all(|row| rows.absent(*row) == absent);
     // Triggers are to see the rows that are written, and no others.
     let silent = !rules::has_user_triggers(&target.facts) && !target.facts.any_rules;
     let has_key = !recipe.table().key.is_empty() && !recipe.keys().is_unknown(absent);
     let policy = if has_key { on_conflict } else { OnConflict::Error };
-    let fits = write.len() < MOST_ROWS && alike && target.facts.is_ordinary() && silent;
+    let fits = alike && target.facts.is_ordinary() && silent;
     if !fits
         || policy != OnConflict::Error && !rules::may_propose(&target.facts, recipe.table(), absent)
     {
