@@ -173,12 +173,13 @@ fn with_jsonb(
     load: impl FnOnce(Document<'_>) -> Result<i64, Failure>,
 ) -> Result<Option<i64>, ErrorReport> {
     let Some(data) = data else { return Ok(None) };
-    let loaded = if encoding::is_utf8() {
-        load(Document::Jsonb(data.bytes()))
-    } else {
-        load(Document::Text(&encoding::to_utf8(&data.to_text())))
-    };
-    Ok(Some(loaded?))
+    if !encoding::is_utf8() {
+        return Ok(Some(load(Document::Text(&encoding::to_utf8(&data.to_text())))?));
+    }
+    Ok(Some(match &data.arriving() {
+        Some(arriving) => load(Document::ArrivingJsonb(arriving))?,
+        None => load(Document::Jsonb(data.bytes()))?,
+    }))
 }
 
 fn with_text(

@@ -13,6 +13,7 @@
 //!
 //! Values are skipped by their length, so depth costs nothing and no stack is used for what nobody reads.
 
+mod arriving;
 mod de;
 mod excerpt;
 pub mod print;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+pub use self::arriving::Arriving;
 use super::content::{Content, Number};
 use super::{Elements, Image, Kind, Value, Watch, number, with_room};
 use crate::error::Fault;
@@ -168,17 +170,23 @@ impl<'a> Children<'a> {
     /// The next entry's type and its bytes from and to; its end is where the one after it starts.
     #[inline]
     fn advance(&mut self) -> Option<Result<(u32, usize, usize), Fault>> {
-        let (entry, rest) = self.entries.split_first()?;
-        let entry = u32::from_ne_bytes(*entry);
-        let length = (entry & ENTRY_LENGTH_MASK) as usize;
+        let (kind, end) = self.upcoming()?;
         let start = self.start;
-        let end = if entry & ENTRY_HAS_OFFSET != 0 { length } else { start + length };
         if end < start || end > self.data.len() {
             self.entries = &[];
             return Some(Err(corrupt()));
         }
-        (self.entries, self.start) = (rest, end);
-        Some(Ok((entry & ENTRY_TYPE_MASK, start, end)))
+        (self.entries, self.start) = (&self.entries[1..], end);
+        Some(Ok((kind, start, end)))
+    }
+
+    /// The next entry's type and the end of its bytes, as it says.
+    #[inline]
+    fn upcoming(&self) -> Option<(u32, usize)> {
+        let entry = u32::from_ne_bytes(*self.entries.first()?);
+        let length = (entry & ENTRY_LENGTH_MASK) as usize;
+        let end = if entry & ENTRY_HAS_OFFSET != 0 { length } else { self.start + length };
+        Some((entry & ENTRY_TYPE_MASK, end))
     }
 
     /// The value of an entry that is no string.

@@ -100,12 +100,12 @@ pub trait Value<'a>: Copy + Send + Sync {
 /// The elements of an array, found one after the other. There is none behind a fault.
 pub type Elements<'a, V> = Box<dyn Iterator<Item = Result<V, Fault>> + Send + 'a>;
 
-/// A text that another thread brings, from its beginning on.
+/// A document that another thread brings, from its beginning on.
 pub trait Arrival<'a>: Sync {
-    /// Of the whole text, in bytes.
+    /// Of the whole document, in bytes.
     fn size(&self) -> usize;
 
-    /// All that has arrived: so many bytes at least, which are waited for, or the whole text. A fault where it has been
+    /// All that has arrived: so many bytes at least, which are waited for, or the whole document. A fault where it has been
     /// stopped before.
     fn wait(&self, least: usize) -> Result<&'a [u8], Fault>;
 

@@ -102,7 +102,9 @@ fn bring(
     watch: &Watch,
     progress: &mut Progress,
 ) -> Result<(), ServerError> {
-    let Document::Arriving(arrival) = document else { return Ok(()) };
+    let (Document::Arriving(arrival) | Document::ArrivingJsonb(arrival)) = document else {
+        return Ok(());
+    };
     let _end = Brought(arrival);
     let mut more = true;
     while more && !interrupt::pending() {

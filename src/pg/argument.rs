@@ -22,6 +22,12 @@ impl Varlena {
         // the memory context of the call, which outlives every use: callers keep the slice within the call.
         unsafe { detoasted(self.0) }
     }
+
+    /// The document where it has to be fetched, to be read while it is.
+    fn arriving<'call>(self) -> Option<Toasted<'call>> {
+        // SAFETY: as in `bytes`.
+        unsafe { Toasted::of(self.0) }
+    }
 }
 
 /// A varlena's bytes, without the header. A detoasted copy, if one is made, lies in the current memory context.
@@ -127,19 +133,6 @@ impl JsonArgument {
     }
 }
 
-impl TextArgument {
-    /// The value's bytes, without the varlena header, for the time of the call.
-    pub fn bytes<'call>(self) -> &'call [u8] {
-        self.0.bytes()
-    }
-
-    /// The document where it has to be fetched, to be read while it is.
-    pub fn arriving<'call>(self) -> Option<Toasted<'call>> {
-        // SAFETY: as in `Varlena::bytes`.
-        unsafe { Toasted::of(self.0.0) }
-    }
-}
-
 /// A container of a jsonb as JSON text in the database's encoding, made by the server. It has no varlena header.
 pub fn print(container: &[u8]) -> Vec<u8> {
     let size = container.len() + pg_sys::VARHDRSZ;
@@ -159,10 +152,27 @@ pub fn print(container: &[u8]) -> Vec<u8> {
     }
 }
 
+impl TextArgument {
+    /// The value's bytes, without the varlena header, for the time of the call.
+    pub fn bytes<'call>(self) -> &'call [u8] {
+        self.0.bytes()
+    }
+
+    /// The document where it has to be fetched, to be read while it is.
+    pub fn arriving<'call>(self) -> Option<Toasted<'call>> {
+        self.0.arriving()
+    }
+}
+
 impl JsonbArgument {
     /// The value's bytes, without the varlena header, for the time of the call.
     pub fn bytes<'call>(self) -> &'call [u8] {
         self.0.bytes()
+    }
+
+    /// The document where it has to be fetched, to be read while it is.
+    pub fn arriving<'call>(self) -> Option<Toasted<'call>> {
+        self.0.arriving()
     }
 
     /// The document as JSON text in the database's encoding, made by the server.

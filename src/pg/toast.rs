@@ -1,4 +1,4 @@
-//! A text in a TOAST table, fetched piece by piece on the session's thread while others read what has come.
+//! A document in a TOAST table, fetched piece by piece on the session's thread while others read what has come.
 
 use std::marker::PhantomData;
 use std::slice;
@@ -12,13 +12,13 @@ use crate::error::Fault;
 /// Bytes fetched at a time: a thousandth of a second's work.
 const PIECE: usize = 1 << 20;
 
-/// Texts that are fetched at once: less is not worth a wait.
+/// Documents that are fetched at once: less is not worth a wait.
 const SMALL: usize = 4 * PIECE;
 
 /// The bits of `va_extinfo` that hold the size as stored (`VARLENA_EXTSIZE_MASK` of `varatt.h`).
 const STORED_SIZE: u32 = (1 << 30) - 1;
 
-/// A large text, stored as it is.
+/// A large document, stored as it is.
 pub struct Toasted<'call> {
     pointer: pg_sys::varatt_external,
     /// Room for the whole varlena, header included.
@@ -42,7 +42,7 @@ impl Toasted<'_> {
     /// `None` for what is not stored in a TOAST table, or compressed, or small.
     ///
     /// # Safety
-    /// The datum is a varlena, and the current memory context lives as long as what reads the text.
+    /// The datum is a varlena, and the current memory context lives as long as what reads the document.
     pub unsafe fn of(datum: pg_sys::Datum) -> Option<Self> {
         // SAFETY: the caller's promise; the pointer of an external value lies behind its tag, unaligned.
         unsafe {

@@ -21,7 +21,7 @@ use self::source::Source;
 use crate::decode::{self, Decoded, Mode};
 use crate::document::find::{self, Before, Found, Past, Records, Resource, Search};
 use crate::document::incoming::{Part, Spans};
-use crate::document::jsonb::Jsonb;
+use crate::document::jsonb::{self, Jsonb};
 use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Elements, Value, Watch};
@@ -42,6 +42,8 @@ pub enum Document<'a> {
     Arriving(&'a dyn Arrival<'a>),
     /// jsonb as stored, without its varlena header.
     Jsonb(&'a [u8]),
+    /// The same, of which the end is still to come.
+    ArrivingJsonb(&'a dyn Arrival<'a>),
     /// A part of a text in UTF-8 that comes in pieces; with the number of records before it, and what they have shown.
     Part(Part<'a>, u64, &'a Mutex<Past>),
 }
@@ -51,7 +53,7 @@ impl Document<'_> {
     pub fn size(self) -> usize {
         match self {
             Document::Text(bytes) | Document::Jsonb(bytes) => bytes.len(),
-            Document::Arriving(arrival) => arrival.size(),
+            Document::Arriving(arrival) | Document::ArrivingJsonb(arrival) => arrival.size(),
             Document::Part(part, ..) => part.text.len(),
         }
     }
@@ -239,9 +241,18 @@ fn prepare<'a>(
                 prepared => prepared,
             }
         }
-        Document::Jsonb(bytes) => {
-            let document = Jsonb::document(bytes).map_err(LoadError::document)?;
-            reader.prepare(reader.find(vec![document], watch)?, &Around::default, mode, watch)
+        Document::Jsonb(bytes) => prepare_jsonb(reader, bytes, mode, watch),
+        Document::ArrivingJsonb(arrival) => {
+            let elements = match reader.takes_elements() {
+                true => jsonb::Arriving::array(arrival).map_err(LoadError::document)?,
+                false => None,
+            };
+            let Some(elements) = elements else {
+                let all = arrival.wait(arrival.size()).map_err(LoadError::document)?;
+                return prepare_jsonb(reader, all, mode, watch);
+            };
+            let found = reader.find_in_array(Box::new(elements), watch)?;
+            reader.prepare(found, &Around::default, mode, watch)
         }
         Document::Part(part, records, past) => {
             prepare_part(reader, part, records, past, mode, watch)
@@ -279,6 +290,16 @@ fn prepare_part<'a>(
     let found = reader.find_behind(values, &before, watch);
     let prepared = found.and_then(|found| reader.prepare(found, &|| around, mode, watch));
     prepared.map_err(located)
+}
+
+fn prepare_jsonb<'a>(
+    reader: &impl Reader<'a>,
+    bytes: &'a [u8],
+    mode: Mode,
+    watch: &Watch,
+) -> Result<Prepared<'a>, LoadError> {
+    let document = Jsonb::document(bytes).map_err(LoadError::document)?;
+    reader.prepare(reader.find(vec![document], watch)?, &Around::default, mode, watch)
 }
 
 fn prepare_text<'a>(

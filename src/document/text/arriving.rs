@@ -101,39 +101,12 @@ impl<'a> Iterator for Arriving<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
-
-    /// A text that comes a few bytes at a time, whenever it is waited for.
-    struct Slowly<'a> {
-        text: &'a [u8],
-        step: usize,
-        arrived: AtomicUsize,
-    }
-
-    impl<'a> Arrival<'a> for Slowly<'a> {
-        fn size(&self) -> usize {
-            self.text.len()
-        }
-
-        fn wait(&self, least: usize) -> Result<&'a [u8], Fault> {
-            let arrived = self.arrived.load(Ordering::Relaxed).max(least);
-            let arrived = arrived.next_multiple_of(self.step).min(self.text.len());
-            self.arrived.store(arrived, Ordering::Relaxed);
-            Ok(&self.text[..arrived])
-        }
-
-        fn fetch(&self) -> bool {
-            false
-        }
-
-        fn stop(&self) {}
-    }
+    use crate::document::build::Slowly;
 
     /// The elements as they arrive; `None` where the text is not seen to be an array with elements.
     fn arriving(text: &[u8], step: usize) -> Option<Result<Vec<String>, Fault>> {
-        let arrival = Slowly { text, step, arrived: AtomicUsize::new(0) };
+        let arrival = Slowly::new(text, step);
         let elements = match Arriving::array(&arrival) {
             Ok(elements) => elements?,
             Err(fault) => return Some(Err(fault)),
