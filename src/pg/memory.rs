@@ -131,3 +131,20 @@ pub fn can_have(bytes: usize) -> bool {
         start != libc::MAP_FAILED && libc::munmap(start, bytes) == 0
     }
 }
+
+/// Asks for large pages behind memory that is about to be written: the system takes longer for pages of 4 kB than it takes
+/// to write them. A wish, which it may not grant.
+///
+/// # Safety
+/// The memory is the caller's.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+pub unsafe fn wish_large_pages(start: *mut u8, size: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: whole pages within the caller's memory, of which nothing is changed.
+    unsafe {
+        const PAGE: usize = 4096;
+        let first = start.align_offset(PAGE);
+        let whole = size.saturating_sub(first) / PAGE * PAGE;
+        libc::madvise(start.wrapping_add(first).cast(), whole, libc::MADV_HUGEPAGE);
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use pgrx::pg_sys;
 
+use super::memory;
 use crate::document::Arrival;
 use crate::error::Fault;
 
@@ -61,9 +62,11 @@ impl Toasted<'_> {
             if whole != pointer.va_rawsize as usize || size <= SMALL {
                 return None;
             }
+            let varlena: *mut u8 = pg_sys::palloc(whole).cast();
+            memory::wish_large_pages(varlena, whole);
             Some(Toasted {
                 pointer,
-                varlena: pg_sys::palloc(whole).cast(),
+                varlena,
                 size,
                 progress: Mutex::new(Progress { arrived: 0, stopped: false }),
                 more: Condvar::new(),

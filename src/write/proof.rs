@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use pgrx::pg_sys;
 
 use super::parents::Parents;
@@ -25,14 +26,17 @@ pub struct Proof {
 /// Parents that the transaction has locked already, while nothing has run that could delete one of them: for each foreign
 /// key the values of their columns.
 #[derive(Default)]
-pub struct Locked(HashMap<u32, HashSet<Vec<u8>>>);
+pub struct Locked(HashMap<u32, Values>);
+
+/// The values of a foreign key's columns, one behind the other, of several rows.
+pub type Values = HashSet<Vec<u8>, RandomState>;
 
 /// Of one foreign key; with more the memory begins anew.
 const MOST_LOCKED: usize = 100_000;
 
 impl Locked {
     /// Those by one foreign key.
-    pub fn by(&mut self, constraint: u32) -> &mut HashSet<Vec<u8>> {
+    pub fn by(&mut self, constraint: u32) -> &mut Values {
         self.0.entry(constraint).or_default()
     }
 
@@ -73,11 +77,11 @@ impl Proof {
         rows: &Rows,
         table: &Table,
         new: &[RowRef],
-        locked: &mut HashSet<Vec<u8>>,
+        locked: &mut Values,
     ) -> HashSet<u32> {
         // The values of each parent, and the rows that have them.
         let mut orphans = HashSet::new();
-        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut places: HashMap<Vec<u8>, usize, RandomState> = HashMap::default();
         let mut parents: Vec<(RowRef, Vec<u32>)> = vec![];
         let by_family = table.parent == self.places;
         let mut key = vec![];
