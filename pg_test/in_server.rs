@@ -3,6 +3,8 @@
 
 #[path = "in_server/inbox.rs"]
 mod inbox;
+#[path = "in_server/random_values.rs"]
+mod random_values;
 #[path = "in_server/values.rs"]
 mod values;
 

@@ -109,6 +109,19 @@ class Session:
         assert row["received"] == sum(row[count] for count in counts), row
         return row
 
+    def create_extension(self, name):
+        """Whether the server has it: one without contrib has not."""
+        there = self.value("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = %s)", name)
+        if there:
+            self.run(f"CREATE EXTENSION IF NOT EXISTS {name}")
+        return there
+
+    def check_indexes(self, which):
+        """Each valid B-tree index `i` of pg_index that the condition names has all rows, and no other; where there is amcheck."""
+        if self.value("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'amcheck')"):
+            self.run(f"""SELECT bt_index_check(c.oid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                WHERE i.indisvalid AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AND {which}""")
+
     def is_alive(self):
         return self.value("SELECT 1") == 1
 

@@ -12,7 +12,7 @@ ROWS = 3000
 @pytest.fixture
 def foreign(catalogue, database):
     """A session with a foreign table and a table with a foreign partition and a local one; and one with the foreign side."""
-    if not catalogue.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'"):
+    if not catalogue.create_extension("postgres_fdw"):
         pytest.skip("this server has no postgres_fdw")
     other = f"{database}_other"
     with psycopg.connect(dbname="postgres", autocommit=True) as server:
@@ -26,7 +26,6 @@ def foreign(catalogue, database):
         CREATE TRIGGER called BEFORE INSERT ON city FOR EACH ROW EXECUTE FUNCTION called();
         CREATE TRIGGER called BEFORE INSERT ON low FOR EACH ROW EXECUTE FUNCTION called()""")
     catalogue.run(f"""
-        CREATE EXTENSION postgres_fdw;
         CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw
           OPTIONS (host '{os.environ["PGHOST"]}', port '{os.environ["PGPORT"]}', dbname '{other}', batch_size '500');
         CREATE USER MAPPING FOR CURRENT_USER SERVER other OPTIONS (user '{catalogue.connection.info.user}');

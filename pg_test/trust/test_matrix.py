@@ -88,9 +88,9 @@ def matrix_database(template):
     session = Session(name)
     session.run((SQL / "oracle.sql").read_text())
     session.run("DROP ROLE IF EXISTS matrix_user; CREATE ROLE matrix_user")
-    if session.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'"):
+    if session.create_extension("postgres_fdw"):
         host, port = session.connection.info.host, session.connection.info.port
-        session.run(f"""CREATE EXTENSION postgres_fdw; CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw
+        session.run(f"""CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw
             OPTIONS (dbname '{name}', host '{host}', port '{port}'); CREATE USER MAPPING FOR PUBLIC SERVER loopback OPTIONS (user 'postgres')""")
     session.close()
     yield name
