@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import documents
-from sessions import Stop, outcome, until
+from sessions import Stop, outcome, until, until_waiting
 
 # Seconds of processor time, of all its threads, that a load takes from the cancel to the answer: however busy the machine.
 SOON = 3
@@ -136,3 +136,22 @@ def test_at_a_stop(catalogue, connect, observer, point, workers, how):
     possible = (6000,) if state is None else (0, 6000) if goes_on else (0,)
     assert observer.value("SELECT count(*) FROM works") in possible
     assert observer.value("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()") == 0
+
+
+@pytest.mark.parametrize("form", ["text", "jsonb"])
+def test_document_behind_a_lock(catalogue, connect, observer, form):
+    """Who waits for the document's own table can be cancelled, and has a lock_timeout."""
+    catalogue.run(f"CREATE TABLE documents (t {form}); ALTER TABLE documents ALTER t SET STORAGE EXTERNAL")
+    catalogue.run("INSERT INTO documents VALUES (%s)", documents.works(1, 40000))
+    own, holder = connect(), connect()
+    load = "SELECT load_works(t) FROM documents"
+    holder.run("BEGIN; REINDEX TABLE documents")
+    own.run("SET lock_timeout = '100ms'")
+    own.fails("55P03", load)
+    own.run("RESET lock_timeout")
+    loading = own.start(load)
+    until_waiting(observer, own, loading)
+    observer.run("SELECT pg_cancel_backend(%s)", own.pid)
+    assert outcome(loading) == "57014"
+    holder.run("COMMIT")
+    assert own.value(load) == 40000

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::slice;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use pgrx::pg_sys;
+use pgrx::{PgList, pg_sys};
 
 use super::memory;
 use crate::document::Arrival;
@@ -40,7 +40,8 @@ struct Progress {
 unsafe impl Sync for Toasted<'_> {}
 
 impl Toasted<'_> {
-    /// `None` for what is not stored in a TOAST table, or compressed, or small.
+    /// `None` for what is not stored in a TOAST table, or compressed, or small. Else the table and its indexes are locked
+    /// to the end of the transaction, so that no piece waits for a lock.
     ///
     /// # Safety
     /// The datum is a varlena, and the current memory context lives as long as what reads the document.
@@ -62,6 +63,7 @@ impl Toasted<'_> {
             if whole != pointer.va_rawsize as usize || size <= SMALL {
                 return None;
             }
+            lock_with_indexes(pointer.va_toastrelid);
             let varlena: *mut u8 = pg_sys::palloc(whole).cast();
             memory::wish_large_pages(varlena, whole);
             Some(Toasted {
@@ -77,6 +79,21 @@ impl Toasted<'_> {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// SAFETY: the relation is a TOAST table.
+unsafe fn lock_with_indexes(relation: pg_sys::Oid) {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: opened and closed here; the list is a copy. An index that is gone behind the look is an error, as it is for
+    // who reads the value.
+    unsafe {
+        let table = pg_sys::table_open(relation, lock);
+        let indexes = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(table));
+        for index in indexes.iter_oid() {
+            pg_sys::LockRelationOid(index, lock);
+        }
+        pg_sys::table_close(table, pg_sys::NoLock as pg_sys::LOCKMODE);
     }
 }
 

@@ -83,13 +83,27 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<(Counts, Method), Failure> {
-        let Sorted { mut new, doubtful, changed, unchanged, another, unseen } = sorted;
+        let Sorted { mut new, mut doubtful, mut changed, unchanged, another, mut unseen } = sorted;
         let elsewhere = self.target.kept_elsewhere;
         for another in another {
             another.refuse(rows, &self.target.table, refusals)?;
         }
-        let mut run = self.start();
+        // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
+        let meet = self.target.has_other_keys();
+        let any_new = !new.is_empty() || !doubtful.is_empty();
         let mut method = Method::None;
+        if meet && any_new && !changed.is_empty() && !elsewhere {
+            method = Method::Insert("rows may meet by more than their key".into());
+            // What a row that is there gives up, a new one may take, and the other way round.
+            for some in [&mut new, &mut doubtful, &mut changed] {
+                unseen.append(some);
+            }
+            unseen.sort_unstable_by_key(|row| row.ordinal);
+        }
+        let mut run = self.start();
+        if !doubtful.is_empty() {
+            method = Method::Insert("a record's parent is not there".into());
+        }
         if !new.is_empty() {
             method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
                 _ if elsewhere => Method::Insert(elsewhere::REASON.into()),
@@ -101,11 +115,10 @@ impl<'w> Writer<'w> {
                 new.clear();
             }
         }
-        // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
-        let meet = self.target.has_other_keys();
         let in_order = meet || self.target.facts.refers_to_itself();
         if self.target.table.null == Null::Value && in_order {
             new.sort_unstable_by_key(|row| row.ordinal);
+            doubtful.sort_unstable_by_key(|row| row.ordinal);
         }
         let mut kinds = [
             (unseen, Known::Nothing),
@@ -133,6 +146,13 @@ impl<'w> Writer<'w> {
             method = Method::Insert(elsewhere::REASON.into());
         }
         Ok((Counts { unchanged: run.counts.unchanged + unchanged, ..run.counts }, method))
+    }
+
+    /// Whether what becomes of a row may depend on the new ones before it: on which of them were refused.
+    pub fn writes_in_order(&self) -> bool {
+        self.on_conflict == OnConflict::Error
+            || self.target.has_other_keys()
+            || self.target.facts.refers_to_itself()
     }
 
     /// [`is_about_rows`] for a table that may have row security.

@@ -149,7 +149,8 @@ impl Check {
     }
 
     /// Locks the parents of new rows by all other foreign keys that can be proved: these keys, and the rows of which a
-    /// parent is not there, or no longer, and which the server is to check. Those are taken out of `new`.
+    /// parent is not there, or no longer, and which the server is to check. Those are taken out of `new`; with them all
+    /// that are to be written `in_order`.
     pub fn prove(
         &self,
         spi: &Spi,
@@ -157,6 +158,7 @@ impl Check {
         table: &Table,
         new: &mut Vec<RowRef>,
         locked: &mut Locked,
+        in_order: bool,
     ) -> (Vec<u32>, Vec<RowRef>) {
         let mut doubtful = vec![];
         for proof in &self.others {
@@ -164,6 +166,10 @@ impl Check {
             let orphans = proof.orphans(spi, rows, table, new, locked);
             if orphans.is_empty() {
                 continue;
+            }
+            if in_order {
+                doubtful.append(new);
+                break;
             }
             let is_orphan = |row: &RowRef| orphans.contains(&row.ordinal);
             doubtful.extend(new.iter().copied().filter(is_orphan));

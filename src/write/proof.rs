@@ -1,6 +1,7 @@
 //! A foreign key of any table, proved as a set: the distinct parents of new rows are locked, and the rows found whose parent
 //! is not there.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
@@ -50,7 +51,7 @@ impl Locked {
 enum Refers {
     ToSomething,
     ToNothing,
-    /// Some columns are null: what that means depends on the key's MATCH.
+    /// Some columns are null, which MATCH FULL refuses, and nobody else.
     InPart,
 }
 
@@ -85,6 +86,7 @@ impl Proof {
         let mut parents: Vec<(RowRef, Vec<u32>)> = vec![];
         let by_family = table.parent == self.places;
         let mut key = vec![];
+        let matches_fully = LazyCell::new(|| self.matches_fully(spi));
         let mut last: Option<(&[u8], usize)> = None;
         for row in new {
             let parent = rows.parent(*row);
@@ -96,7 +98,9 @@ impl Proof {
                 Refers::ToSomething => {}
                 Refers::ToNothing => continue,
                 Refers::InPart => {
-                    orphans.insert(row.ordinal);
+                    if *matches_fully {
+                        orphans.insert(row.ordinal);
+                    }
                     continue;
                 }
             }
@@ -131,6 +135,15 @@ impl Proof {
         let there = places.into_iter().filter(|(_, place)| is_there(place)).map(|(key, _)| key);
         locked.extend(there.take(MOST_LOCKED));
         orphans
+    }
+
+    fn matches_fully(&self, spi: &Spi) -> bool {
+        let sql = format!(
+            "SELECT confmatchtype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\" \
+             FROM pg_catalog.pg_constraint WHERE oid OPERATOR(pg_catalog.=) '{}'::pg_catalog.oid",
+            self.constraint
+        );
+        spi.row(&sql, |row| row.get::<bool>(1)).flatten().unwrap_or(true)
     }
 
     /// Makes `key` of the values of the columns, one behind the other.

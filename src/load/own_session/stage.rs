@@ -74,8 +74,9 @@ impl Stage<'_> {
         if create && resource == Some(Resource::Works) {
             self.refuse_strangers(target, [&mut changed, &mut new])?;
         }
+        let (locked, in_order) = (&mut Locked::default(), writer.writes_in_order());
         let (mut proved, doubtful) =
-            check.prove(spi, rows, &target.table, &mut new, &mut Locked::default());
+            check.prove(spi, rows, &target.table, &mut new, locked, in_order);
         proved.extend(check.proves);
         writer.proved = &proved;
         let mut sorted = Sorted { new, doubtful, changed, unchanged, another, unseen: vec![] };

@@ -81,7 +81,8 @@ impl Run<'_> {
     /// parent is looked up once.
     pub fn prove(&mut self, check: &Check, rows: &Rows, new: &mut Vec<RowRef>) -> Vec<RowRef> {
         let Writer { spi, target, .. } = self.writer;
-        check.prove(spi, rows, &target.table, new, &mut self.locked).1
+        let in_order = self.writer.writes_in_order();
+        check.prove(spi, rows, &target.table, new, &mut self.locked, in_order).1
     }
 
     /// Ends the statement of the rows that have been written in bulk; other rows may open another one. For `share` see

@@ -1,0 +1,105 @@
+"""Rows that meet or refer to one another come in the document's order: each is accepted or refused as by an INSERT of its own.
+
+What stands beside the load is that loop of INSERTs, with what the server says of each record.
+"""
+
+import json
+
+import psycopg
+import pytest
+
+PARENTS = """CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (1, 1);
+    CREATE TABLE one (a int PRIMARY KEY); INSERT INTO one VALUES (1);"""
+# Enough rows that foreign keys are proved as a set.
+ENOUGH = 600
+TO_PAIR = "a int, b int, FOREIGN KEY (a, b) REFERENCES pair"
+NULL_IN_PART, WHOLE = {"a": None, "b": 2}, {"a": 1, "b": 1}
+
+# Tables and the first records; the others are good. `there` is in the table before.
+CASES = {
+    "a parent of its own table, null in part": (f"id int PRIMARY KEY, up int REFERENCES t, {TO_PAIR}", [
+        {"id": 1, "up": None} | NULL_IN_PART, {"id": 2, "up": 1} | WHOLE]),
+    "another key, null in part": (f"id int PRIMARY KEY, u int UNIQUE, {TO_PAIR}", [
+        {"id": 1, "u": 5} | NULL_IN_PART, {"id": 2, "u": 5} | WHOLE]),
+    "another key, null in part, MATCH FULL": (f"id int PRIMARY KEY, u int UNIQUE, {TO_PAIR} MATCH FULL", [
+        {"id": 1, "u": 5} | NULL_IN_PART, {"id": 2, "u": 5} | WHOLE]),
+    "the key, null in part": (f"id int PRIMARY KEY, {TO_PAIR}", [{"id": 1} | NULL_IN_PART, {"id": 1} | WHOLE]),
+    "another key, an orphan": ("id int PRIMARY KEY, u int UNIQUE, a int REFERENCES one", [
+        {"id": 1, "u": 5, "a": 99}, {"id": 2, "u": 5, "a": 1}]),
+    "the key, an orphan": ("id int PRIMARY KEY, a int REFERENCES one", [{"id": 1, "a": 99}, {"id": 1, "a": 1}]),
+    "an orphan beside good ones": ("id int PRIMARY KEY, a int REFERENCES one", [{"id": 1, "a": 99}, {"id": 2, "a": 1}]),
+}
+# Tables, what they have, and a document, of which some rows are there.
+MIXED = {
+    "a changed row refers to a new one": ("id int PRIMARY KEY, u int UNIQUE, up int REFERENCES t", [{"id": 1, "u": 1, "up": None}], [
+        {"id": 2, "u": 2, "up": None}, {"id": 1, "u": 1, "up": 2}]),
+    "by the other key": ("id int PRIMARY KEY, u int UNIQUE, up int REFERENCES t(u)", [{"id": 1, "u": 1, "up": None}], [
+        {"id": 2, "u": 2, "up": None}, {"id": 1, "u": 1, "up": 2}]),
+    "a new row takes what one gives up": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
+        {"id": 1, "u": 3}, {"id": 2, "u": 1}]),
+    "a new row comes before the one that gives up": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
+        {"id": 2, "u": 1}, {"id": 1, "u": 3}]),
+    "a changed row wants what a new one has": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
+        {"id": 2, "u": 5}, {"id": 1, "u": 5}]),
+    "a new row wants what a changed one has": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
+        {"id": 1, "u": 5}, {"id": 2, "u": 5}]),
+}
+
+
+def one_by_one(session, records, policy):
+    """The numbers and SQLSTATEs of the records that the server refuses."""
+    refused = []
+    for number, record in enumerate(records):
+        columns = ", ".join(record)
+        taken = ", ".join(f"{name} = excluded.{name}" for name in record if name != "id")
+        conflict = f"ON CONFLICT (id) DO UPDATE SET {taken}" if policy == "update" else ""
+        try:
+            session.run(f"""INSERT INTO t ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::t, %s) {conflict}""", json.dumps(record))
+        except psycopg.Error as error:
+            refused.append((number, error.sqlstate))
+    return refused
+
+
+def compared(session, before, records, policy):
+    """The load does under `ignore` what the loop does, and ends under `stop` with the first that is refused."""
+    session.run("TRUNCATE t")
+    one_by_one(session, before, policy)
+    expected = one_by_one(session, records, policy), session.run("TABLE t ORDER BY id")
+    session.run("TRUNCATE t; DROP TABLE IF EXISTS rejected_records")
+    one_by_one(session, before, policy)
+    text = json.dumps(records)
+    session.run("SELECT load_records('t', %s, on_conflict => %s, on_error => 'ignore')", text, policy)
+    refused = []
+    if session.value("SELECT to_regclass('rejected_records') IS NOT NULL"):
+        refused = session.run("SELECT ordinal, sqlstate FROM rejected_records ORDER BY ordinal")
+    assert (refused, session.run("TABLE t ORDER BY id")) == expected
+    session.run("TRUNCATE t")
+    one_by_one(session, before, policy)
+    load = "SELECT load_records('t', %s, on_conflict => %s)"
+    if not expected[0]:
+        session.run(load, text, policy)
+        assert session.run("TABLE t ORDER BY id") == expected[1]
+        return
+    number, state = expected[0][0]
+    error = session.fails(state, load, text, policy)
+    assert f"record {number}" in f"{error.diag.message_primary} {error.diag.message_detail} {error.diag.context}"
+
+
+@pytest.mark.parametrize("policy", ["update", "error"])
+@pytest.mark.parametrize("name", CASES)
+def test_new_rows(session, name, policy):
+    table, first = CASES[name]
+    if policy == "update" and first[0]["id"] == first[1]["id"]:
+        pytest.skip("the later record of a key takes its place")
+    session.run(f"{PARENTS} CREATE TABLE t ({table})")
+    others = [dict(first[1], id=n, **({"u": 1000 + n} if "u" in first[1] else {}), **({"up": None} if "up" in first[1] else {})) for n in range(10, 10 + ENOUGH)]
+    compared(session, [], first + others, policy)
+
+
+@pytest.mark.parametrize("others", [0, ENOUGH])
+@pytest.mark.parametrize("name", MIXED)
+def test_new_and_changed_rows(session, name, others):
+    table, before, first = MIXED[name]
+    session.run(f"CREATE TABLE t ({table})")
+    good = [dict(first[0], id=n, u=1000 + n, **({"up": None} if "up" in first[0] else {})) for n in range(10, 10 + others)]
+    compared(session, before, first + good, "update")
