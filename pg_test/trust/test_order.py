@@ -41,6 +41,10 @@ MIXED = {
         {"id": 2, "u": 1}, {"id": 1, "u": 3}]),
     "a changed row wants what a new one has": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
         {"id": 2, "u": 5}, {"id": 1, "u": 5}]),
+    "a changed row takes what another gives up": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}, {"id": 2, "u": 2}], [
+        {"id": 1, "u": 5}, {"id": 2, "u": 1}]),
+    "a changed row comes before the one that gives up": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}, {"id": 2, "u": 2}], [
+        {"id": 2, "u": 1}, {"id": 1, "u": 5}]),
     "a new row wants what a changed one has": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
         {"id": 1, "u": 5}, {"id": 2, "u": 5}]),
 }
@@ -62,10 +66,10 @@ def one_by_one(session, records, policy):
 
 def compared(session, before, records, policy):
     """The load does under `ignore` what the loop does, and ends under `stop` with the first that is refused."""
-    session.run("TRUNCATE t")
+    session.run("DELETE FROM t")
     one_by_one(session, before, policy)
     expected = one_by_one(session, records, policy), session.run("TABLE t ORDER BY id")
-    session.run("TRUNCATE t; DROP TABLE IF EXISTS rejected_records")
+    session.run("DELETE FROM t; DROP TABLE IF EXISTS rejected_records")
     one_by_one(session, before, policy)
     text = json.dumps(records)
     session.run("SELECT load_records('t', %s, on_conflict => %s, on_error => 'ignore')", text, policy)
@@ -73,7 +77,7 @@ def compared(session, before, records, policy):
     if session.value("SELECT to_regclass('rejected_records') IS NOT NULL"):
         refused = session.run("SELECT ordinal, sqlstate FROM rejected_records ORDER BY ordinal")
     assert (refused, session.run("TABLE t ORDER BY id")) == expected
-    session.run("TRUNCATE t")
+    session.run("DELETE FROM t")
     one_by_one(session, before, policy)
     load = "SELECT load_records('t', %s, on_conflict => %s)"
     if not expected[0]:
@@ -96,10 +100,21 @@ def test_new_rows(session, name, policy):
     compared(session, [], first + others, policy)
 
 
-@pytest.mark.parametrize("others", [0, ENOUGH])
+@pytest.mark.parametrize("others", [0, 3, ENOUGH])
+@pytest.mark.parametrize("is_known", [False, True])
 @pytest.mark.parametrize("name", MIXED)
-def test_new_and_changed_rows(session, name, others):
+def test_new_and_changed_rows(session, name, is_known, others):
+    """Whether or not the session has loaded into the table before."""
     table, before, first = MIXED[name]
     session.run(f"CREATE TABLE t ({table})")
+    for n in range(-10, -10 + 3 * is_known):
+        session.run("SELECT load_records('t', %s)", json.dumps([dict(first[0], id=n - m, u=n - m, **({"up": None} if "up" in first[0] else {})) for m in (0, 10)]))
     good = [dict(first[0], id=n, u=1000 + n, **({"up": None} if "up" in first[0] else {})) for n in range(10, 10 + others)]
     compared(session, before, first + good, "update")
+
+
+def test_a_row_that_could_be_no_new_one(session):
+    """A record of a row that is there may lack what a new row needs, beside a new one too."""
+    session.run("CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, name text NOT NULL); INSERT INTO t VALUES (1, 1, 'a')")
+    session.run("SELECT load_records('t', %s)", json.dumps([{"id": 1, "u": 3}, {"id": 2, "u": 1, "name": "b"}]))
+    assert session.run("TABLE t ORDER BY id") == [(1, 3, "a"), (2, 1, "b")]

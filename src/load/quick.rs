@@ -171,7 +171,11 @@ fn ready<'r>(
         return Some(Ready { put: Put::Record(json), rows: 1, statement });
     }
     let all = rows.all();
-    let write = if entry.is_ranked() { &all } else { &order.write };
+    let mut write = Cow::Borrowed(if entry.is_ranked() { &all } else { &order.write });
+    if entry.in_order && write.len() > 1 {
+        write.to_mut().sort_unstable_by_key(|row| row.ordinal);
+    }
+    let write = &*write;
     let first = *write.first()?;
     let has_id = |row: RowRef| rows.identity(row, entry.recipe.table()).iter().any(Option::is_some);
     let undecided = match on_conflict {

@@ -273,5 +273,13 @@ pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool
     })
 }
 
+/// Whether a row that leaves out these columns of `written`, and all others of the table, lacks none that a new one needs.
+pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    table.columns.iter().filter(|column| !column.dropped).all(|it| {
+        let place = written.columns.iter().position(|column| *column.name == it.name);
+        place.is_some_and(|place| !absent.contains(place)) || !table.must_be_given(&it.name)
+    })
+}
+
 #[cfg(test)]
 mod tests;
