@@ -10,12 +10,13 @@ import pytest
 
 PARENTS = """CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (1, 1);
     CREATE TABLE one (a int PRIMARY KEY); INSERT INTO one VALUES (1);"""
-# Enough rows that foreign keys are proved as a set.
+# Enough rows that foreign keys are proved as a set, and for parallel sessions.
 ENOUGH = 600
+FOR_SESSIONS = 1600
 TO_PAIR = "a int, b int, FOREIGN KEY (a, b) REFERENCES pair"
 NULL_IN_PART, WHOLE = {"a": None, "b": 2}, {"a": 1, "b": 1}
 
-# Tables and the first records; the others are good. `there` is in the table before.
+# Tables and the first records; the others are good.
 CASES = {
     "a parent of its own table, null in part": (f"id int PRIMARY KEY, up int REFERENCES t, {TO_PAIR}", [
         {"id": 1, "up": None} | NULL_IN_PART, {"id": 2, "up": 1} | WHOLE]),
@@ -50,6 +51,11 @@ MIXED = {
 }
 
 
+def good(like, n):
+    """A record that meets and refers to no other."""
+    return like | {"id": n} | {name: value for name, value in {"u": 1000 + n, "up": None}.items() if name in like}
+
+
 def one_by_one(session, records, policy):
     """The numbers and SQLSTATEs of the records that the server refuses."""
     refused = []
@@ -64,53 +70,51 @@ def one_by_one(session, records, policy):
     return refused
 
 
-def compared(session, before, records, policy):
+def compared(session, before, records, policy, workers=0):
     """The load does under `ignore` what the loop does, and ends under `stop` with the first that is refused."""
     session.run("DELETE FROM t")
     one_by_one(session, before, policy)
     expected = one_by_one(session, records, policy), session.run("TABLE t ORDER BY id")
-    session.run("DELETE FROM t; DROP TABLE IF EXISTS rejected_records")
+    session.run("DELETE FROM t; TRUNCATE rejected_records")
     one_by_one(session, before, policy)
     text = json.dumps(records)
-    session.run("SELECT load_records('t', %s, on_conflict => %s, on_error => 'ignore')", text, policy)
-    refused = []
-    if session.value("SELECT to_regclass('rejected_records') IS NOT NULL"):
-        refused = session.run("SELECT ordinal, sqlstate FROM rejected_records ORDER BY ordinal")
+    load = "SELECT load_records('t', %s, on_conflict => %s, workers => %s, on_error => %s)"
+    session.run(load, text, policy, workers, "ignore")
+    refused = session.run("SELECT ordinal, sqlstate FROM rejected_records ORDER BY ordinal")
     assert (refused, session.run("TABLE t ORDER BY id")) == expected
     session.run("DELETE FROM t")
     one_by_one(session, before, policy)
-    load = "SELECT load_records('t', %s, on_conflict => %s)"
     if not expected[0]:
-        session.run(load, text, policy)
+        session.run(load, text, policy, workers, "stop")
         assert session.run("TABLE t ORDER BY id") == expected[1]
         return
     number, state = expected[0][0]
-    error = session.fails(state, load, text, policy)
+    error = session.fails(state, load, text, policy, workers, "stop")
     assert f"record {number}" in f"{error.diag.message_primary} {error.diag.message_detail} {error.diag.context}"
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("policy", ["update", "error"])
 @pytest.mark.parametrize("name", CASES)
-def test_new_rows(session, name, policy):
+def test_new_rows(catalogue, name, policy, workers):
     table, first = CASES[name]
     if policy == "update" and first[0]["id"] == first[1]["id"]:
         pytest.skip("the later record of a key takes its place")
-    session.run(f"{PARENTS} CREATE TABLE t ({table})")
-    others = [dict(first[1], id=n, **({"u": 1000 + n} if "u" in first[1] else {}), **({"up": None} if "up" in first[1] else {})) for n in range(10, 10 + ENOUGH)]
-    compared(session, [], first + others, policy)
+    catalogue.run(f"{PARENTS} CREATE TABLE t ({table}); SET pg_opus.min_parallel_rows = 0")
+    count = FOR_SESSIONS if workers else ENOUGH
+    compared(catalogue, [], first + [good(first[1], n) for n in range(10, 10 + count)], policy, workers)
 
 
 @pytest.mark.parametrize("others", [0, 3, ENOUGH])
 @pytest.mark.parametrize("is_known", [False, True])
 @pytest.mark.parametrize("name", MIXED)
-def test_new_and_changed_rows(session, name, is_known, others):
+def test_new_and_changed_rows(catalogue, name, is_known, others):
     """Whether or not the session has loaded into the table before."""
     table, before, first = MIXED[name]
-    session.run(f"CREATE TABLE t ({table})")
+    catalogue.run(f"CREATE TABLE t ({table})")
     for n in range(-10, -10 + 3 * is_known):
-        session.run("SELECT load_records('t', %s)", json.dumps([dict(first[0], id=n - m, u=n - m, **({"up": None} if "up" in first[0] else {})) for m in (0, 10)]))
-    good = [dict(first[0], id=n, u=1000 + n, **({"up": None} if "up" in first[0] else {})) for n in range(10, 10 + others)]
-    compared(session, before, first + good, "update")
+        catalogue.run("SELECT load_records('t', %s)", json.dumps([good(first[0], n - 10), good(first[0], n)]))
+    compared(catalogue, before, first + [good(first[0], n) for n in range(10, 10 + others)], "update")
 
 
 def test_a_row_that_could_be_no_new_one(session):

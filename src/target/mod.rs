@@ -154,6 +154,11 @@ impl Target {
         self.facts.has_other_keys(&key.unwrap_or_default())
     }
 
+    /// Whether rows may meet by more than that key, or refer to one another: they come in the document's order.
+    pub fn keeps_order(&self) -> bool {
+        self.has_other_keys() || self.facts.refers_to_itself()
+    }
+
     /// No row can be there: an ordinary table without a block.
     pub fn is_empty(&self) -> bool {
         self.facts.blocks == Some(0) && !self.kept_elsewhere

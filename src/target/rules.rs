@@ -267,17 +267,23 @@ pub fn has_user_triggers(table: &TableFacts) -> bool {
 /// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
 /// nobody may miss the numbers of a sequence, or what else a volatile function does.
 pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
-    table.columns.iter().filter(|column| !column.dropped && column.default_is_volatile).all(|it| {
-        let place = written.columns.iter().position(|column| *column.name == it.name);
-        place.is_some_and(|place| !absent.contains(place))
-    })
+    left_out(table, written, absent).all(|column| !column.default_is_volatile)
 }
 
 /// Whether a row that leaves out these columns of `written`, and all others of the table, lacks none that a new one needs.
 pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
-    table.columns.iter().filter(|column| !column.dropped).all(|it| {
+    left_out(table, written, absent).all(|column| !table.must_be_given(&column.name))
+}
+
+/// The columns that a statement leaves out.
+fn left_out<'t>(
+    table: &'t TableFacts,
+    written: &'t Table,
+    absent: &'t Absent,
+) -> impl Iterator<Item = &'t ColumnFacts> {
+    table.columns.iter().filter(|column| !column.dropped).filter(|it| {
         let place = written.columns.iter().position(|column| *column.name == it.name);
-        place.is_some_and(|place| !absent.contains(place)) || !table.must_be_given(&it.name)
+        place.is_none_or(|place| absent.contains(place))
     })
 }
 

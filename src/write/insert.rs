@@ -16,6 +16,7 @@ pub use self::run::Run;
 use super::Refusals;
 use super::elsewhere::{self, MOST_JOINED, MOST_JOINED_BYTES};
 use super::there::Sorted;
+use crate::error::Fault;
 use crate::options::OnConflict;
 use crate::pg::error::ServerError;
 use crate::pg::progress::Progress;
@@ -96,6 +97,8 @@ impl<'w> Writer<'w> {
                 method = Method::Insert("rows may meet by more than their key".into());
             }
             // What a row that is there gives up, a new one may take, and the other way round.
+            let more = new.len() + doubtful.len() + changed.len();
+            unseen.try_reserve(more).map_err(|_| Fault::OutOfMemory)?;
             for some in [&mut new, &mut doubtful, &mut changed] {
                 unseen.append(some);
             }
@@ -116,8 +119,7 @@ impl<'w> Writer<'w> {
                 new.clear();
             }
         }
-        let in_order = meet || self.target.facts.refers_to_itself();
-        if self.target.table.null == Null::Value && in_order {
+        if self.target.table.null == Null::Value && self.target.keeps_order() {
             new.sort_unstable_by_key(|row| row.ordinal);
             doubtful.sort_unstable_by_key(|row| row.ordinal);
         }
@@ -159,9 +161,7 @@ impl<'w> Writer<'w> {
 
     /// Whether what becomes of a row may depend on the new ones before it: on which of them were refused.
     pub fn writes_in_order(&self) -> bool {
-        self.on_conflict == OnConflict::Error
-            || self.target.has_other_keys()
-            || self.target.facts.refers_to_itself()
+        self.on_conflict == OnConflict::Error || self.target.keeps_order()
     }
 
     /// [`is_about_rows`] for a table that may have row security.

@@ -70,8 +70,8 @@ pub struct Entry {
     settings: Settings,
     pub recipe: Recipe,
     pub name: TableName,
-    /// Rows may meet by more than their key, or refer to one another: they come in the document's order.
-    pub in_order: bool,
+    /// See [`Target::keeps_order`].
+    pub keeps_order: bool,
     /// Of the table's rows, as a batch has them.
     pub columns: Vec<Column>,
     pub shape: Shape,
@@ -215,7 +215,7 @@ pub fn remember(
             changes: Cell::new(kept::changes()),
             settings: Settings::current(),
             name: target.name.clone(),
-            in_order: target.has_other_keys() || target.facts.refers_to_itself(),
+            keeps_order: target.keeps_order(),
             columns: positional(&recipe.table().columns),
             shape: Shape::of(&recipe.table().columns),
             keys: names(recipe.table()),
