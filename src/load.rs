@@ -4,6 +4,7 @@
 //! caller's transaction ([`own_session`]), or in sessions of its own ([`parallel`]). Whoever writes, the table is locked
 //! from the first look at it to the end of the caller's transaction.
 
+mod ahead;
 mod complete;
 mod decode;
 mod earlier;
@@ -15,11 +16,12 @@ mod records;
 pub mod stream;
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use uuid::Uuid;
 
-use self::decode::decode;
+use self::decode::{Decoded, decode};
 use self::outcome::{FellBack, Outcome, announce, lock_catalogue};
 use self::own_session::Writing;
 pub use self::own_session::written_of;
@@ -119,7 +121,7 @@ fn source<'a, R: Loadable<'a>>(
     let target = target::find(&Table::of::<R>(), on_conflict)?;
     target.tell_left_out();
     let (table, repeated) = (target.table.clone(), options.on_conflict.repeated());
-    let recipe = Recipe::Fields(Source::into::<R>(table, repeated, encoding::of_decoders()));
+    let recipe = Source::into::<R>(table, repeated, encoding::of_decoders());
     let made = schema.is_some();
     let keeps = target.left_out.is_empty() && !options.create_composers && !made;
     let load = Load {
@@ -140,7 +142,7 @@ fn source<'a, R: Loadable<'a>>(
         call: keeps.then_some(call),
         course: None,
     };
-    let report = load.load(target, document, recipe, None)?;
+    let report = load.load(target, document, Arc::new(Recipe::Fields(recipe)), None)?;
     if let Some(schema) = schema {
         announce(&schema);
     }
@@ -177,67 +179,75 @@ struct Load<'l> {
 impl Load<'_> {
     /// `ranked` are the columns of a key that only the server can compare.
     fn load(
+        self,
+        target: Target,
+        document: Document<'_>,
+        recipe: Arc<Recipe>,
+        ranked: Option<&Vec<(KeyColumn, usize)>>,
+    ) -> Result<LoadReport, Failure> {
+        fault::point("located", fault::LEADER);
+        let mut progress = Progress::start(target.oid, document.size() as u64);
+        let _reserve = Reserve::hold(document.size())?;
+        let mut decoded = decode(&recipe, document, self.options, &mut progress)?;
+        progress.bytes(document.size() as u64);
+        let report = self.load_decoded(target, &mut decoded, recipe, ranked, &mut progress)?;
+        progress.end();
+        Ok(report)
+    }
+
+    /// The same with what has been decoded.
+    fn load_decoded(
         mut self,
         mut target: Target,
-        document: Document<'_>,
-        recipe: Recipe,
+        Decoded { prepared, threads }: &mut Decoded<'_>,
+        recipe: Arc<Recipe>,
         ranked: Option<&Vec<(KeyColumn, usize)>>,
+        progress: &mut Progress,
     ) -> Result<LoadReport, Failure> {
         let Load { spi, options, start, .. } = self;
         let course = self.course.take();
         let load_id = course.as_ref().map_or_else(Uuid::new_v4, |course| course.load_id);
-        fault::point("located", fault::LEADER);
-        let mut progress = match course {
-            // The COPY that brings the document shows its own.
-            Some(_) => Progress::none(),
-            None => Progress::start(target.oid, document.size() as u64),
-        };
-        let _reserve = Reserve::hold(document.size())?;
-
-        let (mut prepared, decode_threads) = decode(&recipe, document, options, &mut progress)?;
         if prepared.source == find::Source::TableRows {
             // Their composers are keys and no names, which the server looks up as those of any table.
             self.job.resource = None;
         }
-        let to_complete = (&mut self.job, &mut target, &mut prepared);
+        let to_complete = (&mut self.job, &mut target, &mut *prepared);
         complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
         if !prepared.order.write.is_empty() {
             target.kept_elsewhere = elsewhere::plans_insert(spi, &target);
             target.facts.meets_in_partitions = partitions::meet(spi, &target);
         }
-        if let Recipe::Fields(source) = &recipe
+        if let Recipe::Fields(source) = &*recipe
             && source.resource == Resource::Works
         {
-            self.set_strangers_aside(&target, source, &mut prepared)?;
+            self.set_strangers_aside(&target, source, prepared)?;
         }
         if let Some(course) = &course {
             self.job.rejected_before = course.rejected();
         }
-        self.advice.set(advice(&target, self.on_conflict, &prepared));
+        self.advice.set(advice(&target, self.on_conflict, prepared));
         let job = &self.job;
         let decode_ms = milliseconds(start);
-        progress.bytes(document.size() as u64);
 
         let write_start = Instant::now();
         let earlier = course.as_ref().and_then(|course| course.earlier(target.is_empty()));
-        let writing = Writing { spi, job, options, load_id, prepared: &prepared, earlier };
+        let writing = Writing { spi, job, options, load_id, prepared, earlier };
         let parallel = match self.wish.clone() {
-            Ok(wish) => parallel::write(&writing, wish, &target, &mut progress)?,
+            Ok(wish) => parallel::write(&writing, wish, &target, progress)?,
             Err(reason) => Err(FellBack { reason, there: None }),
         };
         let outcome = match parallel {
             Ok(outcome) => outcome,
             Err(fell_back) => {
-                let outcome = self.write_here(&writing, fell_back, &target, &mut progress)?;
+                let outcome = self.write_here(&writing, fell_back, &target, progress)?;
                 if let Some(call) = &self.call {
-                    quick::remember(spi, call, &target, recipe, (options, &prepared, &outcome));
+                    quick::remember(spi, call, &target, recipe, (options, prepared, &outcome));
                 }
                 outcome
             }
         };
         let Outcome { counts, sessions, sessions_reason, foreign_key_check, write_method } =
             outcome;
-        progress.end();
         Ok(LoadReport {
             load_id: Some(load_id),
             kind: job.kind.clone(),
@@ -246,7 +256,7 @@ impl Load<'_> {
             counts,
             sessions,
             sessions_reason,
-            decode_threads,
+            decode_threads: *threads,
             foreign_key_check,
             write_method,
             decode_ms,

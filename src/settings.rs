@@ -30,9 +30,9 @@ static STREAM_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(64 << 10);
 
 const LEAST_STREAM_MEMORY: i32 = 1;
 
-/// The text of a part takes a quarter of it: its rows, their order and what is kept of its records take up to twice as
-/// much, and the piece that comes next lies beside them. In bytes.
-const STREAM_MEMORY_A_BYTE: usize = 4;
+/// The text of a part takes a sixth of it: its rows, their order and what is kept of its records take up to twice as much,
+/// the next part comes meanwhile, and the C library keeps some of what is freed. In bytes.
+const STREAM_MEMORY_A_BYTE: usize = 6;
 
 pub fn define() {
     GucRegistry::define_bool_guc(

@@ -21,6 +21,7 @@ use crate::tuple::Former;
 use crate::value::{Decoder, Made as Put};
 
 /// What a record of a mapping becomes.
+#[derive(PartialEq)]
 pub struct Form {
     pub program: Program,
     pub table: Table,

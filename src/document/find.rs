@@ -21,7 +21,7 @@ use self::expand::Expansion;
 use self::found::member;
 pub use self::found::{Found, Holder};
 use self::past::Decided;
-pub use self::past::Past;
+pub use self::past::{Past, judge};
 pub use self::records::{Record, Records, Step};
 pub use self::shape::found_members;
 use self::shape::{Shape, refuse_error_answer, shape};

@@ -3,6 +3,8 @@
 //! No more of it is held than a part, the piece that has come last, and one record, or one document that cannot be cut.
 //! A text that is one part leaves whole, and is read as any other.
 
+use std::mem;
+
 use super::split::{Span, Splitter};
 use super::text::{syntax, unexpected, utf8};
 use super::{Watch, with_room};
@@ -14,6 +16,8 @@ const SHORTEST: usize = 64;
 /// What is held of the text.
 pub struct Incoming {
     text: Vec<u8>,
+    /// Where the text goes when this is full. Large pieces of memory that come and go, the C library keeps.
+    room: Vec<u8>,
     takes_elements: bool,
     splitter: Splitter,
     /// How much makes a part, and how much must be there before one is looked for. In bytes.
@@ -34,11 +38,10 @@ pub struct Incoming {
 }
 
 /// Documents, or elements of an array, that are loaded together.
-#[derive(Clone, Copy)]
-pub struct Part<'s> {
-    pub text: &'s [u8],
+pub struct Part {
+    pub text: Vec<u8>,
     /// None if the text is the whole document, whatever it is.
-    pub spans: Option<Spans<'s>>,
+    pub spans: Option<Spans>,
     /// Where the text begins in the input.
     pub start: Position,
     /// Documents before the first of these, or before the array; elements before the first.
@@ -48,25 +51,16 @@ pub struct Part<'s> {
     pub is_last: bool,
 }
 
-#[derive(Clone, Copy)]
-pub enum Spans<'s> {
-    Documents(&'s [Span]),
-    Elements(&'s [Span]),
+pub enum Spans {
+    Documents(Vec<Span>),
+    Elements(Vec<Span>),
 }
 
-/// What a part takes away.
-struct Taken {
-    kind: Kind,
-    spans: Vec<Span>,
+/// What makes the next part.
+struct Next {
+    spans: Option<Spans>,
     /// The array ends with these elements.
     ends: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Whole,
-    Documents,
-    Elements,
 }
 
 impl Incoming {
@@ -74,6 +68,7 @@ impl Incoming {
     pub fn new(size: usize, takes_elements: bool) -> Self {
         Incoming {
             text: vec![],
+            room: vec![],
             takes_elements,
             splitter: Splitter::new(takes_elements),
             size,
@@ -89,11 +84,13 @@ impl Incoming {
     }
 
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        if self.text.capacity() - self.text.len() < piece.len() {
-            self.text.try_reserve(piece.len()).map_err(|_| Fault::OutOfMemory)?;
-        }
-        self.text.extend_from_slice(piece);
-        Ok(())
+        push_all(&mut self.text, piece)
+    }
+
+    /// Takes the text of a part back, once it is no longer needed, for one of the next parts.
+    pub fn reuse(&mut self, mut text: Vec<u8>) {
+        text.clear();
+        self.room = text;
     }
 
     /// Whether there is enough for a part.
@@ -105,49 +102,42 @@ impl Incoming {
         self.ended = true;
     }
 
-    /// Hands the next part to `load`; `false` if there is none yet, or none any more.
-    pub fn part<E: From<Fault>>(
-        &mut self,
-        watch: &Watch,
-        load: impl FnOnce(Part<'_>) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        let Some(Taken { kind, spans, ends }) = self.take(watch)? else { return Ok(false) };
-        let end = match (kind, spans.last()) {
-            (Kind::Whole, _) => self.text.len(),
-            (_, last) => last.map_or(0, |last| last.end),
+    /// Takes the next part away; none if there is none yet, or none any more.
+    pub fn part(&mut self, watch: &Watch) -> Result<Option<Part>, Fault> {
+        let Some(Next { spans, ends }) = self.next(watch)? else { return Ok(None) };
+        let (end, documents, elements) = match &spans {
+            None => (self.text.len(), 0, 0),
+            Some(Spans::Documents(spans)) => (end_of(spans), spans.len() as u64, 0),
+            Some(Spans::Elements(spans)) => (end_of(spans), 0, spans.len() as u64),
         };
+        let mut rest = mem::take(&mut self.room);
+        rest.try_reserve(self.size + self.size / 8).map_err(|_| Fault::OutOfMemory)?;
+        push_all(&mut rest, &self.text[end..])?;
+        self.text.truncate(end);
         let part = Part {
-            text: &self.text[..end],
-            spans: match kind {
-                Kind::Whole => None,
-                Kind::Documents => Some(Spans::Documents(&spans)),
-                Kind::Elements => Some(Spans::Elements(&spans)),
-            },
+            text: mem::replace(&mut self.text, rest),
+            spans,
             start: self.start,
             documents: self.documents,
             elements: self.elements,
-            is_last: self.ended && self.text[end..].iter().all(|byte| b" \t\r\n]".contains(byte)),
+            is_last: self.ended && self.text.iter().all(|byte| b" \t\r\n]".contains(byte)),
         };
-        load(part)?;
-        self.start = self.start.behind(&self.text[..end]);
-        match kind {
-            Kind::Documents => self.documents += spans.len() as u64,
-            Kind::Elements => self.elements += spans.len() as u64,
-            Kind::Whole => {}
-        }
+        self.start = self.start.behind(&part.text);
+        self.documents += documents;
+        self.elements += elements;
         if ends {
             (self.documents, self.elements) = (self.documents + 1, 0);
         }
-        self.text.drain(..end);
-        match kind {
-            Kind::Whole => self.splitter = Splitter::new(self.takes_elements),
-            Kind::Documents | Kind::Elements => self.splitter.forget(end),
+        match part.spans {
+            None => self.splitter = Splitter::new(self.takes_elements),
+            Some(_) => self.splitter.forget(end),
         }
-        (self.is_whole, self.in_array) = (false, kind == Kind::Elements);
-        Ok(true)
+        self.is_whole = false;
+        self.in_array = matches!(part.spans, Some(Spans::Elements(_)));
+        Ok(Some(part))
     }
 
-    fn take(&mut self, watch: &Watch) -> Result<Option<Taken>, Fault> {
+    fn next(&mut self, watch: &Watch) -> Result<Option<Next>, Fault> {
         match self.ended {
             true => self.splitter.finish(&self.text, watch)?,
             false => self.splitter.scan(&self.text, watch)?,
@@ -155,9 +145,9 @@ impl Incoming {
         let (splitter, most) = (&mut self.splitter, self.most);
         let is_one_part = splitter.documents.len().max(splitter.elements.len()) <= most;
         if self.ended && self.is_whole && (is_one_part || splitter.mistake().is_some()) {
-            return Ok(Some(Taken { kind: Kind::Whole, spans: vec![], ends: false }));
+            return Ok(Some(Next { spans: None, ends: false }));
         }
-        let taken = |kind, spans, ends| Ok(Some(Taken { kind, spans, ends }));
+        let next = |spans, ends| Ok(Some(Next { spans: Some(spans), ends }));
         self.wanted = self.size;
         if let Some(mut elements) = splitter.last_elements.take() {
             if elements.is_empty() {
@@ -166,19 +156,18 @@ impl Incoming {
                 let first = first_of(&mut elements, most)?;
                 let ends = elements.is_empty();
                 splitter.last_elements = (!ends).then_some(elements);
-                return taken(Kind::Elements, first, ends);
+                return next(Spans::Elements(first), ends);
             }
         }
         // A document that is the only one leaves whole.
         let may_be_all = self.is_whole && !self.ended && splitter.is_at_second();
         if splitter.is_settled() && !splitter.documents.is_empty() && !may_be_all {
-            let first = first_of(&mut splitter.documents, most)?;
-            return taken(Kind::Documents, first, false);
+            return next(Spans::Documents(first_of(&mut splitter.documents, most)?), false);
         }
         if !splitter.elements.is_empty() {
             let first = first_of(&mut splitter.elements, most)?;
             splitter.cut_array();
-            return taken(Kind::Elements, first, false);
+            return next(Spans::Elements(first), false);
         }
         if let Some(at) = splitter.mistake() {
             return Err(self.mistake(at, watch));
@@ -207,6 +196,18 @@ impl Incoming {
         };
         fault.located_behind(&self.text, self.start)
     }
+}
+
+fn push_all(text: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Fault> {
+    if text.capacity() - text.len() < bytes.len() {
+        text.try_reserve(bytes.len()).map_err(|_| Fault::OutOfMemory)?;
+    }
+    text.extend_from_slice(bytes);
+    Ok(())
+}
+
+fn end_of(spans: &[Span]) -> usize {
+    spans.last().map_or(0, |last| last.end)
 }
 
 /// Takes the first spans away, so many at most.

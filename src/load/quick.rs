@@ -108,12 +108,13 @@ fn load_with(
     start: Instant,
     progress: &mut Progress,
 ) -> Result<Option<LoadReport>, Failure> {
-    let Ok((prepared, decode_threads)) = decode(&entry.recipe, document, options, progress) else {
+    let Ok(decoded) = decode(&entry.recipe, document, options, progress) else {
         return Ok(None);
     };
+    let prepared = &decoded.prepared;
     let decode_ms = milliseconds(start);
     let write_start = Instant::now();
-    let written = match ready(spi, entry, &prepared, options.on_conflict) {
+    let written = match ready(spi, entry, prepared, options.on_conflict) {
         Some(ready) => write(spi, options, entry, ready)?,
         None => None,
     };
@@ -129,7 +130,7 @@ fn load_with(
         counts,
         sessions: 0,
         sessions_reason: reason.unwrap_or_else(|| format!("{rows} rows to write are too few")),
-        decode_threads,
+        decode_threads: decoded.threads,
         foreign_key_check: entry.foreign_key_check.clone(),
         write_method: "insert: too few rows".into(),
         decode_ms,
@@ -154,7 +155,7 @@ fn ready<'r>(
 ) -> Option<Ready<'r>> {
     let Prepared { rows, order, deferred, places, .. } = prepared;
     // Who the composer is that a work names by an id, the long way finds out.
-    let names = matches!(&entry.recipe, Recipe::Fields(it) if it.resource == Resource::Works);
+    let names = matches!(&*entry.recipe, Recipe::Fields(it) if it.resource == Resource::Works);
     if names && !places.composer_ids().is_empty() {
         return None;
     }

@@ -5,9 +5,11 @@ mod fit;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pgrx::PgSqlErrorCode::ERRCODE_OBJECT_IN_USE;
 use pgrx::pg_sys;
 
 use self::fit::{add_key, field, find_key, resolve_for, table};
+use super::ahead::Ready;
 use super::quick;
 use super::stream::{Course, Order};
 use super::{Job, Load, Running, run};
@@ -16,10 +18,10 @@ use crate::document::find::Resource;
 use crate::mapping::Mapping;
 use crate::mapping::path::Path;
 use crate::mapping::program::Program;
-use crate::mapping::records::are_elements;
 use crate::mapping::resolve::{Resolved, Source};
 use crate::options::{OnConflict, Options};
 use crate::pg::argument::JsonbArgument;
+use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::{encoding, relation};
 use crate::prepare::mapped::Mapped;
@@ -29,7 +31,7 @@ use crate::record::work::Work;
 use crate::record::{Column, Row, Table};
 use crate::report::{Failure, LoadReport};
 use crate::rows::keys::Keys;
-use crate::sessions::eligible;
+use crate::sessions::{eligible, fault};
 use crate::target::facts::Identity;
 use crate::target::key::KeyColumn;
 use crate::target::{Target, rules};
@@ -66,7 +68,10 @@ fn records(
     fitted.target.tell_left_out();
     let wish = eligible::wish(options, running.statement);
     let call = fitted.target.left_out.is_empty().then_some(call);
-    fitted.load(running, document, options, |load| Load { start, wish, call, ..load })
+    let (load, recipe) = (fitted.load(running, options), Arc::new(fitted.recipe(options)));
+    let Fitted { target, key, ranked, .. } = fitted;
+    let load = Load { start, wish, call, ..load };
+    load.load(target, document, recipe, ranked.then_some(&key))
 }
 
 /// A mapping as text.
@@ -74,30 +79,49 @@ pub fn text_of(mapping: JsonbArgument) -> String {
     encoding::of_message(&mapping.to_text())
 }
 
-/// Whether the records of a document that is an array are its elements, if the mapping fits the target of an order. Tells
-/// which fields of a source are left out.
-pub fn check(running: Running, order: &Order) -> Result<bool, Failure> {
+/// What the records of a load become, if the mapping fits the target of the order. Tells which fields of a source are left
+/// out.
+pub fn recipe(running: Running, order: &Order) -> Result<Recipe, Failure> {
     let Order { target, mapping, options } = order;
     relation::refuse_read_only(INBOX);
-    let Fitted { target, parsed, .. } = fit(running.spi, *target, mapping.as_deref(), options)?;
-    target.tell_left_out();
-    Ok(parsed.fields_of.is_some() || are_elements(&parsed.records))
+    let fitted = fit(running.spi, *target, mapping.as_deref(), options)?;
+    fitted.target.tell_left_out();
+    Ok(fitted.recipe(options))
 }
 
-/// Loads a part of a document.
+/// Loads a part of a document, for which the session has waited from `start` on.
 pub fn part(
     running: Running,
     order: &Order,
-    document: Document<'_>,
+    (ready, start): (&mut Ready, Instant),
     course: &mut Course,
 ) -> Result<LoadReport, Failure> {
     let Order { target, mapping, options } = order;
-    let fitted = fit(running.spi, *target, mapping.as_deref(), options)?;
-    let course = course.of_keys(!fitted.ranked);
-    fitted.load(running, document, options, |load| {
-        let job = Job { function: INBOX, ..load.job };
-        Load { job, course: Some(course), ..load }
-    })
+    let mut fitted = fit(running.spi, *target, mapping.as_deref(), options)?;
+    let decoded_by = ready.task().recipe.clone();
+    fitted.order_by(&decoded_by.table().parent);
+    if fitted.recipe(options) != *decoded_by {
+        return Err(altered(&fitted.target));
+    }
+    fault::point("located", fault::LEADER);
+    let load = fitted.load(running, options);
+    let Fitted { target, key, ranked, .. } = fitted;
+    let job = Job { function: INBOX, ..load.job };
+    let load = Load { start, job, course: Some(course.of_keys(!ranked)), ..load };
+    let (ranked, progress) = (ranked.then_some(&key), &mut Progress::none());
+    ready.with(|decoded| load.load_decoded(target, decoded, decoded_by, ranked, progress))
+}
+
+/// The table is no longer what records have been decoded for: as if an INSERT were under way.
+fn altered(target: &Target) -> Failure {
+    Failure::Refused {
+        code: ERRCODE_OBJECT_IN_USE,
+        message: format!(
+            "\"{}\" was altered while a load into it was under way",
+            target.table.name
+        ),
+        hint: None,
+    }
 }
 
 /// A mapping and the target that it fits.
@@ -148,22 +172,15 @@ fn fit(
 }
 
 impl Fitted {
-    /// Loads a document in this session, unless `with` says otherwise.
-    fn load<'l>(
-        self,
-        Running { spi, advice, .. }: Running<'l>,
-        document: Document<'_>,
-        options: &'l Options,
-        with: impl FnOnce(Load<'l>) -> Load<'l>,
-    ) -> Result<LoadReport, Failure> {
-        let Fitted { target, parsed, resolved, key, ranked, keys } = self;
-        let load = Load {
+    /// A load in this session, of a document that comes at once.
+    fn load<'l>(&self, Running { spi, advice, .. }: Running<'l>, options: &'l Options) -> Load<'l> {
+        Load {
             spi,
             advice,
             options,
             job: Job {
                 resource: None,
-                kind: target.table.name.clone(),
+                kind: self.target.table.name.clone(),
                 function: FUNCTION,
                 unconverted: vec![],
                 rejected_before: 0,
@@ -174,12 +191,23 @@ impl Fitted {
             makes_tables: false,
             call: None,
             course: None,
-        };
-        let recipe = match parsed.fields_of {
-            Some(resource) => of_fields(resource, &target, &resolved, keys, options),
-            None => of_paths(&target, &resolved, parsed.records, keys, ranked, options),
-        };
-        with(load).load(target, document, recipe, ranked.then_some(&key))
+        }
+    }
+
+    /// Keeps the order of rows that a load has begun with: an index may have been made meanwhile.
+    fn order_by(&mut self, parent: &[usize]) {
+        for place in [&mut self.target.table.parent, &mut self.keys.parent] {
+            parent.clone_into(place);
+        }
+    }
+
+    fn recipe(&self, options: &Options) -> Recipe {
+        let Fitted { target, parsed, resolved, ranked, keys, .. } = self;
+        let keys = keys.clone();
+        match parsed.fields_of {
+            Some(resource) => of_fields(resource, target, resolved, keys, options),
+            None => of_paths(target, resolved, parsed.records.clone(), keys, *ranked, options),
+        }
     }
 }
 

@@ -2,30 +2,33 @@
 //!
 //! ```text
 //! begin ─▶ take, take, … ─▶ end
-//!            │ enough for a part: decode, compare, prove, write, as a document of its own
+//!            │ enough for a part: decode ([`super::ahead`]), then compare, prove, write, as a document of its own
 //!            ▼
 //!          Course: what the parts have in common
 //! ```
 //!
-//! A part is loaded as a document is, but that its records are numbered on, that the source is known from the parts
-//! before it, and that a key which an earlier part has had is known ([`super::earlier`]). So where the parts are cut
-//! changes nothing but the order of rows.
+//! A part is decoded while the next one comes, and written once it has been: at the latest when the next one is there. It is
+//! loaded as a document is, but that its records are numbered on, that the source is known from the parts before it, and
+//! that a key which an earlier part has had is known ([`super::earlier`]). So where the parts are cut changes nothing but
+//! the order of rows.
 
 use std::cell::RefCell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+use super::ahead::{Ahead, Task};
+use super::decode::mode;
 use super::earlier::Earlier;
 use super::{records, work};
 use crate::document::Watch;
-use crate::document::find::Past;
-use crate::document::incoming::{Incoming, Part};
+use crate::document::find::{self, Past};
+use crate::document::incoming::Incoming;
 use crate::options::Options;
 use crate::pg::{interrupt, progress};
-use crate::prepare::Document;
+use crate::prepare::Recipe;
 use crate::report::{Failure, LoadReport, milliseconds};
 use crate::settings;
 
@@ -40,9 +43,11 @@ pub struct Order {
 /// A load that is under way.
 pub struct Stream {
     order: Order,
+    recipe: Arc<Recipe>,
     incoming: Incoming,
     course: Course,
-    past: Mutex<Past>,
+    /// The part that has left last, and is not yet loaded.
+    ahead: Option<Ahead>,
     /// Something has come; and in pieces, not in lines.
     any: bool,
     in_pieces: bool,
@@ -52,8 +57,9 @@ pub struct Stream {
 pub struct Course {
     pub load_id: Uuid,
     start: Instant,
-    /// Records of the parts that have been loaded.
+    /// Records of the parts that have been loaded, and what they have shown.
     records: u64,
+    past: Arc<Mutex<Past>>,
     /// None where the document is no longer than one part.
     earlier: Option<RefCell<Earlier>>,
     /// Keys of different parts can be compared.
@@ -93,18 +99,19 @@ impl Stream {
     /// Begins a load, once it is known that the mapping fits the target.
     pub fn begin(order: Order) -> Result<Self, Failure> {
         LoadReport::forget();
-        let takes_elements = work(|running| records::check(running, &order))?;
+        let recipe = work(|running| records::recipe(running, &order))?;
         let course = Course {
             load_id: Uuid::new_v4(),
             start: Instant::now(),
             records: 0,
+            past: Arc::default(),
             earlier: None,
             compares: true,
             report: None,
         };
-        let incoming = Incoming::new(settings::part_size(), takes_elements);
-        let past = Mutex::default();
-        Ok(Stream { order, incoming, course, past, any: false, in_pieces: false })
+        let incoming = Incoming::new(settings::part_size(), recipe.takes_elements());
+        let recipe = Arc::new(recipe);
+        Ok(Stream { order, recipe, incoming, course, ahead: None, any: false, in_pieces: false })
     }
 
     /// Takes the next line, without its newline, and loads what is there if it is enough.
@@ -129,8 +136,11 @@ impl Stream {
     }
 
     fn load_full(&mut self) -> Result<(), Failure> {
-        while self.incoming.is_full() && self.part()? {}
-        Ok(())
+        while self.incoming.is_full() && self.next_part()? {}
+        match &self.ahead {
+            Some(ahead) if ahead.is_decoded() => self.load_ahead(),
+            _ => Ok(()),
+        }
     }
 
     /// Loads the rest. What came of all of it; nothing if nothing has come.
@@ -139,9 +149,8 @@ impl Stream {
             return Ok(None);
         }
         self.incoming.end();
-        while self.part()? {}
-        let past = self.past.into_inner().unwrap_or_else(PoisonError::into_inner);
-        past.judge().map_err(Failure::load)?;
+        while self.next_part()? {}
+        find::judge(&self.course.past).map_err(Failure::load)?;
         let Course { start, earlier, report, .. } = self.course;
         let changed_later = earlier.map_or(0, |earlier| earlier.into_inner().changed_later);
         Ok(report.map(|mut report| {
@@ -151,23 +160,42 @@ impl Stream {
         }))
     }
 
-    /// Loads the next part; `false` if there is none yet, or none any more.
-    fn part(&mut self) -> Result<bool, Failure> {
-        let Stream { order, incoming, course, past, .. } = self;
+    /// Takes the next part, once the one before it is loaded; `false` if there is none yet, or none any more.
+    fn next_part(&mut self) -> Result<bool, Failure> {
         let watch = Watch::default().asking(interrupt::pending);
-        let part = incoming.part(&watch, |part: Part<'_>| {
-            if part.spans.is_some() {
-                let earlier = || RefCell::new(Earlier::new(order.options.on_conflict));
-                let earlier = course.earlier.get_or_insert_with(earlier);
-                earlier.borrow_mut().goes_on = !part.is_last;
-            }
-            let document = Document::Part(part, course.records, past);
-            let load = || work(|running| records::part(running, order, document, course));
-            let report = progress::kept(load)?;
-            course.add(report);
-            Ok(())
-        });
+        let part = self.incoming.part(&watch);
+        // What is wrong with a part before it is told first.
+        self.load_ahead()?;
         interrupt::check();
-        part
+        let Some(part) = part? else { return Ok(false) };
+        let beside = !part.is_last;
+        let Stream { order, recipe, course, .. } = self;
+        let task = Task {
+            part,
+            recipe: recipe.clone(),
+            mode: mode(&order.options, false),
+            records: course.records,
+            past: course.past.clone(),
+        };
+        self.ahead = Some(Ahead::begin(task, beside)?);
+        Ok(true)
+    }
+
+    /// Loads the part that is being decoded, if there is one.
+    fn load_ahead(&mut self) -> Result<(), Failure> {
+        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        let start = Instant::now();
+        let mut ready = ahead.finish()?;
+        let Stream { order, course, .. } = self;
+        let part = &ready.task().part;
+        if part.spans.is_some() {
+            let earlier = || RefCell::new(Earlier::new(order.options.on_conflict));
+            course.earlier.get_or_insert_with(earlier).get_mut().goes_on = !part.is_last;
+        }
+        let load = || work(|running| records::part(running, order, (&mut ready, start), course));
+        let report = progress::kept(load)?;
+        course.add(report);
+        self.incoming.reuse(ready.into_text());
+        Ok(())
     }
 }

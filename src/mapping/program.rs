@@ -20,7 +20,7 @@ use crate::document::{Kind, Value, Watch, push};
 use crate::error::{Fault, quoted};
 
 /// A mapping, made ready for records.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Program {
     root: Node,
     /// For each column that is written, the numbers of its paths.
@@ -34,7 +34,7 @@ pub struct Program {
 }
 
 /// What is taken from a value, and from what is in it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Node {
     /// The number of the path that ends here.
     takes: Option<usize>,

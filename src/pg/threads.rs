@@ -1,8 +1,10 @@
-//! The rayon pool of one call: made for it, gone after it, deaf to signals.
+//! Threads beside the session's own, all deaf to signals: the rayon pool of one call, made for it and gone after it; and one
+//! that works while the server does, on nothing that is the server's.
 
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::thread;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
 
 use rayon::ThreadPool;
 
@@ -47,6 +49,29 @@ pub fn with_pool<T>(threads: usize, work: impl FnOnce(&ThreadPool) -> T) -> Opti
         }
         outcome.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic)))
     })
+}
+
+/// Runs `work` on a thread of its own until it is joined, while this one goes on. None where the system gives no thread.
+///
+/// Whatever the server does meanwhile, an error and the end of the process included, takes nothing away that `work` owns; and
+/// the thread ends with the process.
+pub fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<JoinHandle<T>> {
+    if !memory::can_have(THREAD) {
+        return None;
+    }
+    // As in a pool, the thread has what it keeps for itself before either of the two takes memory.
+    let (started, starts) = channel();
+    let mask = SignalMask::block_all();
+    let thread = thread::Builder::new().name("pg_opus ahead".into()).spawn(move || {
+        let _ = started.send(());
+        work()
+    });
+    drop(mask);
+    let thread = thread.ok()?;
+    let _ = starts.recv();
+    Some(thread)
 }
 
 /// The signals that were blocked before; restores them when dropped.

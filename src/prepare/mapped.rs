@@ -17,6 +17,7 @@ use crate::record::composer::Composer;
 use crate::rows::order::{Order, Repeated};
 
 /// Records of a mapping, for the table of its target.
+#[derive(PartialEq)]
 pub struct Mapped {
     /// Where records are: see [`records`].
     pub records: Vec<Path>,

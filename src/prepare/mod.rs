@@ -26,6 +26,7 @@ use crate::document::text::arriving::Arriving;
 use crate::document::text::{Text, utf8};
 use crate::document::{Arrival, Elements, Value, Watch};
 use crate::error::{Fault, LoadError, RecordFault};
+use crate::mapping::records::are_elements;
 use crate::record::composer::Composer;
 use crate::record::work::Work;
 use crate::record::{Row, Table};
@@ -45,7 +46,7 @@ pub enum Document<'a> {
     /// The same, of which the end is still to come.
     ArrivingJsonb(&'a dyn Arrival<'a>),
     /// A part of a text in UTF-8 that comes in pieces; with the number of records before it, and what they have shown.
-    Part(Part<'a>, u64, &'a Mutex<Past>),
+    Part(&'a Part, u64, &'a Mutex<Past>),
 }
 
 impl Document<'_> {
@@ -154,6 +155,7 @@ pub enum PartValues<'a, V> {
 }
 
 /// What the records of a load become, whatever the document.
+#[derive(PartialEq)]
 pub enum Recipe {
     /// Rows of the values at the paths of a mapping.
     Paths(Mapped),
@@ -162,6 +164,14 @@ pub enum Recipe {
 }
 
 impl Recipe {
+    /// Whether the records of a document that is an array are its elements.
+    pub fn takes_elements(&self) -> bool {
+        match self {
+            Recipe::Paths(mapped) => are_elements(&mapped.records),
+            Recipe::Fields(_) => true,
+        }
+    }
+
     /// The table whose rows they become.
     pub fn table(&self) -> &Table {
         match self {
@@ -263,13 +273,14 @@ fn prepare<'a>(
 /// Of a text that comes in pieces.
 fn prepare_part<'a>(
     reader: &impl Reader<'a>,
-    part: Part<'a>,
+    part: &'a Part,
     records: u64,
     past: &'a Mutex<Past>,
     mode: Mode,
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let Part { text: bytes, spans, start, documents, elements, .. } = part;
+    let (start, documents, elements) = (*start, *documents, *elements);
     let around = Around { text: bytes, start: Some(start), records };
     let Some(spans) = spans else {
         return prepare_around(reader, around, mode, watch);

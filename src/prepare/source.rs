@@ -18,6 +18,7 @@ use crate::rows::order::Repeated;
 use crate::value::Encoding;
 
 /// Records of a source, for a table.
+#[derive(PartialEq)]
 pub struct Source {
     pub resource: Resource,
     pub table: Table,

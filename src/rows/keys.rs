@@ -8,7 +8,7 @@ use crate::tuple;
 use crate::value::key::KeyPart;
 
 /// The columns that a row's parent and its key are made of, by their places.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Keys {
     pub parent: Vec<usize>,
     /// None if rows have no key, or one that only the server can compare. Each is of a type that [`KeyPart`] knows.

@@ -63,11 +63,9 @@ impl Beside {
     }
 }
 
-impl Past {
-    /// The same at the end of a document that came in parts.
-    pub fn judge(self) -> Result<(), LoadError> {
-        self.lacks.map_or(Ok(()), |fault| Err(LoadError::document(fault)))
-    }
+/// The same at the end of a document that came in parts.
+pub fn judge(past: &Mutex<Past>) -> Result<(), LoadError> {
+    open(past).lacks.take().map_or(Ok(()), |fault| Err(LoadError::document(fault)))
 }
 
 impl Before<'_> {

@@ -10,15 +10,6 @@ use crate::random::for_seeds;
 /// What leaves: whole, a document with its number, or an element with the numbers of its array and its own.
 type Unit = (Option<(u64, Option<u64>)>, String);
 
-#[derive(Debug, PartialEq)]
-struct Wrong(Fault);
-
-impl From<Fault> for Wrong {
-    fn from(fault: Fault) -> Self {
-        Wrong(fault)
-    }
-}
-
 /// The units of a text that comes in these pieces, in parts of about so many bytes; and the most that was held.
 fn units<'p>(
     pieces: impl IntoIterator<Item = &'p [u8]>,
@@ -29,26 +20,25 @@ fn units<'p>(
     let (mut units, mut most) = (vec![], 0);
     let mut place = 0u64;
     let mut leave = |incoming: &mut Incoming| {
-        incoming.part::<Wrong>(&Watch::default(), |part| {
-            most = most.max(part.text.len());
-            assert_eq!(part.start.byte, place, "parts follow one another");
-            place += part.text.len() as u64;
-            let text =
-                |span: &super::Span| String::from_utf8_lossy(&part.text[span.clone()]).into_owned();
-            match part.spans {
-                None => units.push((None, String::from_utf8_lossy(part.text).into_owned())),
-                Some(Spans::Documents(spans)) => {
-                    let numbers = part.documents..;
-                    units.extend(numbers.zip(spans).map(|(n, it)| (Some((n, None)), text(it))));
-                }
-                Some(Spans::Elements(spans)) => {
-                    let numbers = part.elements..;
-                    let place = |n| Some((part.documents, Some(n)));
-                    units.extend(numbers.zip(spans).map(|(n, it)| (place(n), text(it))));
-                }
+        let Some(part) = incoming.part(&Watch::default())? else { return Ok(false) };
+        most = most.max(part.text.len());
+        assert_eq!(part.start.byte, place, "parts follow one another");
+        place += part.text.len() as u64;
+        let text =
+            |span: &super::Span| String::from_utf8_lossy(&part.text[span.clone()]).into_owned();
+        match &part.spans {
+            None => units.push((None, String::from_utf8_lossy(&part.text).into_owned())),
+            Some(Spans::Documents(spans)) => {
+                let numbers = part.documents..;
+                units.extend(numbers.zip(spans).map(|(n, it)| (Some((n, None)), text(it))));
             }
-            Ok(())
-        })
+            Some(Spans::Elements(spans)) => {
+                let numbers = part.elements..;
+                let place = |n| Some((part.documents, Some(n)));
+                units.extend(numbers.zip(spans).map(|(n, it)| (place(n), text(it))));
+            }
+        }
+        Ok::<_, Fault>(true)
     };
     let run = || {
         for piece in pieces {
@@ -59,8 +49,8 @@ fn units<'p>(
         while leave(&mut incoming)? {}
         Ok(())
     };
-    let outcome: Result<(), Wrong> = run();
-    (outcome.map(|()| units).map_err(|wrong| wrong.0), most)
+    let outcome: Result<(), Fault> = run();
+    (outcome.map(|()| units), most)
 }
 
 /// The units, with the elements of arrays that left whole, of a text in pieces of `step` bytes.
@@ -353,14 +343,4 @@ fn values_agree_with_those_of_the_whole_text() {
         let whole: Vec<_> = whole.iter().map(|text| text.excerpt().unwrap()).collect();
         assert_eq!(texts(text), whole);
     }
-}
-
-/// Loading a part may fail in its own way.
-#[test]
-fn the_error_of_a_load_is_passed_on() {
-    let mut incoming = Incoming::new(10, true);
-    incoming.push(b"{}").unwrap();
-    incoming.end();
-    let failed = incoming.part::<Wrong>(&Watch::default(), |_| Err(Wrong(Fault::Stopped)));
-    assert_eq!(failed, Err(Wrong(Fault::Stopped)));
 }

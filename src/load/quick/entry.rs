@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use pgrx::pg_sys;
 
@@ -68,7 +69,7 @@ pub struct Entry {
     on_conflict: OnConflict,
     changes: Cell<u64>,
     settings: Settings,
-    pub recipe: Recipe,
+    pub recipe: Arc<Recipe>,
     pub name: TableName,
     /// See [`Target::keeps_order`].
     pub keeps_order: bool,
@@ -178,7 +179,7 @@ pub fn remember(
     spi: &Spi,
     call: &Call,
     target: &Target,
-    recipe: Recipe,
+    recipe: Arc<Recipe>,
     (options, prepared, outcome): (&Options, &Prepared<'_>, &Outcome),
 ) {
     let (rows, write, on_conflict) = (&prepared.rows, &prepared.order.write, options.on_conflict);
