@@ -186,7 +186,7 @@ def test_parts_are_one_document(catalogue, seed):
     expected = outcome(session, table, at_once, make == differing)
     for way in in_lines, in_pieces, in_pieces:
         session.run(start + "; TRUNCATE rejected_records")
-        memory = rng.choice(["1kB", "2kB", "9kB", "40kB"])
+        memory = rng.choice(["2kB", "3kB", "13kB", "60kB"])
         session.run(f"SET pg_opus.stream_memory = '{memory}'")
         found = outcome(session, table, way, make == differing)
         assert not (found != expected), (way.__name__, memory, policy, on_error, text[:200], differences(found, expected))
