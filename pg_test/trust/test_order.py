@@ -48,6 +48,14 @@ MIXED = {
         {"id": 2, "u": 1}, {"id": 1, "u": 5}]),
     "a new row wants what a changed one has": ("id int PRIMARY KEY, u int UNIQUE", [{"id": 1, "u": 1}], [
         {"id": 1, "u": 5}, {"id": 2, "u": 5}]),
+    "an index of several columns": ("id int PRIMARY KEY, u int, v int, UNIQUE (u, v)", [{"id": 1, "u": 1, "v": 1}], [
+        {"id": 1, "u": 1, "v": 2}, {"id": 2, "u": 1, "v": 1}]),
+    "a predicate": ("id int PRIMARY KEY, u int, is_used boolean, EXCLUDE (u WITH =) WHERE (is_used)", [{"id": 1, "u": 1, "is_used": True}], [
+        {"id": 1, "u": 1, "is_used": False}, {"id": 2, "u": 1, "is_used": True}]),
+    "an expression": ("id int PRIMARY KEY, u int, v int, EXCLUDE ((u - v) WITH =)", [{"id": 1, "u": 1, "v": 0}], [
+        {"id": 1, "u": 1, "v": 9}, {"id": 2, "u": 1, "v": 0}]),
+    "a generated column": ("id int PRIMARY KEY, u int, v int, w int GENERATED ALWAYS AS (u - v) STORED UNIQUE", [{"id": 1, "u": 1, "v": 0}], [
+        {"id": 1, "u": 1, "v": 9}, {"id": 2, "u": 1, "v": 0}]),
 }
 
 
@@ -115,6 +123,28 @@ def test_new_and_changed_rows(catalogue, name, is_known, others):
     for n in range(-10, -10 + 3 * is_known):
         catalogue.run("SELECT load_records('t', %s)", json.dumps([good(first[0], n - 10), good(first[0], n)]))
     compared(catalogue, before, first + [good(first[0], n) for n in range(10, 10 + others)], "update")
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("clash", [[], [{"id": 5000, "u": 3, "name": "b"}]])
+def test_rows_that_keep_what_others_could_want(catalogue, clash, is_read):
+    """Rows that change in nothing by which rows meet are written as if there were no such column, and new ones in bulk."""
+    catalogue.run("CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, name text)")
+    if not is_read:
+        # Too many rows to be read for these.
+        catalogue.run("INSERT INTO t SELECT n, n, repeat('n', 500) FROM generate_series(-50000, -1) n")
+    before = [{"id": n, "u": n, "name": "a"} for n in range(ENOUGH)]
+    records = [{"id": n, "u": n, "name": "b"} for n in range(2 * ENOUGH)]
+    compared(catalogue, before, records[:10] + clash + records[10:], "update")
+    catalogue.run("DELETE FROM t")
+    one_by_one(catalogue, before, "update")
+    catalogue.run("SELECT load_records('t', %s)", json.dumps(records))
+    assert (catalogue.last_load()["write_method"], catalogue.last_load()["updated"]) == ("bulk insert", ENOUGH)
+    catalogue.run("CREATE FUNCTION swaps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.u := -NEW.u; RETURN NEW; END'; "
+                  "CREATE TRIGGER swaps BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION swaps()")
+    more = [record | {"name": "c"} for record in records] + [{"id": 9000, "u": 9000, "name": "c"}]
+    catalogue.run("SELECT load_records('t', %s)", json.dumps(more))
+    assert catalogue.last_load()["write_method"] == "insert: rows may meet by more than their key"
 
 
 def test_a_row_that_could_be_no_new_one(session):

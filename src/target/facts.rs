@@ -193,8 +193,12 @@ impl TableFacts {
 
     /// Whether a foreign key refers to the table itself, or to one that has its rows.
     pub fn refers_to_itself(&self) -> bool {
-        let has_rows = |table: u32| table == self.oid || self.ancestors.contains(&table);
-        self.foreign_keys.iter().any(|key| has_rows(key.references))
+        self.foreign_keys.iter().any(|key| self.is_itself(key.references))
+    }
+
+    /// Whether it is this table, or one that has its rows.
+    pub fn is_itself(&self, table: u32) -> bool {
+        table == self.oid || self.ancestors.contains(&table)
     }
 
     /// Whether rows may meet by more than the key of these columns.

@@ -149,9 +149,23 @@ impl Target {
 
     /// Whether rows may meet by more than the key that tells them apart.
     pub fn has_other_keys(&self) -> bool {
-        let key: Option<Vec<i16>> =
-            self.table.key_names().map(|name| self.facts.column(name)).collect();
-        self.facts.has_other_keys(&key.unwrap_or_default())
+        self.facts.has_other_keys(&self.key_numbers().unwrap_or_default())
+    }
+
+    /// By which columns, by their places among those that are written, rows may meet by more than that key, or refer to one
+    /// another; none if only the server can tell. A row that keeps what it has there meets no other.
+    pub fn meeting(&self) -> Option<Vec<usize>> {
+        let key: Vec<i16> = self.key_numbers()?;
+        let numbers = rules::meeting(&self.facts, &key)?;
+        let meets = |column: &Column| {
+            self.facts.column(&column.name).is_some_and(|number| numbers.contains(&number))
+        };
+        let columns = self.table.columns.iter().enumerate();
+        Some(columns.filter(|(_, column)| meets(column)).map(|(place, _)| place).collect())
+    }
+
+    fn key_numbers(&self) -> Option<Vec<i16>> {
+        self.table.key_names().map(|name| self.facts.column(name)).collect()
     }
 
     /// Whether rows may meet by more than that key, or refer to one another: they come in the document's order.

@@ -263,6 +263,27 @@ pub fn has_user_triggers(table: &TableFacts) -> bool {
     table.triggers.iter().any(|trigger| !trigger.is_of_constraint())
 }
 
+/// The columns by which rows may meet by more than the key of these, or refer to one another. None if a row may meet others
+/// by something else too: an expression, a predicate, what a trigger or a rule makes of it, a key of a partition.
+pub fn meeting(table: &TableFacts, key: &[i16]) -> Option<Vec<i16>> {
+    let others = || {
+        let keys = table.indexes.iter().filter(|index| index.unique || index.exclusion);
+        keys.filter(|index| !index.is_key_of(key))
+    };
+    let is_plain = |number: &i16| {
+        let column = usize::try_from(*number - 1).ok().and_then(|place| table.columns.get(place));
+        column.is_some_and(|column| column.generated == Generated::No)
+    };
+    let are_plain = others().all(|index| !index.partial && index.key.iter().all(is_plain));
+    let makes_more = has_user_triggers(table) || table.any_rules || table.meets_in_partitions;
+    if !are_plain || makes_more || !table.is_ordinary() {
+        return None;
+    }
+    let referring = table.foreign_keys.iter().filter(|key| table.is_itself(key.references));
+    let columns = others().flat_map(|index| &index.key);
+    Some(columns.chain(referring.flat_map(|key| &key.columns)).copied().collect())
+}
+
 /// Whether an INSERT … ON CONFLICT may be given rows of which some are there, by a statement that leaves out these columns
 /// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
 /// nobody may miss the numbers of a sequence, or what else a volatile function does.

@@ -84,13 +84,14 @@ impl<'w> Writer<'w> {
         refusals: &mut dyn Refusals,
         progress: &mut Progress,
     ) -> Result<(Counts, Method), Failure> {
-        let Sorted { mut new, mut doubtful, mut changed, unchanged, another, mut unseen } = sorted;
+        let Sorted { mut new, mut doubtful, mut changed, moves, unchanged, another, mut unseen } =
+            sorted;
         let elsewhere = self.target.kept_elsewhere;
         for another in another {
             another.refuse(rows, &self.target.table, refusals)?;
         }
-        // Rows that meet each other by more than their key, or refer to one another, come in the document's order.
-        let meet = self.target.has_other_keys();
+        // Rows that may meet each other by more than their key, or refer to one another, come in the document's order.
+        let meet = moves && self.target.has_other_keys();
         let mut method = Method::None;
         if meet && !changed.is_empty() && !elsewhere && self.may_propose(rows, &changed) {
             if !new.is_empty() || !doubtful.is_empty() {

@@ -57,7 +57,8 @@ impl Writer<'_> {
         let read: Vec<usize> = (0..table.columns.len()).filter(is_read).collect();
         let key: Vec<usize> = table.key.iter().map(|key| key.place).collect();
         let (read, key) = (&*read, &*key);
-        let compared = Compared { rows, table, read, key, on_conflict: self.on_conflict };
+        let (meeting, on_conflict) = (self.target.meeting(), self.on_conflict);
+        let compared = Compared { rows, table, read, key, meeting, on_conflict };
         let mut search = Search::new(&compared, write);
         let statements = Statements {
             name: &self.target.name,
@@ -86,6 +87,8 @@ struct Compared<'t> {
     read: &'t [usize],
     /// Those of the key.
     key: &'t [usize],
+    /// See [`Target::meeting`].
+    meeting: Option<Vec<usize>>,
     on_conflict: OnConflict,
 }
 
@@ -108,7 +111,7 @@ impl Compared<'_> {
     fn found(&self, row: RowRef, seen: &Seen) -> Found {
         let absent = self.rows.absent(row);
         let mut new = values(self.rows.tuple(row), &self.table.columns).enumerate();
-        let (mut ids, mut changed) = (0, false);
+        let (mut ids, mut changed, mut moves) = (0, false, false);
         for (number, &place) in self.read.iter().enumerate() {
             let new = new.find(|(of_new, _)| *of_new == place).and_then(|(_, value)| value);
             let is_id = self.table.columns[place].identity;
@@ -128,8 +131,10 @@ impl Compared<'_> {
                 }
                 _ => changed |= !self.table.is_key(place),
             }
+            moves |= self.meeting.as_ref().is_none_or(|meeting| meeting.contains(&place));
         }
-        if changed && self.on_conflict == OnConflict::Update { Found::Changed } else { Found::Same }
+        let updates = changed && self.on_conflict == OnConflict::Update;
+        if updates { Found::Changed { moves } } else { Found::Same }
     }
 }
 

@@ -40,11 +40,15 @@ pub struct Statements<'t> {
 
 /// A column of the statement: its place in the batch, and its name, quoted.
 struct Named<'t> {
+    place: usize,
     batch: Vec<u8>,
     name: Vec<u8>,
     is_key: bool,
     column: &'t Column,
 }
+
+/// The places of all columns.
+const ALL: Option<&[usize]> = None;
 
 /// Texts with another one between them.
 fn join(texts: impl IntoIterator<Item = Vec<u8>>, between: &str) -> Vec<u8> {
@@ -70,6 +74,7 @@ impl Statements<'_> {
         let present = columns.filter(|(place, _)| !self.absent.contains(*place));
         present
             .map(|(place, column)| Named {
+                place,
                 batch: cast(format!("c{}", place + 1).into_bytes(), column.cast.as_ref()),
                 name: (self.quote)(&column.name),
                 is_key: self.table.is_key(place),
@@ -112,7 +117,7 @@ impl Statements<'_> {
                     }
                 });
                 let set = join(set, ", ");
-                let differs = self.differs("excluded", |column| column.name.clone());
+                let differs = self.differs(ALL, "excluded", |column| column.name.clone());
                 let alike = self.alike();
                 [b"UPDATE SET ", &*set, b" WHERE ", &alike, b"(", &differs, b")"].concat()
             }
@@ -131,7 +136,7 @@ impl Statements<'_> {
         let value = |column: &Named| column.kept(of("new", &column.batch));
         let set = rest.map(|column| [&*column.name, b" = ", &value(column)].concat());
         let set = join(set, ", ");
-        let differs = self.differs("new", |column| column.batch.clone());
+        let differs = self.differs(ALL, "new", |column| column.batch.clone());
         let update = [b"UPDATE ", &*self.name.from(), b" AS old SET ", &set].concat();
         let from = [b" FROM ", self.batch, b" new WHERE ", &self.has_key("old")].concat();
         [&*update, &from, b" AND (", &differs, b")"].concat()
@@ -165,10 +170,18 @@ impl Statements<'_> {
         counted(&statement, is_new)
     }
 
-    /// Whether a new row would change the old one; `value` is a column's in the new row.
-    fn differs(&self, new: &str, value: impl Fn(&Named) -> Vec<u8>) -> Vec<u8> {
+    /// Whether a new row would change the old one in one of the columns at these places; `value` is a column's in the new
+    /// row.
+    fn differs(
+        &self,
+        places: Option<&[usize]>,
+        new: &str,
+        value: impl Fn(&Named) -> Vec<u8>,
+    ) -> Vec<u8> {
         let columns = self.columns();
-        let rest: Vec<_> = columns.iter().filter(|column| !column.is_key).collect();
+        let is_one = |place| places.is_none_or(|places| places.contains(&place));
+        let rest = columns.iter().filter(|column| !column.is_key && is_one(column.place));
+        let rest: Vec<&Named> = rest.collect();
         if rest.is_empty() {
             return b"false".to_vec();
         }
@@ -264,21 +277,24 @@ impl Statements<'_> {
 
     /// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and
     /// of those that are about another thing than the row that is there; for each of these the number of the column that
-    /// tells it, among those with ids, and the id that is there. The ordinals are the batch's column `o`.
-    pub fn compare(&self, on_conflict: OnConflict) -> Vec<u8> {
-        let differs = match on_conflict {
-            OnConflict::Update => self.differs("new", |column| column.batch.clone()),
+    /// tells it, among those with ids, and the id that is there. At last whether one would change in one of the columns at
+    /// the places `meeting`. The ordinals are the batch's column `o`.
+    pub fn compare(&self, on_conflict: OnConflict, meeting: Option<&[usize]>) -> Vec<u8> {
+        let differs = |places| match on_conflict {
+            OnConflict::Update => self.differs(places, "new", |column| column.batch.clone()),
             OnConflict::Skip | OnConflict::Error => b"false".to_vec(),
         };
+        let (moves, differs) = (differs(meeting), differs(ALL));
         let number = self.unlike(|number, _| number.to_string().into_bytes());
         let id = self.unlike(|_, name| [&*of("old", name), b"::pg_catalog.int8"].concat());
         let select = b"SELECT pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND differs), \
              pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND NOT differs), \
              pg_catalog.array_agg(o) FILTER (WHERE number IS NOT NULL), \
              pg_catalog.array_agg(number) FILTER (WHERE number IS NOT NULL), \
-             pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL) \
-             FROM (SELECT new.o, ";
-        let values = [&*differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
+             pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL), \
+             pg_catalog.bool_or(moves) FROM (SELECT new.o, (";
+        let moves = [&*moves, b") AS moves, "].concat();
+        let values = [&*moves, &differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
         let from = [b")::pg_catalog.int8 AS id FROM ", self.batch, b" new JOIN "];
         let on = [&*self.name.from(), b" old ON ", &self.has_key("old"), b") there"].concat();
         [select, &*values, &from.concat(), &on].concat()

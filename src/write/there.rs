@@ -29,7 +29,10 @@ enum State {
 /// What a row that is there is to one of the document.
 pub enum Found {
     Same,
-    Changed,
+    /// It would change; and may then meet other rows ([`Target::meeting`]).
+    Changed {
+        moves: bool,
+    },
     /// It is about another thing: the number of the column that tells, among those with ids, and the id that is there.
     Another(usize, i64),
 }
@@ -39,6 +42,8 @@ pub enum Found {
 pub struct There {
     states: Vec<State>,
     changed: usize,
+    /// One that would change may then meet other rows.
+    moves: bool,
     unchanged: usize,
     /// By ordinal: of the column that tells, its number among those with ids, and the id that is there.
     another: Vec<(u32, usize, i64)>,
@@ -76,14 +81,17 @@ impl There {
         });
         let another: Vec<Another> = another.collect();
         let unchanged = (write.len() - new.len() - changed.len() - another.len()) as u64;
-        Sorted { new, changed, unchanged, another, ..Sorted::default() }
+        Sorted { new, changed, moves: self.moves, unchanged, another, ..Sorted::default() }
     }
 
     /// Notes what a row that is there is to one of the document.
     pub fn note(&mut self, ordinal: u32, found: Found) {
         let state = match found {
             Found::Same => State::Unchanged,
-            Found::Changed => State::Changed,
+            Found::Changed { moves } => {
+                self.moves |= moves;
+                State::Changed
+            }
             Found::Another(column, id) => {
                 self.another.push((ordinal, column, id));
                 State::Another
@@ -134,6 +142,8 @@ pub struct Sorted {
     /// New ones whose parents have not been found: the server says what becomes of them.
     pub doubtful: Vec<RowRef>,
     pub changed: Vec<RowRef>,
+    /// One of these may meet other rows by what becomes of it.
+    pub moves: bool,
     pub unchanged: u64,
     /// They are refused.
     pub another: Vec<Another>,
@@ -237,7 +247,7 @@ impl Writer<'_> {
             OnConflict::Update => absent.clone(),
             OnConflict::Skip | OnConflict::Error => Absent::default(),
         });
-        let last = columns.len() - 1;
+        let (last, meeting) = (columns.len() - 1, target.meeting());
         for (absent, write) in groups {
             let (table, absent, elsewhere) = (&target.table, &absent, target.kept_elsewhere);
             let statements = Statements {
@@ -247,7 +257,7 @@ impl Writer<'_> {
                 absent,
                 quote: relation::quoted,
             };
-            let sql = statements.compare(on_conflict);
+            let sql = statements.compare(on_conflict, meeting.as_deref());
             let is_used = |place| {
                 let tells = |place| table.is_key(place) || table.columns[place].identity;
                 place == last || on_conflict == OnConflict::Update || tells(place)
@@ -282,7 +292,8 @@ impl There {
     /// Adds what [`Statements::compare`] has found.
     fn add(&mut self, row: &Row) {
         let ordinals = |column| row.get::<Vec<i32>>(column).unwrap_or_default();
-        ordinals(1).into_iter().for_each(|row| self.note(row as u32, Found::Changed));
+        let moves = row.get::<bool>(6).unwrap_or_default();
+        ordinals(1).into_iter().for_each(|row| self.note(row as u32, Found::Changed { moves }));
         ordinals(2).into_iter().for_each(|row| self.note(row as u32, Found::Same));
         let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
         for ((ordinal, column), id) in ordinals(3).into_iter().zip(ordinals(4)).zip(ids) {

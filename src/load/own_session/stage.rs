@@ -62,7 +62,7 @@ impl Stage<'_> {
         if let Some(written) = &mut self.written {
             written.push((write.to_vec(), there.clone()));
         }
-        let Sorted { mut new, mut changed, unchanged, another, .. } = there.sort(write);
+        let Sorted { mut new, mut changed, moves, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
         // A row that changes is checked by the server; its composer is made all the same, before the parents of new
@@ -79,7 +79,8 @@ impl Stage<'_> {
             check.prove(spi, rows, &target.table, &mut new, locked, in_order);
         proved.extend(check.proves);
         writer.proved = &proved;
-        let mut sorted = Sorted { new, doubtful, changed, unchanged, another, unseen: vec![] };
+        let mut sorted =
+            Sorted { new, doubtful, changed, moves, unchanged, another, unseen: vec![] };
         if unseen {
             swap(&mut sorted.new, &mut sorted.unseen);
         }
