@@ -113,16 +113,16 @@ def test_new_rows(catalogue, name, policy, workers):
     compared(catalogue, [], first + [good(first[1], n) for n in range(10, 10 + count)], policy, workers)
 
 
-@pytest.mark.parametrize("others", [0, 3, ENOUGH])
+@pytest.mark.parametrize("others, workers", [(0, 0), (3, 0), (ENOUGH, 0), (FOR_SESSIONS, 2)])
 @pytest.mark.parametrize("is_known", [False, True])
 @pytest.mark.parametrize("name", MIXED)
-def test_new_and_changed_rows(catalogue, name, is_known, others):
+def test_new_and_changed_rows(catalogue, name, is_known, others, workers):
     """Whether or not the session has loaded into the table before."""
     table, before, first = MIXED[name]
-    catalogue.run(f"CREATE TABLE t ({table})")
+    catalogue.run(f"CREATE TABLE t ({table}); SET pg_opus.min_parallel_rows = 0")
     for n in range(-10, -10 + 3 * is_known):
         catalogue.run("SELECT load_records('t', %s)", json.dumps([good(first[0], n - 10), good(first[0], n)]))
-    compared(catalogue, before, first + [good(first[0], n) for n in range(10, 10 + others)], "update")
+    compared(catalogue, before, first + [good(first[0], n) for n in range(10, 10 + others)], "update", workers)
 
 
 @pytest.mark.parametrize("is_read", [False, True])

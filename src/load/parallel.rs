@@ -28,7 +28,7 @@ use crate::sessions::{fault, recovery, split};
 use crate::target::Target;
 use crate::write::Refusals;
 use crate::write::elsewhere;
-use crate::write::insert::Writer;
+use crate::write::insert::{MEET, Writer};
 use crate::write::parents::Check;
 use crate::write::rejects::Rejects;
 use crate::write::there::{Sorted, There};
@@ -196,7 +196,11 @@ fn look(writing: &Writing<'_, '_>, wish: Wish, target: &Target) -> Result<Look, 
     let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: &[] };
     let there = writer.look(&prepared.rows, write)?;
     let rows = there.to_write(write.len());
-    let plan = eligible::plan(spi, wish, target, job.resource, options, rows);
+    let plan = match there.moves() && target.has_other_keys() {
+        // They come in the document's order.
+        true => Err(MEET.into()),
+        false => eligible::plan(spi, wish, target, job.resource, options, rows),
+    };
     let mut absent = vec![];
     if plan.is_ok() && options.create_composers && job.resource == Some(Resource::Works) {
         let check = Check::of(job.resource, target, write.len(), true).unlocked();

@@ -31,6 +31,9 @@ use crate::target::{Target, rules};
 /// 100,000: 0.99 s. Smaller ones stay within work_mem and cost less to halve.
 pub const BATCH_ROWS: usize = 5_000;
 
+/// Why rows are written one by one, or by one session.
+pub const MEET: &str = "rows may meet by more than their key";
+
 /// Writes rows into a table.
 pub struct Writer<'w> {
     pub spi: &'w Spi,
@@ -95,7 +98,7 @@ impl<'w> Writer<'w> {
         let mut method = Method::None;
         if meet && !changed.is_empty() && !elsewhere && self.may_propose(rows, &changed) {
             if !new.is_empty() || !doubtful.is_empty() {
-                method = Method::Insert("rows may meet by more than their key".into());
+                method = Method::Insert(MEET.into());
             }
             // What a row that is there gives up, a new one may take, and the other way round.
             let more = new.len() + doubtful.len() + changed.len();

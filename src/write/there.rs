@@ -60,6 +60,11 @@ impl There {
         self.unchanged as u64
     }
 
+    /// Whether one of the rows that would change may then meet other rows ([`Target::meeting`]).
+    pub fn moves(&self) -> bool {
+        self.moves
+    }
+
     /// How many are to be written.
     pub fn to_write(&self, all: usize) -> usize {
         all - self.unchanged - self.another.len()
