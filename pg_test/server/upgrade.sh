@@ -67,3 +67,15 @@ same 'with advice' "${#calls[@]}" "$(said 'HINT:  Start a new session; with pg_o
 same 'fewer arguments than the library takes' 1 "$(said 'ERROR:  XX000: ')"
 same 'the session goes on, and loads when the catalogue is that of its library' '1 1' "$(said '^goes on$') $(said '^loads again 1$')"
 same 'nothing was changed' "$before 1 2 3" "$(fingerprint composers) $(fingerprint works) $(sql 'SELECT id FROM city ORDER BY id' | paste -sd ' ')"
+
+# The same within a transaction of its own, which is undone: in part, and as a whole.
+undone() { # BEFORE BEHIND
+  printf '%s;\n' BEGIN "$1" "ALTER EXTENSION pg_opus UPDATE TO '99.0.0'" "$kept" "$2" "SELECT 'goes on ' || load_records('city', '[{\"id\": 3}, {\"id\": 4}]'::text)" ROLLBACK
+}
+{
+  printf '%s;\n' "$kept"
+  undone 'SAVEPOINT before' 'ROLLBACK TO before'
+  undone 'SELECT' ROLLBACK
+} >"$WORK/undone.sql"
+psql -XqAt -v VERBOSITY=verbose -f "$WORK/undone.sql" >"$WORK/later" 2>&1 || true
+same 'an update that is undone: refused until then, and not behind it' '2 2' "$(said "ERROR:  55000: the database has pg_opus 99.0.0") $(said '^goes on 1$')"
