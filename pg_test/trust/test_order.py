@@ -30,6 +30,8 @@ CASES = {
     "the key, an orphan": ("id int PRIMARY KEY, a int REFERENCES one", [{"id": 1, "a": 99}, {"id": 1, "a": 1}]),
     "an orphan beside good ones": ("id int PRIMARY KEY, a int REFERENCES one", [{"id": 1, "a": 99}, {"id": 2, "a": 1}]),
 }
+# A default that nobody sees, and that is not evaluated for a row that is there.
+VOLATILE = ", z int DEFAULT (random() * 0)::int"
 # Tables, what they have, and a document, of which some rows are there.
 MIXED = {
     "a changed row refers to a new one": ("id int PRIMARY KEY, u int UNIQUE, up int REFERENCES t", [{"id": 1, "u": 1, "up": None}], [
@@ -113,13 +115,14 @@ def test_new_rows(catalogue, name, policy, workers):
     compared(catalogue, [], first + [good(first[1], n) for n in range(10, 10 + count)], policy, workers)
 
 
+@pytest.mark.parametrize("more", ["", VOLATILE])
 @pytest.mark.parametrize("others, workers", [(0, 0), (3, 0), (ENOUGH, 0), (FOR_SESSIONS, 2)])
 @pytest.mark.parametrize("is_known", [False, True])
 @pytest.mark.parametrize("name", MIXED)
-def test_new_and_changed_rows(catalogue, name, is_known, others, workers):
-    """Whether or not the session has loaded into the table before."""
+def test_new_and_changed_rows(catalogue, name, is_known, others, workers, more):
+    """Whether or not the session has loaded into the table before, and a row that is there may be proposed."""
     table, before, first = MIXED[name]
-    catalogue.run(f"CREATE TABLE t ({table}); SET pg_opus.min_parallel_rows = 0")
+    catalogue.run(f"CREATE TABLE t ({table}{more}); SET pg_opus.min_parallel_rows = 0")
     for n in range(-10, -10 + 3 * is_known):
         catalogue.run("SELECT load_records('t', %s)", json.dumps([good(first[0], n - 10), good(first[0], n)]))
     compared(catalogue, before, first + [good(first[0], n) for n in range(10, 10 + others)], "update", workers)
@@ -145,6 +148,23 @@ def test_rows_that_keep_what_others_could_want(catalogue, clash, is_read):
     more = [record | {"name": "c"} for record in records] + [{"id": 9000, "u": 9000, "name": "c"}]
     catalogue.run("SELECT load_records('t', %s)", json.dumps(more))
     assert catalogue.last_load()["write_method"] == "insert: rows may meet by more than their key"
+
+
+def test_references_of_rows_that_lack_what_a_new_one_needs(session):
+    """A row that is there may come to refer to a new one before it in the document."""
+    session.run("CREATE TABLE t (code text PRIMARY KEY, u int UNIQUE, name text NOT NULL, parent text REFERENCES t); INSERT INTO t VALUES ('B', 1, 'old')")
+    session.run("SELECT load_records('t', %s)", json.dumps([{"code": "A", "name": "new"}, {"code": "B", "parent": "A"}]))
+    assert session.run("TABLE t ORDER BY code") == [("A", None, "new", None), ("B", 1, "old", "A")]
+
+
+@pytest.mark.parametrize("index", ["", ", UNIQUE (u)"])
+def test_triggers_of_new_rows(session, index):
+    """Triggers before an INSERT see new rows and no others, whatever indexes there are."""
+    session.run(f"CREATE TABLE t (id int PRIMARY KEY, p int, u int{index}); INSERT INTO t VALUES (1, 0, 0)")
+    session.run("CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.p := NEW.p + 1; RETURN NEW; END'; "
+                "CREATE TRIGGER more BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION more()")
+    session.run("SELECT load_records('t', %s)", json.dumps([{"id": 1, "p": 5, "u": 1}, {"id": 2, "p": 5, "u": 0}]))
+    assert session.run("TABLE t ORDER BY id") == [(1, 5, 1), (2, 6, 0)]
 
 
 def test_a_row_that_could_be_no_new_one(session):

@@ -277,8 +277,8 @@ impl Statements<'_> {
 
     /// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and
     /// of those that are about another thing than the row that is there; for each of these the number of the column that
-    /// tells it, among those with ids, and the id that is there. At last whether one would change in one of the columns at
-    /// the places `meeting`. The ordinals are the batch's column `o`.
+    /// tells it, among those with ids, and the id that is there. At last those that would
+    /// change, and in one of the columns at the places `meeting`, which are not among the first. The ordinals are the batch's column `o`.
     pub fn compare(&self, on_conflict: OnConflict, meeting: Option<&[usize]>) -> Vec<u8> {
         let differs = |places| match on_conflict {
             OnConflict::Update => self.differs(places, "new", |column| column.batch.clone()),
@@ -287,12 +287,14 @@ impl Statements<'_> {
         let (moves, differs) = (differs(meeting), differs(ALL));
         let number = self.unlike(|number, _| number.to_string().into_bytes());
         let id = self.unlike(|_, name| [&*of("old", name), b"::pg_catalog.int8"].concat());
-        let select = b"SELECT pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND differs), \
+        let select = b"SELECT \
+             pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND differs AND NOT moves), \
              pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND NOT differs), \
              pg_catalog.array_agg(o) FILTER (WHERE number IS NOT NULL), \
              pg_catalog.array_agg(number) FILTER (WHERE number IS NOT NULL), \
              pg_catalog.array_agg(id) FILTER (WHERE number IS NOT NULL), \
-             pg_catalog.bool_or(moves) FROM (SELECT new.o, (";
+             pg_catalog.array_agg(o) FILTER (WHERE number IS NULL AND differs AND moves) \
+             FROM (SELECT new.o, (";
         let moves = [&*moves, b") AS moves, "].concat();
         let values = [&*moves, &differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
         let from = [b")::pg_catalog.int8 AS id FROM ", self.batch, b" new JOIN "];

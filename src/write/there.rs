@@ -21,6 +21,8 @@ enum State {
     Nothing,
     /// A row that would change.
     Changed,
+    /// One that may then meet other rows.
+    Moving,
     Unchanged,
     /// A row about another thing.
     Another,
@@ -42,8 +44,7 @@ pub enum Found {
 pub struct There {
     states: Vec<State>,
     changed: usize,
-    /// One that would change may then meet other rows.
-    moves: bool,
+    moving: usize,
     unchanged: usize,
     /// By ordinal: of the column that tells, its number among those with ids, and the id that is there.
     another: Vec<(u32, usize, i64)>,
@@ -62,7 +63,7 @@ impl There {
 
     /// Whether one of the rows that would change may then meet other rows ([`Target::meeting`]).
     pub fn moves(&self) -> bool {
-        self.moves
+        self.moving > 0
     }
 
     /// How many are to be written.
@@ -78,7 +79,14 @@ impl There {
         let pick = |wanted: State| -> Vec<RowRef> {
             write.iter().copied().filter(|row| self.state(*row) == wanted).collect()
         };
-        let (new, changed) = (pick(State::Nothing), pick(State::Changed));
+        let changes = |row: &RowRef| matches!(self.state(*row), State::Changed | State::Moving);
+        let new = pick(State::Nothing);
+        let changed: Vec<RowRef> = write.iter().copied().filter(changes).collect();
+        let mut moving: Vec<u32> = vec![];
+        if self.moving > 0 {
+            moving.extend(pick(State::Moving).iter().map(|row| row.ordinal));
+            moving.sort_unstable();
+        }
         let another = pick(State::Another).into_iter().filter_map(|row| {
             let place = self.another.binary_search_by_key(&row.ordinal, |(ordinal, ..)| *ordinal);
             let (_, column, there) = self.another[place.ok()?];
@@ -86,23 +94,22 @@ impl There {
         });
         let another: Vec<Another> = another.collect();
         let unchanged = (write.len() - new.len() - changed.len() - another.len()) as u64;
-        Sorted { new, changed, moves: self.moves, unchanged, another, ..Sorted::default() }
+        Sorted { new, changed, moving, unchanged, another, ..Sorted::default() }
     }
 
     /// Notes what a row that is there is to one of the document.
     pub fn note(&mut self, ordinal: u32, found: Found) {
         let state = match found {
             Found::Same => State::Unchanged,
-            Found::Changed { moves } => {
-                self.moves |= moves;
-                State::Changed
-            }
+            Found::Changed { moves: true } => State::Moving,
+            Found::Changed { moves: false } => State::Changed,
             Found::Another(column, id) => {
                 self.another.push((ordinal, column, id));
                 State::Another
             }
         };
-        self.changed += usize::from(state == State::Changed);
+        self.changed += usize::from(matches!(state, State::Changed | State::Moving));
+        self.moving += usize::from(state == State::Moving);
         self.unchanged += usize::from(state == State::Unchanged);
         let place = ordinal as usize;
         if self.states.len() <= place {
@@ -147,8 +154,8 @@ pub struct Sorted {
     /// New ones whose parents have not been found: the server says what becomes of them.
     pub doubtful: Vec<RowRef>,
     pub changed: Vec<RowRef>,
-    /// One of these may meet other rows by what becomes of it.
-    pub moves: bool,
+    /// The ordinals of those of them that may meet other rows by what becomes of them, in order.
+    pub moving: Vec<u32>,
     pub unchanged: u64,
     /// They are refused.
     pub another: Vec<Another>,
@@ -297,8 +304,10 @@ impl There {
     /// Adds what [`Statements::compare`] has found.
     fn add(&mut self, row: &Row) {
         let ordinals = |column| row.get::<Vec<i32>>(column).unwrap_or_default();
-        let moves = row.get::<bool>(6).unwrap_or_default();
-        ordinals(1).into_iter().for_each(|row| self.note(row as u32, Found::Changed { moves }));
+        for (column, moves) in [(1, false), (6, true)] {
+            let changed = ordinals(column).into_iter();
+            changed.for_each(|row| self.note(row as u32, Found::Changed { moves }));
+        }
         ordinals(2).into_iter().for_each(|row| self.note(row as u32, Found::Same));
         let ids = row.get::<Vec<i64>>(5).unwrap_or_default();
         for ((ordinal, column), id) in ordinals(3).into_iter().zip(ordinals(4)).zip(ids) {

@@ -62,7 +62,7 @@ impl Stage<'_> {
         if let Some(written) = &mut self.written {
             written.push((write.to_vec(), there.clone()));
         }
-        let Sorted { mut new, mut changed, moves, unchanged, another, .. } = there.sort(write);
+        let Sorted { mut new, mut changed, moving, unchanged, another, .. } = there.sort(write);
         let create = self.options.create_composers;
         let check = Check::of(resource, target, new.len(), create);
         // A row that changes is checked by the server; its composer is made all the same, before the parents of new
@@ -80,7 +80,7 @@ impl Stage<'_> {
         proved.extend(check.proves);
         writer.proved = &proved;
         let mut sorted =
-            Sorted { new, doubtful, changed, moves, unchanged, another, unseen: vec![] };
+            Sorted { new, doubtful, changed, moving, unchanged, another, unseen: vec![] };
         if unseen {
             swap(&mut sorted.new, &mut sorted.unseen);
         }

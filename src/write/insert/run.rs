@@ -13,7 +13,7 @@ use crate::pg::bulk::BulkInsert;
 use crate::pg::load_rows::LoadRows;
 use crate::pg::progress::Progress;
 use crate::pg::{interrupt, wal};
-use crate::record::{Null, positional};
+use crate::record::positional;
 use crate::report::{Counts, Failure};
 use crate::rows::{RowRef, Rows};
 use crate::write::Refusals;
@@ -217,13 +217,7 @@ impl Run<'_> {
         self.writer.on_conflict != OnConflict::Error && !self.writer.target.table.key.is_empty()
     }
 
-    /// Whether rows that are there are changed by an UPDATE: where records say what changes, and need not say all that a
-    /// new row must have. Row security and rules have more to say of an INSERT … ON CONFLICT.
     fn updates(&self) -> bool {
-        let Writer { target, on_conflict, .. } = self.writer;
-        *on_conflict == OnConflict::Update
-            && target.table.null == Null::Value
-            && !target.facts.row_security
-            && !target.facts.any_rules
+        self.writer.updates()
     }
 }
