@@ -30,6 +30,17 @@ CASES = {
     "the key, an orphan": ("id int PRIMARY KEY, a int REFERENCES one", [{"id": 1, "a": 99}, {"id": 1, "a": 1}]),
     "an orphan beside good ones": ("id int PRIMARY KEY, a int REFERENCES one", [{"id": 1, "a": 99}, {"id": 2, "a": 1}]),
 }
+# The same, with records of one key that add up.
+ADDING_UP = {
+    "a value that the second gives up": ("id int PRIMARY KEY, u int UNIQUE, p int", [
+        {"id": 1, "u": 5}, {"id": 1, "u": 6, "p": 1}, {"id": 2, "u": 5}]),
+    "a value that the third wants too early": ("id int PRIMARY KEY, u int UNIQUE, p int", [
+        {"id": 1, "u": 5}, {"id": 2, "u": 5}, {"id": 1, "u": 6, "p": 1}]),
+    "a parent that the second makes": ("id int PRIMARY KEY, code text UNIQUE, name text, up text REFERENCES t(code)", [
+        {"id": 1, "name": "a"}, {"id": 1, "code": "x"}, {"id": 2, "up": "x"}]),
+    "three of one key": ("id int PRIMARY KEY, u int UNIQUE, p int", [
+        {"id": 1, "u": 5}, {"id": 2, "u": 6}, {"id": 1, "p": 6}, {"id": 2, "u": 7, "p": 7}, {"id": 3, "u": 6}, {"id": 1, "u": 8}, {"id": 4, "u": 5}]),
+}
 # A default that nobody sees, and that is not evaluated for a row that is there.
 VOLATILE = ", z int DEFAULT (random() * 0)::int"
 # Tables, what they have, and a document, of which some rows are there.
@@ -148,6 +159,14 @@ def test_rows_that_keep_what_others_could_want(catalogue, clash, is_read):
     more = [record | {"name": "c"} for record in records] + [{"id": 9000, "u": 9000, "name": "c"}]
     catalogue.run("SELECT load_records('t', %s)", json.dumps(more))
     assert catalogue.last_load()["write_method"] == "insert: rows may meet by more than their key"
+
+
+@pytest.mark.parametrize("others, workers", [(0, 0), (ENOUGH, 0), (FOR_SESSIONS, 2)])
+@pytest.mark.parametrize("name", ADDING_UP)
+def test_records_that_add_up(catalogue, name, others, workers):
+    table, first = ADDING_UP[name]
+    catalogue.run(f"CREATE TABLE t ({table}); SET pg_opus.min_parallel_rows = 0")
+    compared(catalogue, [], first + [good(first[0], n) for n in range(10, 10 + others)], "update", workers)
 
 
 def test_references_of_rows_that_lack_what_a_new_one_needs(session):

@@ -36,6 +36,42 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 pub const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 impl<'a> Text<'a> {
+    /// The members of an object, whatever else is wrong with it.
+    fn all_members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
+        let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
+        for item in Items::of(self.0) {
+            watch.check()?;
+            if members.len() == members.capacity() && members.len() >= MANY_MEMBERS {
+                watch.room_for(2 * size_of_val(&members[..]))?;
+            }
+            let item = item?;
+            let key_end = string_end(item.as_bytes(), 0)
+                .filter(|_| item.starts_with('"'))
+                .ok_or_else(|| unexpected(item, 0))?;
+            let key: Cow<'a, str> = Text(&item[..key_end]).read::<Key>()?.0;
+            let colon = skip_blanks(item, key_end);
+            if item.as_bytes().get(colon) != Some(&b':') {
+                return Err(unexpected(item, colon));
+            }
+            push(&mut members, (key, Text(&item[skip_blanks(item, colon + 1)..])))?;
+        }
+        // Of equal keys the last of the text comes first, and stays.
+        let order = |(key, value): &(Cow<'a, str>, Self)| (key.len(), Reverse(value.0.as_ptr()));
+        members.sort_unstable_by(|a, b| {
+            let ((a_length, a_place), (b_length, b_place)) = (order(a), order(b));
+            a_length.cmp(&b_length).then_with(|| a.0.cmp(&b.0)).then_with(|| a_place.cmp(&b_place))
+        });
+        let mut wrong = Ok(());
+        members.dedup_by(|(key, value), kept| {
+            let repeated = *key == kept.0;
+            if repeated && wrong.is_ok() {
+                wrong = value.check();
+            }
+            repeated
+        });
+        wrong.map(|()| members)
+    }
+
     /// One value, without blanks around it.
     pub fn span(span: &'a str) -> Self {
         Text(span)
@@ -206,38 +242,7 @@ impl<'a> Value<'a> for Text<'a> {
     }
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
-        let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
-        for item in Items::of(self.0) {
-            watch.check()?;
-            if members.len() == members.capacity() && members.len() >= MANY_MEMBERS {
-                watch.room_for(2 * size_of_val(&members[..]))?;
-            }
-            let item = item?;
-            let key_end = string_end(item.as_bytes(), 0)
-                .filter(|_| item.starts_with('"'))
-                .ok_or_else(|| unexpected(item, 0))?;
-            let key: Cow<'a, str> = Text(&item[..key_end]).read::<Key>()?.0;
-            let colon = skip_blanks(item, key_end);
-            if item.as_bytes().get(colon) != Some(&b':') {
-                return Err(unexpected(item, colon));
-            }
-            push(&mut members, (key, Text(&item[skip_blanks(item, colon + 1)..])))?;
-        }
-        // Of equal keys the last of the text comes first, and stays.
-        let order = |(key, value): &(Cow<'a, str>, Self)| (key.len(), Reverse(value.0.as_ptr()));
-        members.sort_unstable_by(|a, b| {
-            let ((a_length, a_place), (b_length, b_place)) = (order(a), order(b));
-            a_length.cmp(&b_length).then_with(|| a.0.cmp(&b.0)).then_with(|| a_place.cmp(&b_place))
-        });
-        let mut wrong = Ok(());
-        members.dedup_by(|(key, value), kept| {
-            let repeated = *key == kept.0;
-            if repeated && wrong.is_ok() {
-                wrong = value.check();
-            }
-            repeated
-        });
-        wrong.map(|()| members)
+        self.all_members(watch).map_err(|fault| syntax::told(self.0, fault))
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {

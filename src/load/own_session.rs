@@ -20,6 +20,7 @@ use crate::prepare::Prepared;
 use crate::record::Row;
 use crate::record::composer::Composer;
 use crate::report::{Counts, Failure};
+use crate::rows::order::Order;
 use crate::rows::{Fields, RowRef, Rows};
 use crate::sessions::fault;
 use crate::target::{self, Target, create};
@@ -94,7 +95,17 @@ impl Writing<'_, '_> {
         }
         let mut duplicates = prepared.order.duplicates.clone();
         let repeated = options.on_conflict.repeated();
-        let mut write = Cow::Borrowed(&prepared.order.write);
+        let Order { write, later, .. } = &prepared.order;
+        let in_order = match later.is_empty() || !target.keeps_order() || earlier.is_some() {
+            true => None,
+            // Rows that meet or refer to one another come in the document's order, those of one key in turns.
+            false => Some(rows.turns(write, later)?),
+        };
+        let (write, later) = match &in_order {
+            Some((first, later)) => (first, later),
+            None => (write, later),
+        };
+        let mut write = Cow::Borrowed(write);
         let mut late = vec![];
         let writer = Writer { spi, target, on_conflict, proved: &[] };
         if let Some(earlier) = earlier {
@@ -150,7 +161,7 @@ impl Writing<'_, '_> {
             Ok::<Counts, Failure>(counts)
         };
         outcome.counts = outcome.counts + write_again(&mut stage, again)?;
-        let mut turns = prepared.order.later.iter();
+        let mut turns = later.iter();
         loop {
             // Those whose record before them has been set aside come first.
             let rejects = &stage.rejects;

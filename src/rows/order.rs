@@ -127,6 +127,33 @@ impl Rows<'_> {
         Ok(Order { write: rows, families, duplicates, later })
     }
 
+    /// Rows, and those that come behind others of their keys, in the order of the document: in turns, of which each is as
+    /// long as no key comes twice.
+    pub fn turns(
+        &self,
+        first: &[RowRef],
+        later: &[Vec<RowRef>],
+    ) -> Result<(Vec<RowRef>, Vec<Vec<RowRef>>), Fault> {
+        let mut all = with_room(first.len() + later.iter().map(Vec::len).sum::<usize>())?;
+        all.extend(first.iter().chain(later.iter().flatten()).copied());
+        all.sort_unstable_by_key(|row| row.ordinal);
+        let (mut turns, mut turn) = (vec![], vec![]);
+        let mut keys: HashSet<&[u8], RandomState> = HashSet::default();
+        for row in all {
+            let key = self.key(row);
+            keys.try_reserve(1).map_err(|_| Fault::OutOfMemory)?;
+            if !key.is_empty() && !keys.insert(key) {
+                push(&mut turns, std::mem::take(&mut turn))?;
+                keys.clear();
+                keys.insert(key);
+            }
+            push(&mut turn, row)?;
+        }
+        push(&mut turns, turn)?;
+        let later = turns.split_off(1);
+        Ok((turns.remove(0), later))
+    }
+
     /// Some rows in the order of writing.
     pub fn sorted(&self, mut rows: Vec<RowRef>) -> Vec<RowRef> {
         let place = |row: &RowRef| (self.parent(*row), self.key(*row));

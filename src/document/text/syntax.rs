@@ -263,6 +263,14 @@ pub fn fault(text: &str, reason: &str) -> Fault {
     }
 }
 
+/// The first mistake in a text of which it was seen in passing that something is wrong; else what was seen.
+pub fn told(text: &str, seen: Fault) -> Fault {
+    match (&seen, mistake(text, true, &Watch::default())) {
+        (Fault::Malformed(_), Ok(Some(mistake))) => Fault::Malformed(Box::new(mistake)),
+        _ => seen,
+    }
+}
+
 /// The fault of a value that is not there.
 pub fn missing(text: &str) -> Fault {
     Fault::Malformed(Box::new(at(text, 0, "Expected JSON value, but found none".into())))
