@@ -111,7 +111,9 @@ impl Incoming {
             Some(Spans::Elements(spans)) => (end_of(spans), 0, spans.len() as u64),
         };
         let mut rest = mem::take(&mut self.room);
-        rest.try_reserve(self.size + self.size / 8).map_err(|_| Fault::OutOfMemory)?;
+        if !self.ended {
+            rest.try_reserve(self.size + self.size / 8).map_err(|_| Fault::OutOfMemory)?;
+        }
         push_all(&mut rest, &self.text[end..])?;
         self.text.truncate(end);
         let part = Part {
