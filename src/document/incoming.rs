@@ -201,9 +201,7 @@ impl Incoming {
 }
 
 fn push_all(text: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Fault> {
-    if text.capacity() - text.len() < bytes.len() {
-        text.try_reserve(bytes.len()).map_err(|_| Fault::OutOfMemory)?;
-    }
+    text.try_reserve(bytes.len()).map_err(|_| Fault::OutOfMemory)?;
     text.extend_from_slice(bytes);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 pub const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 impl<'a> Text<'a> {
-    /// The members of an object, whatever else is wrong with it.
+    /// The members of an object. What is wrong is seen in passing only.
     fn all_members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
         let mut members: Vec<(Cow<'a, str>, Self)> = vec![];
         for item in Items::of(self.0) {
@@ -242,7 +242,7 @@ impl<'a> Value<'a> for Text<'a> {
     }
 
     fn members(self, watch: &Watch) -> Result<Vec<(Cow<'a, str>, Self)>, Fault> {
-        self.all_members(watch).map_err(|fault| syntax::told(self.0, fault))
+        self.all_members(watch).map_err(|fault| syntax::told(self.0, fault, watch))
     }
 
     fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {

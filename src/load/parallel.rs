@@ -196,7 +196,7 @@ fn look(writing: &Writing<'_, '_>, wish: Wish, target: &Target) -> Result<Look, 
     let writer = Writer { spi, target, on_conflict: options.on_conflict, proved: &[] };
     let there = writer.look(&prepared.rows, write)?;
     let rows = there.to_write(write.len());
-    let plan = match there.moves() && target.has_other_keys() {
+    let plan = match there.moves() {
         // They come in the document's order.
         true => Err(MEET.into()),
         false => eligible::plan(spi, wish, target, job.resource, options, rows),

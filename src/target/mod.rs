@@ -155,6 +155,9 @@ impl Target {
     /// By which columns, by their places among those that are written, rows may meet by more than that key, or refer to one
     /// another; none if only the server can tell. A row that keeps what it has there meets no other.
     pub fn meeting(&self) -> Option<Vec<usize>> {
+        if !self.has_other_keys() {
+            return Some(vec![]);
+        }
         let key: Vec<i16> = self.key_numbers()?;
         let numbers = rules::meeting(&self.facts, &key)?;
         let meets = |column: &Column| {

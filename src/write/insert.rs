@@ -99,7 +99,7 @@ impl<'w> Writer<'w> {
         }
         let mut method = Method::None;
         // Rows that may meet each other by more than their key, or refer to one another, come in the document's order.
-        let meet = !moving.is_empty() && self.target.has_other_keys();
+        let meet = !moving.is_empty();
         let mut turns = vec![];
         if meet && !elsewhere {
             if !new.is_empty() || !doubtful.is_empty() {

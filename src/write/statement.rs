@@ -277,8 +277,8 @@ impl Statements<'_> {
 
     /// Which rows of the batch are there: arrays of the ordinals of those that would change, of those that would not, and
     /// of those that are about another thing than the row that is there; for each of these the number of the column that
-    /// tells it, among those with ids, and the id that is there. At last those that would
-    /// change, and in one of the columns at the places `meeting`, which are not among the first. The ordinals are the batch's column `o`.
+    /// tells it, among those with ids, and the id that is there. At last, and not among the first, those that would
+    /// change in one of the columns at the places `meeting`. The ordinals are the batch's column `o`.
     pub fn compare(&self, on_conflict: OnConflict, meeting: Option<&[usize]>) -> Vec<u8> {
         let differs = |places| match on_conflict {
             OnConflict::Update => self.differs(places, "new", |column| column.batch.clone()),

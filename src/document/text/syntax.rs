@@ -264,10 +264,14 @@ pub fn fault(text: &str, reason: &str) -> Fault {
 }
 
 /// The first mistake in a text of which it was seen in passing that something is wrong; else what was seen.
-pub fn told(text: &str, seen: Fault) -> Fault {
-    match (&seen, mistake(text, true, &Watch::default())) {
-        (Fault::Malformed(_), Ok(Some(mistake))) => Fault::Malformed(Box::new(mistake)),
-        _ => seen,
+pub fn told(text: &str, seen: Fault, watch: &Watch) -> Fault {
+    if !matches!(seen, Fault::Malformed(_)) {
+        return seen;
+    }
+    match mistake(text, true, watch) {
+        Ok(Some(mistake)) => Fault::Malformed(Box::new(mistake)),
+        Ok(None) => seen,
+        Err(fault) => fault,
     }
 }
 
