@@ -114,10 +114,18 @@ def test_a_bad_record_in_the_last_line(inbox):
     assert inbox.run("SELECT ordinal, sqlstate FROM rejected_records") == [(3000, "23502")]
 
 
-def test_short_records(inbox):
+@pytest.mark.parametrize("of_a_line, form", [
+    (1, '{"a":%s,"b":%s}'),
+    (1_200_000, '{"a":%s,"b":%s}'),
+    (100_000, '{"a":%s,"b":%s}'),
+    (300_000, '{"p":{"a":%s,"b":%s}}'),
+], ids=["lines", "one array", "arrays", "arrays of objects in objects"])
+def test_short_records(inbox, of_a_line, form):
     """What is made of records that are shorter than what is made of them takes no more memory than a part may have."""
-    inbox.run("RESET pg_opus.stream_memory; CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); SELECT create_inbox('pairs', 'pair')")
-    inbox.run("INSERT INTO pairs(line) SELECT format('{\"a\":%s,\"b\":%s}', n, n) FROM generate_series(1, 1200000) n")
+    path = ', mapping => \'{"columns": {"a": "$.p.a", "b": "$.p.b"}}\'' if "p" in form else ""
+    inbox.run(f"RESET pg_opus.stream_memory; CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); SELECT create_inbox('pairs', 'pair'{path})")
+    inbox.run("""INSERT INTO pairs(line) SELECT format(CASE WHEN count(*) > 1 THEN '[%%s]' ELSE '%%s' END, string_agg(format(%s, n, n), ','))
+        FROM generate_series(0, 1199999) n GROUP BY n / %s""", form, of_a_line)
     assert (inbox.value("SELECT count(*) FROM pair"), inbox.last_load()["received"]) == (1_200_000, 1_200_000)
 
 

@@ -5,12 +5,13 @@
 
 use std::mem;
 
-use super::split::{Span, Splitter};
+use super::Watch;
+use super::split::{Span, Splitter, Units};
 use super::text::{syntax, unexpected, utf8};
-use super::{Watch, with_room};
 use crate::error::{Fault, Position};
 
-/// A part has no more documents or elements than if each were so long, in bytes.
+/// A part has no more objects than if each were so long, in bytes: what is made of a record takes memory, however short
+/// it is.
 const SHORTEST: usize = 64;
 
 /// What is held of the text.
@@ -18,13 +19,10 @@ pub struct Incoming {
     text: Vec<u8>,
     /// Where the text goes when this is full. Large pieces of memory that come and go, the C library keeps.
     room: Vec<u8>,
-    takes_elements: bool,
     splitter: Splitter,
     /// How much makes a part, and how much must be there before one is looked for. In bytes.
     size: usize,
     wanted: usize,
-    /// How many documents or elements a part has at most: what is made of each takes memory, however short it is.
-    most: usize,
     /// Where what is held begins.
     start: Position,
     /// Documents that have gone, and elements of the array that goes on.
@@ -66,14 +64,13 @@ struct Next {
 impl Incoming {
     /// In parts of about `size` bytes; `takes_elements` if records are the elements of a document that is an array.
     pub fn new(size: usize, takes_elements: bool) -> Self {
+        let most = (size / SHORTEST).max(1);
         Incoming {
             text: vec![],
             room: vec![],
-            takes_elements,
-            splitter: Splitter::new(takes_elements),
+            splitter: Splitter::new(takes_elements, most),
             size,
             wanted: size,
-            most: (size / SHORTEST).max(1),
             start: Position::default(),
             documents: 0,
             elements: 0,
@@ -95,7 +92,12 @@ impl Incoming {
 
     /// Whether there is enough for a part.
     pub fn is_full(&self) -> bool {
-        self.text.len() >= self.wanted
+        self.missing() == 0
+    }
+
+    /// How many bytes are missing until there is.
+    pub fn missing(&self) -> usize {
+        self.wanted.saturating_sub(self.text.len())
     }
 
     pub fn end(&mut self) {
@@ -131,7 +133,8 @@ impl Incoming {
             (self.documents, self.elements) = (self.documents + 1, 0);
         }
         match part.spans {
-            None => self.splitter = Splitter::new(self.takes_elements),
+            // Nothing comes behind it, and what was wrong in it has gone.
+            None => self.splitter = Splitter::new(false, usize::MAX),
             Some(_) => self.splitter.forget(end),
         }
         self.is_whole = false;
@@ -144,32 +147,27 @@ impl Incoming {
             true => self.splitter.finish(&self.text, watch)?,
             false => self.splitter.scan(&self.text, watch)?,
         }
-        let (splitter, most) = (&mut self.splitter, self.most);
-        let is_one_part = splitter.documents.len().max(splitter.elements.len()) <= most;
-        if self.ended && self.is_whole && (is_one_part || splitter.mistake().is_some()) {
+        let splitter = &mut self.splitter;
+        let is_one_part = splitter.is_at_end(&self.text) || splitter.mistake().is_some();
+        if self.ended && self.is_whole && is_one_part {
             return Ok(Some(Next { spans: None, ends: false }));
         }
         let next = |spans, ends| Ok(Some(Next { spans: Some(spans), ends }));
         self.wanted = self.size;
-        if let Some(mut elements) = splitter.last_elements.take() {
-            if elements.is_empty() {
-                (self.documents, self.elements) = (self.documents + 1, 0);
-            } else {
-                let first = first_of(&mut elements, most)?;
-                let ends = elements.is_empty();
-                splitter.last_elements = (!ends).then_some(elements);
-                return next(Spans::Elements(first), ends);
+        if let Some(Units { spans, .. }) = splitter.last_elements.take() {
+            if !spans.is_empty() {
+                return next(Spans::Elements(spans), true);
             }
+            (self.documents, self.elements) = (self.documents + 1, 0);
         }
         // A document that is the only one leaves whole.
-        let may_be_all = self.is_whole && !self.ended && splitter.is_at_second();
-        if splitter.is_settled() && !splitter.documents.is_empty() && !may_be_all {
-            return next(Spans::Documents(first_of(&mut splitter.documents, most)?), false);
+        let may_be_all = self.is_whole && !self.ended && splitter.is_at_second(&self.text);
+        if splitter.is_settled() && !splitter.documents.spans.is_empty() && !may_be_all {
+            return next(Spans::Documents(mem::take(&mut splitter.documents).spans), false);
         }
-        if !splitter.elements.is_empty() {
-            let first = first_of(&mut splitter.elements, most)?;
+        if !splitter.elements.spans.is_empty() {
             splitter.cut_array();
-            return next(Spans::Elements(first), false);
+            return next(Spans::Elements(mem::take(&mut splitter.elements).spans), false);
         }
         if let Some(at) = splitter.mistake() {
             return Err(self.mistake(at, watch));
@@ -208,12 +206,4 @@ fn push_all(text: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Fault> {
 
 fn end_of(spans: &[Span]) -> usize {
     spans.last().map_or(0, |last| last.end)
-}
-
-/// Takes the first spans away, so many at most.
-fn first_of(spans: &mut Vec<Span>, most: usize) -> Result<Vec<Span>, Fault> {
-    let count = most.min(spans.len());
-    let mut first = with_room(count)?;
-    first.extend(spans.drain(..count));
-    Ok(first)
 }

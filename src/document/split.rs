@@ -9,8 +9,10 @@
 //! ends: what is wrong with their brackets is wrong with the whole text.
 
 mod held;
+mod lines;
 mod open;
 
+use std::mem;
 use std::ops::Range;
 
 use memchr::memchr;
@@ -26,20 +28,37 @@ pub type Span = Range<usize>;
 pub struct Splitter {
     /// Whether the elements of an array are wanted one by one.
     takes_elements: bool,
+    /// Once so many objects wait, the scan stops before the next document or element.
+    most: usize,
     /// What is before it has been looked at.
     at: usize,
     state: State,
     lines: Lines,
     /// Those that have ended; see [`Splitter::is_settled`].
-    pub documents: Vec<Span>,
+    pub documents: Units,
     /// Of the array that is open.
-    pub elements: Vec<Span>,
+    pub elements: Units,
     /// Where lines begin that are known to be broken, the last one first.
     broken: Vec<Line>,
     /// The most lines that have been noted at a time: so much memory counts.
     most_noted: usize,
     /// The last elements of an array whose first ones are gone: they come before all documents.
-    pub last_elements: Option<Vec<Span>>,
+    pub last_elements: Option<Units>,
+}
+
+/// Documents or elements that wait until they are taken away.
+#[derive(Default)]
+pub struct Units {
+    pub spans: Vec<Span>,
+    /// Objects in them, each of which may be a record; as one counts what has none.
+    pub objects: usize,
+}
+
+impl Units {
+    fn push(&mut self, span: Span, objects: usize) -> Result<(), Fault> {
+        self.objects += objects.max(1);
+        push(&mut self.spans, span)
+    }
 }
 
 /// Whether documents are lines.
@@ -59,8 +78,8 @@ enum State {
     /// Between documents.
     Between,
     Within(Open),
-    /// A document has ended. What stands behind it on its line may spoil it.
-    Behind(Span),
+    /// A document with so many objects has ended. What stands behind it on its line may spoil it.
+    Behind(Span, usize),
     /// From here to the end of the line stands no document.
     Stray(usize),
     /// Here the text can no longer be split.
@@ -68,21 +87,22 @@ enum State {
 }
 
 impl Splitter {
-    pub fn new(takes_elements: bool) -> Self {
+    pub fn new(takes_elements: bool, most: usize) -> Self {
         Splitter {
             takes_elements,
+            most,
             at: 0,
             state: State::Begin,
             lines: Lines::Unknown,
-            documents: vec![],
-            elements: vec![],
+            documents: Units::default(),
+            elements: Units::default(),
             broken: vec![],
             most_noted: 0,
             last_elements: None,
         }
     }
 
-    /// Looks at what has come. `watch` counts the documents.
+    /// Looks at what has come, until there is enough of it. `watch` counts the documents.
     pub fn scan(&mut self, text: &[u8], watch: &Watch) -> Result<(), Fault> {
         while self.step(text, false, watch)? {}
         Ok(())
@@ -100,9 +120,9 @@ impl Splitter {
             State::Begin => Ok(self.begin(text, has_ended)),
             State::Between => self.between(text, has_ended),
             State::Within(_) => self.within(text, has_ended, watch),
-            State::Behind(span) => {
-                let span = span.clone();
-                self.behind(text, span, has_ended, watch)
+            State::Behind(span, objects) => {
+                let (span, objects) = (span.clone(), *objects);
+                self.behind(text, (span, objects), has_ended, watch)
             }
             State::Stray(start) => {
                 let start = *start;
@@ -134,6 +154,9 @@ impl Splitter {
             // There is no second line.
             return Ok(has_ended && self.lines == Lines::Perhaps && self.give_up());
         };
+        if self.has_enough() {
+            return Ok(false);
+        }
         if self.broken.pop_if(|line| line.start == start).is_some() {
             self.state = State::Stray(start);
             return Ok(true);
@@ -158,7 +181,8 @@ impl Splitter {
     fn within(&mut self, text: &[u8], has_ended: bool, watch: &Watch) -> Result<bool, Fault> {
         let State::Within(open) = &mut self.state else { return Ok(false) };
         let lines = self.lines;
-        while self.at < text.len() {
+        let mut has_enough = false;
+        while self.at < text.len() && !has_enough {
             if open.in_string {
                 match open.skip_string(text, &mut self.at, lines != Lines::No) {
                     true => continue,
@@ -186,6 +210,7 @@ impl Splitter {
                         }
                     }
                     open.depth += 1;
+                    open.objects += usize::from(byte == b'{');
                 }
                 b'}' | b']' => {
                     if open.depth == 1
@@ -197,7 +222,7 @@ impl Splitter {
                         }
                         let element = trimmed(text, array.element..self.at);
                         if self.takes_elements && (array.any || !element.is_empty()) {
-                            push(&mut self.elements, element)?;
+                            self.elements.push(element, open.objects)?;
                         }
                     }
                     open.depth -= 1;
@@ -210,8 +235,10 @@ impl Splitter {
                 }
                 b',' if open.depth == 1 && self.takes_elements => {
                     if let Some(array) = &mut open.array {
-                        push(&mut self.elements, trimmed(text, array.element..self.at))?;
+                        let objects = mem::take(&mut open.objects);
+                        self.elements.push(trimmed(text, array.element..self.at), objects)?;
                         (array.element, array.any) = (self.at + 1, true);
+                        has_enough = self.documents.objects + self.elements.objects >= self.most;
                     }
                 }
                 b'\n' if lines == Lines::Perhaps => return Ok(self.give_up()),
@@ -226,7 +253,7 @@ impl Splitter {
             }
             self.at += 1;
         }
-        match has_ended {
+        match has_ended && !has_enough {
             true => self.break_off(text, watch),
             false => Ok(false),
         }
@@ -234,98 +261,14 @@ impl Splitter {
 
     /// The open document has ended.
     fn end(&mut self) {
-        let State::Within(open) = std::mem::replace(&mut self.state, State::Between) else {
-            return;
-        };
-        let elements = std::mem::take(&mut self.elements);
+        let State::Within(open) = mem::replace(&mut self.state, State::Between) else { return };
+        let elements = mem::take(&mut self.elements);
         match open.array {
             Some(Array { cut: true, .. }) => self.last_elements = Some(elements),
-            _ => self.state = State::Behind(open.start..self.at),
-        }
-    }
-
-    fn behind(
-        &mut self,
-        text: &[u8],
-        span: Span,
-        has_ended: bool,
-        watch: &Watch,
-    ) -> Result<bool, Fault> {
-        self.at += text[self.at..].iter().take_while(|byte| b" \t\r".contains(byte)).count();
-        let next = match text.get(self.at) {
-            Some(byte) => *byte,
-            None if has_ended => b'\n',
-            None => return Ok(false),
-        };
-        if !self.is_settled() {
-            let is_line = memchr(b'\n', &text[span.clone()]).is_none();
-            match (self.lines, is_line, next) {
-                (_, true, b'\n') => self.lines = Lines::Yes,
-                (Lines::Perhaps, ..) => return Ok(self.give_up()),
-                (_, false, _) | (_, _, b'{' | b'[') => self.lines = Lines::No,
-                // Something is behind the object: it is a bad line.
-                _ => {}
-            }
-        }
-        match (next, self.lines) {
-            (b'\n' | b'{' | b'[', _) => self.document(text, span, watch),
-            (_, Lines::No) => {
-                self.document(text, span, watch)?;
-                let at = self.at;
-                Ok(self.mistaken(at))
-            }
             _ => {
-                self.state = State::Stray(span.start);
-                Ok(true)
+                self.state = State::Behind(open.start..self.at, open.objects.max(elements.objects));
             }
         }
-    }
-
-    fn document(&mut self, text: &[u8], span: Span, watch: &Watch) -> Result<bool, Fault> {
-        watch.check()?;
-        watch.take(size_of::<Span>())?;
-        self.state = State::Between;
-        push(&mut self.documents, trimmed(text, span))?;
-        Ok(true)
-    }
-
-    /// A line that is no document, or a broken one: among lines it is a document, whatever it is.
-    fn bad_line(&mut self, text: &[u8], span: Span, watch: &Watch) -> Result<bool, Fault> {
-        match self.lines {
-            Lines::Unknown => self.lines = Lines::Perhaps,
-            Lines::Perhaps => return Ok(self.give_up()),
-            Lines::Yes => {}
-            Lines::No => return Ok(self.mistaken(text.len())),
-        }
-        self.at = span.end;
-        self.document(text, span, watch)
-    }
-
-    /// The open document is broken. Among lines it ends with its first one, and the scan goes on behind that. What begins
-    /// on its other lines and has not ended would break off at the same place.
-    fn break_off(&mut self, text: &[u8], watch: &Watch) -> Result<bool, Fault> {
-        let State::Within(open) = &mut self.state else { return Ok(false) };
-        let (start, end) = (open.start, open.line_end);
-        if !open.inner.is_empty() {
-            self.broken = std::mem::take(&mut open.inner);
-            self.broken.reverse();
-        }
-        match (end, self.lines) {
-            (Some(end), _) => self.bad_line(text, start..end, watch),
-            (None, Lines::Yes) => {
-                self.state = State::Stray(start);
-                Ok(true)
-            }
-            (None, Lines::Perhaps) => Ok(self.give_up()),
-            (None, _) => Ok(self.mistaken(text.len())),
-        }
-    }
-
-    /// The second line is no whole object either: documents are no lines, and are looked for anew.
-    fn give_up(&mut self) -> bool {
-        self.documents = vec![];
-        (self.at, self.state, self.lines) = (0, State::Begin, Lines::No);
-        true
     }
 
     fn mistaken(&mut self, at: usize) -> bool {

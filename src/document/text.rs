@@ -116,13 +116,13 @@ impl<'a> Text<'a> {
 
 /// Arrays and objects one after the other, as a text that comes in pieces is split.
 fn split<'a>(text: &'a str, watch: &Watch) -> Result<Vec<Text<'a>>, Fault> {
-    let mut splitter = Splitter::new(false);
+    let mut splitter = Splitter::new(false, usize::MAX);
     splitter.finish(text.as_bytes(), watch)?;
     if let Some(at) = splitter.mistake() {
         return Err(unexpected(text, at));
     }
     // A list of spans becomes one of texts in place: both are of one size. See test_memory.py.
-    Ok(splitter.documents.into_iter().map(|span| Text(&text[span])).collect())
+    Ok(splitter.documents.spans.into_iter().map(|span| Text(&text[span])).collect())
 }
 
 /// Refuses `\u0000` and halves of surrogate pairs in all strings of `span`.

@@ -117,17 +117,15 @@ impl Stream {
     /// Takes the next line, without its newline, and loads what is there if it is enough.
     pub fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
         self.any |= !line.is_empty();
-        self.incoming.push(line)?;
-        self.incoming.push(b"\n")?;
-        self.load_full()
+        self.take(line)?;
+        self.take(b"\n")
     }
 
     /// The same for the next piece, wherever it is cut.
     pub fn piece(&mut self, piece: &[u8]) -> Result<(), Failure> {
         self.any |= !piece.is_empty();
         self.in_pieces = true;
-        self.incoming.push(piece)?;
-        self.load_full()
+        self.take(piece)
     }
 
     /// A row without a value: an empty line, but between pieces nothing.
@@ -135,8 +133,14 @@ impl Stream {
         if self.in_pieces { Ok(()) } else { self.line(&[]) }
     }
 
-    fn load_full(&mut self) -> Result<(), Failure> {
-        while self.incoming.is_full() && self.next_part()? {}
+    /// Takes what makes a part full, and loads that; then what makes the next one full.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let (first, rest) = bytes.split_at(self.incoming.missing().min(bytes.len()));
+            self.incoming.push(first)?;
+            while self.incoming.is_full() && self.next_part()? {}
+            bytes = rest;
+        }
         match &self.ahead {
             Some(ahead) if ahead.is_decoded() => self.load_ahead(),
             _ => Ok(()),

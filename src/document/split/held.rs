@@ -9,9 +9,21 @@ impl Splitter {
         matches!(self.lines, Lines::Yes | Lines::No)
     }
 
-    /// Whether there is one document, and nothing behind it so far.
-    pub fn is_at_second(&self) -> bool {
-        self.documents.len() == 1 && matches!(self.state, State::Between)
+    /// Whether there is one document, and nothing behind it in all of the text.
+    pub fn is_at_second(&self, text: &[u8]) -> bool {
+        self.documents.spans.len() == 1
+            && matches!(self.state, State::Between)
+            && self.is_at_end(text)
+    }
+
+    /// Whether there is enough to be taken away.
+    pub(super) fn has_enough(&self) -> bool {
+        self.is_settled() && self.documents.objects + self.elements.objects >= self.most
+    }
+
+    /// Whether all of the text has been looked at.
+    pub fn is_at_end(&self, text: &[u8]) -> bool {
+        self.at == text.len()
     }
 
     /// Where the brackets do not match, or the text has ended within a document: it is no record that could say so.
@@ -43,13 +55,13 @@ impl Splitter {
                 }
                 open.inner.iter_mut().for_each(|line| back(&mut line.start));
             }
-            State::Behind(span) => shift(span),
+            State::Behind(span, _) => shift(span),
             State::Stray(at) | State::Mistake(at) => back(at),
             State::Begin | State::Between => {}
         }
-        self.documents.iter_mut().for_each(shift);
-        self.elements.iter_mut().for_each(shift);
-        self.last_elements.iter_mut().flatten().for_each(shift);
+        let kept =
+            [&mut self.documents, &mut self.elements].into_iter().chain(&mut self.last_elements);
+        kept.flat_map(|units| &mut units.spans).for_each(shift);
         self.broken.retain(|line| line.start >= gone);
         self.broken.iter_mut().for_each(|line| line.start -= gone);
     }

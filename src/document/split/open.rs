@@ -8,6 +8,8 @@ pub struct Open {
     /// Brackets that are open.
     pub depth: usize,
     pub in_string: bool,
+    /// Objects in it; in an array, in the element that has not ended.
+    pub objects: usize,
     escaped: bool,
     /// The last byte outside strings that is no blank.
     pub last: u8,
@@ -40,6 +42,7 @@ impl Open {
             start,
             depth: 1,
             in_string: false,
+            objects: usize::from(bracket == b'{'),
             escaped: false,
             last: bracket,
             line_end: None,

@@ -104,7 +104,7 @@ fn same(text: &str) -> Result<Vec<Unit>, Fault> {
     let padded = format!("{} {text}", " ".repeat(64));
     // A text that is not longer than a part leaves whole; the blanks make it longer.
     let expected = split(&padded, padded.len(), 1).map_err(without_place);
-    for size in [1, 2, 5, 17, 40] {
+    for size in [1, 2, 5, 17, 40, 130, 260] {
         for step in (1..=text.len().min(60)).chain([padded.len()]) {
             let found = split(&padded, step, size).map_err(without_place);
             assert_eq!(found, expected, "parts of {size}, pieces of {step}: {text}");
@@ -126,7 +126,7 @@ fn texts(text: &str) -> Vec<String> {
 #[test]
 fn a_short_text_leaves_whole() {
     let text = "[1, 2] x {\"a\": \"";
-    let (units, _) = units([text.as_bytes()], 100, true);
+    let (units, _) = units([text.as_bytes()], 1000, true);
     assert_eq!(units, Ok(vec![(None, text.to_owned())]));
 }
 
@@ -280,14 +280,17 @@ fn a_text_of_broken_lines_is_looked_through_once() {
     const LINES: usize = 300_000;
     for line in ["{\"a\":[\n", "{\"a\":[{\n", "{} {\"a\":\n", "{\n{}\n", "{\"a\":1,\n5 {\n"] {
         let text = format!("{{}}\n{}", line.repeat(LINES));
-        let mut splitter = Splitter::new(true);
+        let mut splitter = Splitter::new(true, usize::MAX);
         splitter.finish(text.as_bytes(), &Watch::default()).unwrap();
-        assert!(splitter.documents.len() > LINES, "{line}");
+        assert!(splitter.documents.spans.len() > LINES, "{line}");
     }
     let text = "{}\n{\"a\":[\n".repeat(50);
     let watch = Watch::default();
     watch.stop();
-    assert_eq!(Splitter::new(true).finish(text.as_bytes(), &watch), Err(Fault::Stopped));
+    assert_eq!(
+        Splitter::new(true, usize::MAX).finish(text.as_bytes(), &watch),
+        Err(Fault::Stopped)
+    );
 }
 
 /// What is known of broken lines saves work, and changes nothing.
@@ -298,13 +301,13 @@ fn lines_are_broken_wherever_a_look_at_each_finds_them_so() {
     for_seeds(3_000, |random| {
         let rest: Vec<u8> = (0..random.below(60)).map(|_| random.pick(alphabet)).collect();
         let text = [b"{}\n", &rest[..]].concat();
-        let mut knowing = Splitter::new(true);
+        let mut knowing = Splitter::new(true, usize::MAX);
         knowing.finish(&text, &watch).unwrap();
-        let mut looking = Splitter::new(true);
+        let mut looking = Splitter::new(true, usize::MAX);
         while looking.step(&text, true, &watch).unwrap() {
             looking.broken.clear();
         }
-        assert_eq!(knowing.documents, looking.documents, "{}", text.escape_ascii());
+        assert_eq!(knowing.documents.spans, looking.documents.spans, "{}", text.escape_ascii());
     });
 }
 
@@ -321,6 +324,45 @@ fn what_cannot_be_cut_is_held_and_no_more() {
     let (found, most) = units(lines.as_bytes().chunks(100), 4000, true);
     assert_eq!(found.unwrap().len(), 200);
     assert!(most < 5200, "{most}");
+}
+
+/// What is made of a record takes memory, however short it is.
+#[test]
+fn a_part_has_no_more_objects_than_its_share() {
+    const SIZE: usize = 6400;
+    let most = SIZE / 64;
+    let (record, holder) = ("{\"a\":1}", "{\"a\":[{},{},{}]}");
+    let array = format!("[{}]", [record; 20].join(","));
+    for (text, objects) in [
+        (format!("[{}]", [record; 420].join(",")), 420),
+        (format!("[{}]", [record; 2000].join(",")), 2000),
+        (format!("{}\n", array.replace(',', ",\n")).repeat(20), 400),
+        (format!("{record}\n{}", format!("{array}\n").repeat(20)), 401),
+        (format!("{record}\n").repeat(420), 420),
+        (format!("{holder}\n").repeat(120), 480),
+        (format!("[{}]", [holder; 120].join(",")), 480),
+    ] {
+        for step in [50, 1000, text.len()] {
+            let mut incoming = Incoming::new(SIZE, true);
+            let (mut found, mut whole) = (0, 0);
+            let mut leave = |incoming: &mut Incoming| {
+                let Some(part) = incoming.part(&Watch::default()).unwrap() else { return false };
+                let of_part = part.text.iter().filter(|byte| **byte == b'{').count();
+                found += of_part;
+                whole += usize::from(part.spans.is_none());
+                // The last document of a part may be an array, or hold some objects.
+                assert!(of_part <= most + 20, "{of_part} objects of {} bytes", part.text.len());
+                true
+            };
+            for piece in text.as_bytes().chunks(step) {
+                incoming.push(piece).unwrap();
+                while incoming.is_full() && leave(&mut incoming) {}
+            }
+            incoming.end();
+            while leave(&mut incoming) {}
+            assert_eq!((found, whole), (objects, 0), "pieces of {step}: {text}");
+        }
+    }
 }
 
 #[test]
