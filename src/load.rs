@@ -35,8 +35,9 @@ use crate::pg::caller::Statement;
 use crate::pg::lock::Share;
 use crate::pg::memory::Reserve;
 use crate::pg::progress::Progress;
+use crate::pg::relation::{self, Lock};
 use crate::pg::spi::Spi;
-use crate::pg::{encoding, error, log, relation, spi};
+use crate::pg::{encoding, error, log, spi};
 use crate::prepare::source::Source;
 use crate::prepare::{Document, Loadable, Prepared, Recipe};
 use crate::record::{Given, Table};
@@ -104,7 +105,7 @@ fn source<'a, R: Loadable<'a>>(
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
     let (kind, function) = function_of(R::RESOURCE);
-    relation::refuse_read_only(function);
+    relation::refuse_read_only(function, relation::find(R::NAME, Lock::No));
     let call = Call::of(Loads::Source(R::RESOURCE));
     if !options.create_composers
         && let Some(report) = quick::load(spi, statement, &call, document, options)?

@@ -207,3 +207,23 @@ def test_how_parents_were_checked(session, workers):
     session.run(f"SELECT load_records('t', {document.format(6001, 9000)}, workers => {workers})")
     # A worker's rows might be refused by the second key; the caller's session can begin anew.
     assert session.last_load()["foreign_key_check"] == ("row by row: new rows were inserted" if workers else "as a set")
+    session.run("RESET pg_opus.min_parallel_rows; ALTER TABLE t DISABLE TRIGGER ALL")
+    assert session.value(f"SELECT load_records('t', {document.format(9001, 9600)})") == 600
+    assert session.last_load()["foreign_key_check"] == "none: the server checks no foreign key"
+
+
+@pytest.mark.parametrize("policy", ["update", "skip"])
+def test_a_table_of_all_the_columns_that_one_can_have(session, policy):
+    """A row that is there is compared and changed in all of them."""
+    columns = [f"c{n}" for n in range(1, 1600)]
+    session.run(f"CREATE TABLE t (id int PRIMARY KEY, {', '.join(f'{c} smallint' for c in columns)})")
+    document = "(SELECT jsonb_agg(jsonb_build_object('id', n) || r) FROM generate_series(1, 600) n, (SELECT jsonb_object_agg('c' || c, {}) r FROM generate_series(1, 1599) c) r)"
+    load = f"SELECT load_records('t', {{}}, on_conflict => '{policy}')"
+    assert session.value(load.format(document.format("c % 7"))) == 600
+    session.run("UPDATE t SET c1599 = 0 WHERE id % 2 = 0")
+    for n in (600, 1):
+        few = document.replace("600", str(n)).format("c % 7")
+        session.value(load.format(few))
+        last = session.last_load()
+        assert (last["updated"], last["unchanged"]) == ((n // 2, n - n // 2) if policy == "update" else (0, n))
+    assert session.value("SELECT count(*) FROM t WHERE c1599 = 1599 % 7") == (600 if policy == "update" else 300)

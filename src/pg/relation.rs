@@ -251,8 +251,13 @@ pub fn lock_for_check(table: pg_sys::Oid) {
     unsafe { pg_sys::LockRelationOid(table, pg_sys::RowShareLock as pg_sys::LOCKMODE) };
 }
 
-/// Raises the server's error where the transaction is read-only.
-pub fn refuse_read_only(function: &str) {
+/// Raises the server's error where the transaction is read-only, and the table is not a temporary one.
+pub fn refuse_read_only(function: &str, table: Option<pg_sys::Oid>) {
+    // SAFETY: what belongs to a table that is gone is no temporary schema.
+    let is_temporary = |table| unsafe { pg_sys::isTempNamespace(pg_sys::get_rel_namespace(table)) };
+    if table.is_some_and(is_temporary) {
+        return;
+    }
     let Ok(name) = CString::new(format!("{function}()")) else { return };
     // SAFETY: the name is a NUL-terminated string; its value is copied into the message.
     unsafe { pg_sys::PreventCommandIfReadOnly(name.as_ptr()) };

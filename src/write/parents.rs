@@ -95,7 +95,10 @@ impl Check {
             check.others.extend(proof);
         }
         check.description = match &*told {
-            [] => format!("none: {} has no foreign key", target.table.name),
+            [] if facts.foreign_keys.is_empty() => {
+                format!("none: {} has no foreign key", target.table.name)
+            }
+            [] => "none: the server checks no foreign key".to_owned(),
             [(_, one)] => one.clone(),
             several => {
                 let told = several.iter().map(|(key, told)| {

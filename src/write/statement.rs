@@ -298,8 +298,10 @@ impl Statements<'_> {
         let moves = [&*moves, b") AS moves, "].concat();
         let values = [&*moves, &differs, b" AS differs, ", &number, b" AS number, (", &id].concat();
         let from = [b")::pg_catalog.int8 AS id FROM ", self.batch, b" new JOIN "];
-        let on = [&*self.name.from(), b" old ON ", &self.has_key("old"), b") there"].concat();
-        [select, &*values, &from.concat(), &on].concat()
+        let on = [&*self.name.from(), b" old ON ", &self.has_key("old")].concat();
+        // What the join has of both rows may be more columns than the server can hand on; so it hands on what they are to
+        // each other.
+        [select, &*values, &from.concat(), &on, b" OFFSET 0) there"].concat()
     }
 }
 

@@ -86,13 +86,13 @@ fn keys_are_compared_column_by_column() {
     let equal = b"OPERATOR(x.===)".to_vec().into();
     table.key.push(Key { place: 2, equal, collation, takes: None });
     let compare = of_all(&table, |s| s.compare(OnConflict::Skip, None));
-    let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" COLLATE x."de" OPERATOR(x.===) new.c3)"#;
+    let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" COLLATE x."de" OPERATOR(x.===) new.c3 OFFSET 0)"#;
     assert!(compare.contains(on), "{compare}");
     let merge = of_all(&table, |s| s.merge(OnConflict::Skip));
     assert!(merge.ends_with(r#"ON CONFLICT ("id", "b") DO NOTHING"#), "{merge}");
     table.key[1].takes = Some(b"x.t".to_vec());
     let compare = of_all(&table, |s| s.compare(OnConflict::Skip, None));
-    let on = r#"old."b"::x.t COLLATE x."de" OPERATOR(x.===) new.c3::x.t)"#;
+    let on = r#"old."b"::x.t COLLATE x."de" OPERATOR(x.===) new.c3::x.t OFFSET 0)"#;
     assert!(compare.contains(on), "{compare}");
 }
 
