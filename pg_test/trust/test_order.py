@@ -191,3 +191,28 @@ def test_a_row_that_could_be_no_new_one(session):
     session.run("CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, name text NOT NULL); INSERT INTO t VALUES (1, 1, 'a')")
     session.run("SELECT load_records('t', %s)", json.dumps([{"id": 1, "u": 3}, {"id": 2, "u": 1, "name": "b"}]))
     assert session.run("TABLE t ORDER BY id") == [(1, 3, "a"), (2, 1, "b")]
+
+
+@pytest.mark.parametrize("policy", ["error", "update"])
+def test_members_that_differ_where_a_trigger_numbers_rows(session, policy):
+    """Records that leave out other members than those before them stand where they stand in the document."""
+    session.run("""CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, p int DEFAULT 7, n int); CREATE SEQUENCE numbers;
+        CREATE FUNCTION number() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n = nextval('numbers'); RETURN NEW; END $$;
+        CREATE TRIGGER number BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION number()""")
+    records = [{"id": 1000 - n} | ({"p": n} if n % 3 else {"u": n}) for n in range(700)]
+    session.run("SELECT load_records('t', %s, on_conflict => %s)", json.dumps(records), policy)
+    assert session.values("SELECT id FROM t ORDER BY n") == [record["id"] for record in records]
+
+
+def test_members_that_differ_under_row_security(session, connect, role):
+    """A row takes what another gives up if that comes before it, whatever members they have."""
+    session.run(f"GRANT ALL ON SCHEMA public TO {role('owner_of_t')}")
+    own = connect(user="owner_of_t")
+    own.run(f"""CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, p int{VOLATILE}); ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE t FORCE ROW LEVEL SECURITY; CREATE POLICY own ON t USING (true); SELECT load_records('t', '[5]'::text, on_error => 'ignore')""")
+    others = [{"id": n, "u": n} for n in range(10, 610)]
+    there = [{"id": n, "u": n} for n in (1, 2, 3)]
+    for first, second, third in (({}, {"p": 1}, {}), ({"p": 1}, {}, {"p": 1})):
+        for one, other in (({"id": 2, "u": 1}, {"id": 1, "u": 5}), ({"id": 1, "u": 5}, {"id": 2, "u": 1})):
+            records = [{"id": 3, "u": 7} | first, one | second, other | third]
+            compared(own, there, records + others, "update")

@@ -24,8 +24,16 @@ impl Run<'_> {
         known: Known,
     ) -> Result<Written, ServerError> {
         let mut groups = self.plans.groups(rows, write, known);
-        if known == Known::Nothing && groups.len() > 1 {
+        let in_order = match known {
             // Rows may meet one another, by the defaults of their keys: each meets what the document has before it.
+            Known::Nothing => true,
+            // An UPDATE has an order of its own.
+            Known::Changed => !self.updates(),
+            Known::New | Known::Hidden => {
+                self.writer.writes_in_order() && !self.writer.target.kept_elsewhere
+            }
+        };
+        if in_order && groups.len() > 1 {
             let mut ordered = write.to_vec();
             ordered.sort_unstable_by_key(|row| row.ordinal);
             let alike = |a: &RowRef, b: &RowRef| rows.absent(*a) == rows.absent(*b);
