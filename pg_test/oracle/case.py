@@ -147,7 +147,9 @@ class Case:
         if session.execute("SELECT to_regclass('rejected_records') IS NOT NULL").fetchone()[0]:
             outcome.loaded = dict(session.execute("SELECT ordinal, sqlstate FROM rejected_records").fetchall())
         # A record whose key a later one has, which is written, is superseded, and nobody looks at the rows that it would meet.
-        untried = [ordinal for ordinal, state in wanted.items() if state[:2] == "23" and ordinal not in outcome.loaded]
+        # So with what a generated column makes of its values.
+        generated = any("GENERATED" in statement for statement in self.table.ddl("loaded"))
+        untried = [ordinal for ordinal, state in wanted.items() if (generated or state[:2] == "23") and ordinal not in outcome.loaded]
         if document.on_conflict == "update" and superseded and len(untried) <= superseded[0]:
             outcome.wanted = {ordinal: state for ordinal, state in outcome.wanted.items() if ordinal not in untried}
         images = ", ".join(self.table.at(place).images("t"))
@@ -157,8 +159,9 @@ class Case:
     def check(self):
         """None where all is as the loop has it; else what differs, told."""
         for place, document in enumerate(self.documents):
-            if self.outcome(document, place).differs():
-                return self.told(place)
+            outcome = self.outcome(document, place)
+            if outcome.differs():
+                return "\n".join([self.told(place), f"at first: {outcome.told()}"])
             self.add_late()
         return None
 

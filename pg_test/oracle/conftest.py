@@ -25,10 +25,18 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture
-def seeds(part, request):
+def seeds(part, request, session):
     """Those of a part of the documents."""
     option = request.config.getoption
-    return range(option("seed") + part, option("seed") + max(1, option("documents") // DOCUMENTS), option("parts"))
+    return vacuumed(session, range(option("seed") + part, option("seed") + max(1, option("documents") // DOCUMENTS), option("parts")))
+
+
+def vacuumed(session, seeds):
+    """What tables have been leaves the catalog: soon every look into it would take longer than a case."""
+    for number, seed in enumerate(seeds, 1):
+        if number % 500 == 0:
+            session.execute("VACUUM")
+        yield seed
 
 
 @pytest.fixture(scope="session")

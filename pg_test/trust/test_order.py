@@ -216,3 +216,17 @@ def test_members_that_differ_under_row_security(session, connect, role):
         for one, other in (({"id": 2, "u": 1}, {"id": 1, "u": 5}), ({"id": 1, "u": 5}, {"id": 2, "u": 1})):
             records = [{"id": 3, "u": 7} | first, one | second, other | third]
             compared(own, there, records + others, "update")
+
+
+@pytest.mark.parametrize("others", [0, 1, 4, FOR_SESSIONS])
+@pytest.mark.parametrize("bulk", ["on", "off"])
+@pytest.mark.parametrize("first, second", [("1.00", "1"), ("1", "1.00"), ("1", "1")])
+def test_the_first_of_a_key_in_parallel_sessions(catalogue, first, second, others, bulk):
+    """With `error` the record that comes first is written, in whichever order sessions write them: here in that of the parents."""
+    catalogue.run("""CREATE TABLE numbers (n numeric PRIMARY KEY); INSERT INTO numbers SELECT generate_series(1, 2000);
+        CREATE TABLE t (id numeric PRIMARY KEY REFERENCES numbers, p int); SET pg_opus.min_parallel_rows = 0""")
+    catalogue.run(f"SET pg_opus.bulk_insert = {bulk}")
+    records = ", ".join([f'{{"id": {first}, "p": 1}}', f'{{"id": {second}, "p": 2}}', *(f'{{"id": {n}}}' for n in range(2, 2 + others))])
+    loaded = catalogue.value("SELECT load_records('t', %s, on_conflict => 'error', on_error => 'ignore', workers => 2)", f"[{records}]")
+    assert (loaded, catalogue.value("SELECT p FROM t WHERE id = 1")) == (others + 1, 1)
+    assert catalogue.run("SELECT ordinal, sqlstate FROM rejected_records") == [(1, "23505")]

@@ -9,7 +9,7 @@ use super::outcome::{
 };
 use super::own_session::Writing;
 use crate::document::find::Resource;
-use crate::options::OnError;
+use crate::options::{OnConflict, OnError};
 use crate::pg::caller::Identity;
 use crate::pg::progress::Progress;
 use crate::pg::{background, lock, transaction};
@@ -139,8 +139,9 @@ fn write_alone(
         if duplicates.iter().any(|duplicate| is_next(duplicate, rejects)) {
             return Ok(false);
         }
-        // Rows that meet by another key than their own come in the document's order: not here.
-        if target.has_other_keys() && rejects.has_met() {
+        // Rows that meet come in the document's order: not here. With `error` nobody has compared the keys of the records.
+        let may_meet = options.on_conflict == OnConflict::Error || target.has_other_keys();
+        if may_meet && rejects.has_met() {
             return Ok(false);
         }
         if options.on_error == OnError::Ignore {
