@@ -149,7 +149,7 @@ class Case:
         # A record whose key a later one has, which is written, is superseded, and nobody looks at the rows that it would meet.
         # So with what a generated column makes of its values.
         generated = any("GENERATED" in statement for statement in self.table.ddl("loaded"))
-        untried = [ordinal for ordinal, state in wanted.items() if (generated or state[:2] == "23") and ordinal not in outcome.loaded]
+        untried = [ordinal for ordinal, state in wanted.items() if (state[:2] == "23" or generated and state[:2] == "22") and ordinal not in outcome.loaded]
         if document.on_conflict == "update" and superseded and len(untried) <= superseded[0]:
             outcome.wanted = {ordinal: state for ordinal, state in outcome.wanted.items() if ordinal not in untried}
         images = ", ".join(self.table.at(place).images("t"))

@@ -8,8 +8,8 @@ TEMPORARY = """CREATE TEMP TABLE parent (p int PRIMARY KEY); INSERT INTO parent 
     CREATE TEMP VIEW lasting_seen AS SELECT id, p FROM lasting; SELECT create_inbox('inbox', 'own')"""
 
 
-def document(first, last, p="n %% 2"):
-    return f"(SELECT jsonb_agg(jsonb_build_object('id', n, 'p', {p})) FROM generate_series({first}, {last}) n)".replace("%%", "%")
+def document(first, last, p="n % 2"):
+    return f"(SELECT jsonb_agg(jsonb_build_object('id', n, 'p', {p})) FROM generate_series({first}, {last}) n)"
 
 
 @pytest.fixture
@@ -47,10 +47,9 @@ def test_inboxes_of_temporary_tables(reader):
 @pytest.mark.parametrize("target", ["lasting", "lasting_seen"])
 def test_other_tables_are_not(reader, target, size):
     load = f"SELECT load_records('{target}', {{}}, on_conflict => 'error')"
-    for setting in ("off", "on"):
-        reader.run(f"SET default_transaction_read_only = {setting}")
-        if setting == "off":
-            reader.run(load.format(document(1, 1)))
+    reader.run("SET default_transaction_read_only = off")
+    reader.run(load.format(document(1, 1)))
+    reader.run("SET default_transaction_read_only = on")
     reader.fails("25006", load.format(document(2, size + 1)))
     reader.fails("25006", "SELECT create_inbox('another', 'lasting')")
     assert reader.value("SELECT count(*) FROM lasting") == 1
@@ -63,3 +62,17 @@ def test_nothing_is_set_aside(reader):
     reader.run("DELETE FROM own")
     reader.fails("25006", f"SELECT load_records('own', {document(1, 3000, p='n / 1500')}, on_error => 'ignore')")
     assert reader.value("SELECT count(*) FROM own") == 0
+
+
+@pytest.mark.parametrize("size", [1, 3000])
+@pytest.mark.parametrize("sets_off", [
+    "CREATE SEQUENCE s; ALTER TABLE own ADD m int DEFAULT nextval('s')",
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO lasting VALUES (NEW.id); RETURN NULL; END $$; "
+    "CREATE TRIGGER f AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION f()",
+], ids=["a default", "a trigger"])
+def test_what_a_load_sets_off_writes_nothing_either(reader, sets_off, size):
+    reader.run("SET default_transaction_read_only = off")
+    reader.run(sets_off)
+    reader.run("SET default_transaction_read_only = on")
+    reader.fails("25006", f"SELECT load_records('own', {document(1, size)})")
+    assert reader.run("SELECT (SELECT count(*) FROM own), (SELECT count(*) FROM lasting)") == [(0, 0)]

@@ -1,6 +1,7 @@
 //! PURE. A text of any length that comes in pieces, and leaves in parts that are loaded one after the other.
 //!
-//! No more of it is held than a part, the piece that has come last, and one record, or one document that cannot be cut.
+//! No more of it is held than a part and one record, or one document that cannot be cut, if no piece is longer than
+//! what is [missing](Incoming::missing).
 //! A text that is one part leaves whole, and is read as any other.
 
 use std::mem;

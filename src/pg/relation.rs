@@ -252,10 +252,14 @@ pub fn lock_for_check(table: pg_sys::Oid) {
 }
 
 /// Raises the server's error where the transaction is read-only, and the table is not a temporary one.
-pub fn refuse_read_only(function: &str, table: Option<pg_sys::Oid>) {
+pub fn refuse_read_only(function: &str, table: impl FnOnce() -> Option<pg_sys::Oid>) {
+    // SAFETY: a setting of the transaction, read on the session's thread.
+    if !unsafe { pg_sys::XactReadOnly } {
+        return;
+    }
     // SAFETY: what belongs to a table that is gone is no temporary schema.
     let is_temporary = |table| unsafe { pg_sys::isTempNamespace(pg_sys::get_rel_namespace(table)) };
-    if table.is_some_and(is_temporary) {
+    if table().is_some_and(is_temporary) {
         return;
     }
     let Ok(name) = CString::new(format!("{function}()")) else { return };

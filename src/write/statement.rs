@@ -4,28 +4,13 @@
 //! Nothing in a statement is left to the caller's search_path: functions, operators and types are the server's own, or
 //! named with their schema.
 
+mod name;
 mod referenced;
 
+pub use self::name::TableName;
 pub use self::referenced::Referenced;
 use crate::options::OnConflict;
 use crate::record::{Absent, Column, EQUAL, Null, Table};
-
-/// A table as a statement names it.
-#[derive(Clone, Debug)]
-pub struct TableName {
-    /// Quoted and qualified.
-    pub name: Vec<u8>,
-    /// An ordinary table, whose children are not part of it for an INSERT either.
-    pub ordinary: bool,
-}
-
-impl TableName {
-    /// For a FROM clause.
-    fn from(&self) -> Vec<u8> {
-        let only: &[u8] = if self.ordinary { b"ONLY " } else { b"" };
-        [only, &self.name].concat()
-    }
-}
 
 /// The statements for rows that have no value for some columns.
 pub struct Statements<'t> {
@@ -279,7 +264,13 @@ impl Statements<'_> {
     /// of those that are about another thing than the row that is there; for each of these the number of the column that
     /// tells it, among those with ids, and the id that is there. At last, and not among the first, those that would
     /// change in one of the columns at the places `meeting`. The ordinals are the batch's column `o`.
-    pub fn compare(&self, on_conflict: OnConflict, meeting: Option<&[usize]>) -> Vec<u8> {
+    /// `elsewhere` if somebody else plans the query.
+    pub fn compare(
+        &self,
+        on_conflict: OnConflict,
+        meeting: Option<&[usize]>,
+        elsewhere: bool,
+    ) -> Vec<u8> {
         let differs = |places| match on_conflict {
             OnConflict::Update => self.differs(places, "new", |column| column.batch.clone()),
             OnConflict::Skip | OnConflict::Error => b"false".to_vec(),
@@ -300,8 +291,9 @@ impl Statements<'_> {
         let from = [b")::pg_catalog.int8 AS id FROM ", self.batch, b" new JOIN "];
         let on = [&*self.name.from(), b" old ON ", &self.has_key("old")].concat();
         // What the join has of both rows may be more columns than the server can hand on; so it hands on what they are to
-        // each other.
-        [select, &*values, &from.concat(), &on, b" OFFSET 0) there"].concat()
+        // each other. Somebody else need not plan an OFFSET as the server does.
+        let offset: &[u8] = if elsewhere { b"" } else { b" OFFSET 0" };
+        [select, &*values, &from.concat(), &on, offset, b") there"].concat()
     }
 }
 

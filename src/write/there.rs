@@ -269,7 +269,7 @@ impl Writer<'_> {
                 absent,
                 quote: relation::quoted,
             };
-            let sql = statements.compare(on_conflict, meeting.as_deref());
+            let sql = statements.compare(on_conflict, meeting.as_deref(), elsewhere);
             let is_used = |place| {
                 let tells = |place| table.is_key(place) || table.columns[place].identity;
                 place == last || on_conflict == OnConflict::Update || tells(place)

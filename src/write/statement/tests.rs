@@ -85,13 +85,13 @@ fn keys_are_compared_column_by_column() {
     let collation = Some(br#"x."de""#.to_vec());
     let equal = b"OPERATOR(x.===)".to_vec().into();
     table.key.push(Key { place: 2, equal, collation, takes: None });
-    let compare = of_all(&table, |s| s.compare(OnConflict::Skip, None));
+    let compare = of_all(&table, |s| s.compare(OnConflict::Skip, None, false));
     let on = r#"ON old."id" OPERATOR(pg_catalog.=) new.c1 AND old."b" COLLATE x."de" OPERATOR(x.===) new.c3 OFFSET 0)"#;
     assert!(compare.contains(on), "{compare}");
     let merge = of_all(&table, |s| s.merge(OnConflict::Skip));
     assert!(merge.ends_with(r#"ON CONFLICT ("id", "b") DO NOTHING"#), "{merge}");
     table.key[1].takes = Some(b"x.t".to_vec());
-    let compare = of_all(&table, |s| s.compare(OnConflict::Skip, None));
+    let compare = of_all(&table, |s| s.compare(OnConflict::Skip, None, false));
     let on = r#"old."b"::x.t COLLATE x."de" OPERATOR(x.===) new.c3::x.t OFFSET 0)"#;
     assert!(compare.contains(on), "{compare}");
 }
@@ -101,7 +101,7 @@ fn children_are_read_only_where_they_are_written() {
     let of = |ordinary| {
         let (name, table, absent) = (name(ordinary), table(), Absent::default());
         let all = Statements { name: &name, table: &table, batch: b"b", absent: &absent, quote };
-        String::from_utf8(all.compare(OnConflict::Skip, None)).unwrap()
+        String::from_utf8(all.compare(OnConflict::Skip, None, false)).unwrap()
     };
     assert!(of(true).contains("JOIN ONLY s.t old"));
     assert!(of(false).contains("JOIN s.t old"));

@@ -34,11 +34,16 @@ impl Run<'_> {
             }
         };
         if in_order && groups.len() > 1 {
-            let mut ordered = write.to_vec();
-            ordered.sort_unstable_by_key(|row| row.ordinal);
-            let alike = |a: &RowRef, b: &RowRef| rows.absent(*a) == rows.absent(*b);
-            let runs = ordered.chunk_by(alike);
-            groups = runs.flat_map(|run| self.plans.groups(rows, run, known)).collect();
+            let numbered = groups.iter().zip(0..);
+            let of_group =
+                numbered.flat_map(|((_, rows), group)| rows.iter().map(move |row| (*row, group)));
+            let mut ordered: Vec<(RowRef, usize)> = of_group.collect();
+            ordered.sort_unstable_by_key(|(row, _)| row.ordinal);
+            let runs = ordered.chunk_by(|(_, one), (_, next)| one == next).map(|run| {
+                let (absent, _) = &groups[run[0].1];
+                (absent.clone(), run.iter().map(|(row, _)| *row).collect())
+            });
+            groups = runs.collect();
         }
         // Tables with partitions do not show which row is new.
         let Writer { target, on_conflict, .. } = *self.writer;
