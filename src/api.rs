@@ -214,7 +214,7 @@ fn create_inbox(
         reject_limit,
     };
     let create = || {
-        relation::refuse_read_only("create_inbox", || None);
+        relation::refuse_read_only("create_inbox()", || None);
         spi::connect(|spi| inbox::create(spi, &words, Order { target, mapping, options }))
     };
     Ok(error::catch(create).unwrap_or_else(|error| Err(error.into()))?)
@@ -231,7 +231,7 @@ fn load_support(_request: Internal) -> Internal {
 fn create_catalogue() -> Result<(), ErrorReport> {
     version::check()?;
     let create = || {
-        relation::refuse_read_only("create_catalogue", || None);
+        relation::refuse_read_only("create_catalogue()", || None);
         spi::connect(target::create::create_tables);
     };
     Ok(error::catch(create).map_err(Failure::from)?)
@@ -256,7 +256,7 @@ fn resolve_loads() -> Result<i64, ErrorReport> {
     version::check()?;
     let nested = Statement::current().nested;
     let resolve = || {
-        relation::refuse_read_only("resolve_loads", || None);
+        relation::refuse_read_only("resolve_loads()", || None);
         // What it finishes stays, whatever becomes of this transaction.
         transaction::prevent_in_block(nested, c"resolve_loads()");
         spi::connect(recovery::resolve)

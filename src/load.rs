@@ -105,7 +105,7 @@ fn source<'a, R: Loadable<'a>>(
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
     let (kind, function) = function_of(R::RESOURCE);
-    relation::refuse_read_only(function, || relation::find(R::NAME, Lock::No));
+    relation::refuse_read_only(&format!("{function}()"), || relation::find(R::NAME, Lock::No));
     let call = Call::of(Loads::Source(R::RESOURCE));
     if !options.create_composers
         && let Some(report) = quick::load(spi, statement, &call, document, options)?

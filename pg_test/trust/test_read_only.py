@@ -76,3 +76,15 @@ def test_what_a_load_sets_off_writes_nothing_either(reader, sets_off, size):
     reader.run("SET default_transaction_read_only = on")
     reader.fails("25006", f"SELECT load_records('own', {document(1, size)})")
     assert reader.run("SELECT (SELECT count(*) FROM own), (SELECT count(*) FROM lasting)") == [(0, 0)]
+
+
+@pytest.mark.parametrize("count", [1, 199, 200, 3000])
+def test_composers_of_temporary_works_are_none(catalogue, count):
+    """Works may be temporary where composers are not."""
+    catalogue.run("CREATE TEMP TABLE works (LIKE public.works, PRIMARY KEY (work_id))")
+    works = f"""(SELECT jsonb_agg(jsonb_build_object('id', 'w' || n, 'type', '2', 'intvals',
+        jsonb_build_object('composer', 'C' || n, 'worktitle', 't', 'pageid', n))) FROM generate_series(1, {count}) n)"""
+    composers = catalogue.value("SELECT count(*) FROM public.composers")
+    catalogue.run("SET default_transaction_read_only = on")
+    catalogue.fails("25006", f"SELECT load_works({works}, create_composers => true)")
+    assert catalogue.value("SELECT count(*) FROM public.composers") == composers

@@ -133,6 +133,7 @@ impl Writing<'_, '_> {
             let rejects = &mut stage.rejects;
             set_duplicates_aside(table, rows, &duplicates, options.on_conflict, rejects)?;
         }
+        stage.rejects.contest(duplicates.iter().map(|duplicate| duplicate.kept));
         let goes_on = earlier.is_some_and(|earlier| earlier.borrow().goes_on);
         stage.written = goes_on.then(Vec::new);
         let mut late = stage.late(target, &late)?;
@@ -166,7 +167,9 @@ impl Writing<'_, '_> {
             // Those whose record before them has been set aside come first.
             let rejects = &stage.rejects;
             let mut next = rows
-                .superseded(&mut duplicates, table, repeated, |ordinal| rejects.contains(ordinal));
+                .superseded(&mut duplicates, table, repeated, |ordinal| rejects.is_out(ordinal));
+            stage.rejects.contest(duplicates.iter().map(|duplicate| duplicate.kept));
+            let rejects = &stage.rejects;
             next.retain(|row| rejects.matters(row.ordinal));
             let turn = next.is_empty().then(|| turns.next());
             let (next, again) = match turn {
@@ -200,7 +203,7 @@ impl Writing<'_, '_> {
             }
         };
         for (written, there) in stage.written.iter().flatten() {
-            let aside = |ordinal| rejects.contains(ordinal);
+            let aside = |ordinal| rejects.is_out(ordinal);
             let noted = earlier.map(|it| it.borrow_mut().note(rows, written, there, aside));
             noted.transpose()?;
         }

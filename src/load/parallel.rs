@@ -110,6 +110,9 @@ fn write_alone(
     {
         return fell_back("a record has the key of another composer or work".into(), Some(there));
     }
+    if !duplicates.is_empty() && writer.may_drop() {
+        return fell_back("triggers may take a record whose key others have".into(), Some(there));
+    }
     let team = match Team::start(&plan, job.function) {
         Ok(team) => team,
         Err(reason) => return fell_back(reason, Some(there)),

@@ -58,7 +58,7 @@ fn records(
     options: &Options,
 ) -> Result<LoadReport, Failure> {
     let start = Instant::now();
-    relation::refuse_read_only(FUNCTION, || Some(target));
+    relation::refuse_read_only(&format!("{FUNCTION}()"), || Some(target));
     let loads = quick::Loads::Records { target, mapping: mapping.map(JsonbArgument::bytes) };
     let call = quick::Call::of(loads);
     if let Some(report) = quick::load(running.spi, running.statement, &call, document, options)? {
@@ -83,7 +83,7 @@ pub fn text_of(mapping: JsonbArgument) -> String {
 /// out.
 pub fn recipe(running: Running, order: &Order) -> Result<Recipe, Failure> {
     let Order { target, mapping, options } = order;
-    relation::refuse_read_only(INBOX, || Some(*target));
+    relation::refuse_read_only(&format!("{INBOX}()"), || Some(*target));
     let fitted = fit(running.spi, *target, mapping.as_deref(), options)?;
     fitted.target.tell_left_out();
     Ok(fitted.recipe(options))

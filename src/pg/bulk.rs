@@ -24,6 +24,7 @@ use self::index::{Entry, Late, insert_index_tuples, refuse};
 use self::memory::{expression_context, per_tuple, reset_per_tuple};
 use super::batch::{self, prefetch};
 use super::interrupt::{self, out_of_memory};
+use super::relation;
 use crate::record::{Absent, Column};
 use crate::target::facts::{Generated, TableFacts};
 use crate::target::rules;
@@ -89,6 +90,7 @@ impl BulkInsert {
     /// whose parents are locked.
     pub fn open(table: &TableFacts, columns: &[Column], proved: &[u32]) -> Self {
         let oid = pg_sys::Oid::from(table.oid);
+        relation::refuse_read_only("INSERT", || Some(oid));
         // SAFETY: the calls of CopyFrom() up to its loop, in their order. What is allocated lives in the statement's own
         // memory context; the one that is current is put back.
         unsafe {

@@ -251,8 +251,8 @@ pub fn lock_for_check(table: pg_sys::Oid) {
     unsafe { pg_sys::LockRelationOid(table, pg_sys::RowShareLock as pg_sys::LOCKMODE) };
 }
 
-/// Raises the server's error where the transaction is read-only, and the table is not a temporary one.
-pub fn refuse_read_only(function: &str, table: impl FnOnce() -> Option<pg_sys::Oid>) {
+/// Raises the server's error about a command where the transaction is read-only, and the table is not a temporary one.
+pub fn refuse_read_only(command: &str, table: impl FnOnce() -> Option<pg_sys::Oid>) {
     // SAFETY: a setting of the transaction, read on the session's thread.
     if !unsafe { pg_sys::XactReadOnly } {
         return;
@@ -262,9 +262,9 @@ pub fn refuse_read_only(function: &str, table: impl FnOnce() -> Option<pg_sys::O
     if table().is_some_and(is_temporary) {
         return;
     }
-    let Ok(name) = CString::new(format!("{function}()")) else { return };
-    // SAFETY: the name is a NUL-terminated string; its value is copied into the message.
-    unsafe { pg_sys::PreventCommandIfReadOnly(name.as_ptr()) };
+    let Ok(command) = CString::new(command) else { return };
+    // SAFETY: a NUL-terminated string; its value is copied into the message.
+    unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
 }
 
 /// Whether each statement of the transaction sees what has been committed before it.

@@ -2,6 +2,8 @@
 //!
 //! Names are bytes of the database's encoding. OIDs are plain numbers. Column numbers count from 1 (`attnum`).
 
+use std::collections::HashSet;
+
 /// OIDs below this one belong to objects that initdb made (`FirstNormalObjectId` of `transam.h`).
 pub const FIRST_NORMAL_OID: u32 = 16384;
 
@@ -143,6 +145,8 @@ pub struct IndexFacts {
     pub includes: bool,
     /// For each column of the key, the type that its operator class takes (`pg_opclass.opcintype`).
     pub input_types: Vec<u32>,
+    /// And the operator family, which says what values are equal.
+    pub families: Vec<u32>,
     /// Access method, operator families, the functions that it calls and the types of its columns are the server's own.
     pub built_in: bool,
     /// No collation of its columns holds different texts for equal.
@@ -203,9 +207,16 @@ impl TableFacts {
 
     /// Whether rows may meet by more than the key of these columns.
     pub fn has_other_keys(&self, key: &[i16]) -> bool {
-        let is_other =
-            |index: &IndexFacts| (index.unique || index.exclusion) && !index.is_key_of(key);
-        self.meets_in_partitions || self.indexes.iter().any(is_other)
+        self.meets_in_partitions || self.other_keys(key).next().is_some()
+    }
+
+    /// The indexes by which rows may meet by more than the key of these columns. One of the same columns is among them if it
+    /// may hold other values for equal.
+    pub fn other_keys<'f>(&'f self, key: &'f [i16]) -> impl Iterator<Item = &'f IndexFacts> {
+        let own = self.key(Some(key));
+        let is_own = move |index: &IndexFacts| own.is_some_and(|own| index.is_as_unique_as(own));
+        let all = self.indexes.iter().filter(|index| index.unique || index.exclusion);
+        all.filter(move |index| !is_own(index))
     }
 
     /// Whether a new row of a table has null in this column where the statement says nothing of it.
@@ -259,6 +270,18 @@ impl IndexFacts {
             && columns.iter().all(|column| self.key.contains(column));
         let fits = self.unique && !self.exclusion && self.immediate;
         fits && self.valid && !self.partial && same
+    }
+
+    /// Whether it refuses just the rows that the key `own` refuses.
+    fn is_as_unique_as(&self, own: &IndexFacts) -> bool {
+        let compared = |index: &IndexFacts| {
+            let columns = index.key.iter().copied().zip(index.families.iter().copied());
+            columns.collect::<HashSet<(i16, u32)>>()
+        };
+        let is_alike =
+            self.deterministic && own.deterministic && self.nulls_equal == own.nulls_equal;
+        self.is_key_of(&own.key)
+            && (self.oid == own.oid || is_alike && compared(self) == compared(own))
     }
 }
 

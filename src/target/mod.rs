@@ -254,7 +254,16 @@ impl Target {
 
     /// There is no index by which ON CONFLICT could find a row.
     pub fn no_key(&self) -> Failure {
+        let has_none = "Set on_conflict => 'error': such a relation has no unique constraint.";
         if self.table.key.is_empty() {
+            let (kind, hint) = match self.facts.kind {
+                RelationKind::View => ("view", has_none),
+                RelationKind::ForeignTable => ("foreign table", has_none),
+                _ => (
+                    "table",
+                    "Name the columns of a unique index in the mapping's \"key\", or set on_conflict => 'error'.",
+                ),
+            };
             let table = self.display();
             let message = match self.facts.indexes.iter().find(|index| index.primary) {
                 Some(index) if index.exclusion => {
@@ -263,15 +272,12 @@ impl Target {
                 Some(index) if !index.immediate => {
                     format!("the primary key of table {table} is deferrable")
                 }
-                _ => format!("table {table} has no primary key"),
+                _ => format!("{kind} {table} has no primary key"),
             };
             return Failure::Refused {
                 code: ERRCODE_INVALID_COLUMN_REFERENCE,
                 message,
-                hint: Some(
-                    "Name the columns of a unique index in the mapping's \"key\", or set on_conflict => 'error'."
-                        .into(),
-                ),
+                hint: Some(hint.into()),
             };
         }
         let names: Vec<String> = self.table.key_names().map(encoding::of_message).collect();
@@ -283,7 +289,7 @@ impl Target {
             RelationKind::PartitionedTable => format!(
                 "Add a PRIMARY KEY of {key} and the columns of the partition key, all of them among those that are loaded, or set on_conflict => 'error'."
             ),
-            _ => "Set on_conflict => 'error': such a relation has no unique constraint.".into(),
+            _ => has_none.into(),
         };
         Failure::Refused {
             code: ERRCODE_INVALID_COLUMN_REFERENCE,

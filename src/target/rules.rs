@@ -21,8 +21,11 @@
 //! | foreign keys whose parents are locked | left out: [`set_based_key`] |
 //! | the index of a uuid key | entered at the end: [`late_key`] |
 
+mod order;
+
+pub use self::order::*;
 use super::facts::*;
-use crate::record::{Absent, Column, ColumnType, Given, Table};
+use crate::record::{Column, ColumnType, Given, Table};
 use crate::value::key::KeyPart;
 
 /// varchar, which has the operators of text (`pg_type.dat`).
@@ -199,17 +202,13 @@ pub fn set_based_key(
 /// Whether the server could refuse one of these rows and take the others: by more than its key and what has been proved.
 /// A worker of a parallel load then writes by INSERT, which finds it; the caller's session can write all of them anew.
 pub fn may_refuse_rows(table: &TableFacts, written: &Table, proved: &[u32]) -> bool {
-    let key = key_numbers(table, written);
-    let is_key = |index: &IndexFacts| key.as_ref().is_some_and(|key| index.is_key_of(key));
-    let other_key = |index: &IndexFacts| {
-        (index.unique || index.exclusion || !index.immediate) && !is_key(index)
-    };
+    let key = key_numbers(table, written).unwrap_or_default();
     let fires = |trigger: &TriggerFacts| {
         trigger.on_insert && trigger.fires && !proved.contains(&trigger.constraint)
     };
     has_constraints(table, &written.columns)
         || table.is_partition
-        || table.indexes.iter().any(other_key)
+        || table.other_keys(&key).next().is_some()
         || table.triggers.iter().any(fires)
 }
 
@@ -261,51 +260,6 @@ fn is_as_written(table: &TableFacts, column: &Column) -> bool {
 /// only those of constraints.
 pub fn has_user_triggers(table: &TableFacts) -> bool {
     table.triggers.iter().any(|trigger| !trigger.is_of_constraint())
-}
-
-/// The columns by which rows may meet by more than the key of these, or refer to one another. None if a row may meet others
-/// by something else too: an expression, a predicate, what a trigger or a rule makes of it, a key of a partition.
-pub fn meeting(table: &TableFacts, key: &[i16]) -> Option<Vec<i16>> {
-    let others = || {
-        let keys = table.indexes.iter().filter(|index| index.unique || index.exclusion);
-        keys.filter(|index| !index.is_key_of(key))
-    };
-    let is_plain = |number: &i16| {
-        let column = usize::try_from(*number - 1).ok().and_then(|place| table.columns.get(place));
-        column.is_some_and(|column| column.generated == Generated::No)
-    };
-    let are_plain = others().all(|index| !index.partial && index.key.iter().all(is_plain));
-    let makes_more = has_user_triggers(table) || table.any_rules || table.meets_in_partitions;
-    if !are_plain || makes_more || !table.is_ordinary() {
-        return None;
-    }
-    let referring = table.foreign_keys.iter().filter(|key| table.is_itself(key.references));
-    let columns = others().flat_map(|index| &index.key);
-    Some(columns.chain(referring.flat_map(|key| &key.columns)).copied().collect())
-}
-
-/// Whether an INSERT … ON CONFLICT may be given rows of which some are there, by a statement that leaves out these columns
-/// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
-/// nobody may miss the numbers of a sequence, or what else a volatile function does.
-pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
-    left_out(table, written, absent).all(|column| !column.default_is_volatile)
-}
-
-/// Whether a row that leaves out these columns of `written`, and all others of the table, lacks none that a new one needs.
-pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
-    left_out(table, written, absent).all(|column| !table.must_be_given(&column.name))
-}
-
-/// The columns that a statement leaves out.
-fn left_out<'t>(
-    table: &'t TableFacts,
-    written: &'t Table,
-    absent: &'t Absent,
-) -> impl Iterator<Item = &'t ColumnFacts> {
-    table.columns.iter().filter(|column| !column.dropped).filter(|it| {
-        let place = written.columns.iter().position(|column| *column.name == it.name);
-        place.is_none_or(|place| absent.contains(place))
-    })
 }
 
 #[cfg(test)]

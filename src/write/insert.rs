@@ -122,6 +122,9 @@ impl<'w> Writer<'w> {
         if !doubtful.is_empty() {
             method = Method::Insert("a record's parent is not there".into());
         }
+        if self.shows_order(rows) {
+            new.sort_unstable_by_key(|row| row.ordinal);
+        }
         if !new.is_empty() {
             method = match new.iter().all(|row| refusals.matters(row.ordinal)) {
                 _ if elsewhere => Method::Insert(elsewhere::REASON.into()),
@@ -133,7 +136,7 @@ impl<'w> Writer<'w> {
                 new.clear();
             }
         }
-        if self.target.table.null == Null::Value && self.target.keeps_order() {
+        if self.writes_in_order(rows) {
             new.sort_unstable_by_key(|row| row.ordinal);
             doubtful.sort_unstable_by_key(|row| row.ordinal);
         }
@@ -203,7 +206,10 @@ impl<'w> Writer<'w> {
         let is_before = |trigger: &TriggerFacts| {
             trigger.timing == Timing::Before && trigger.for_each_row && trigger.on_insert
         };
-        if self.updates() && facts.triggers.iter().any(|it| it.fires && is_before(it)) {
+        // Row security asks more of an INSERT … ON CONFLICT: a new row would be refused for those beside it.
+        if facts.row_security
+            || self.updates() && facts.triggers.iter().any(|it| it.fires && is_before(it))
+        {
             return false;
         }
         rows.by_absent(write, Absent::clone).iter().all(|(absent, _)| {
@@ -211,9 +217,24 @@ impl<'w> Writer<'w> {
         })
     }
 
-    /// Whether what becomes of a row may depend on the new ones before it: on which of them were refused.
-    pub fn writes_in_order(&self) -> bool {
-        self.on_conflict == OnConflict::Error || self.target.keeps_order()
+    /// Whether what becomes of a row may depend on the new ones before it: on which of them were refused, or on what they
+    /// were given.
+    pub fn writes_in_order(&self, rows: &Rows) -> bool {
+        self.on_conflict == OnConflict::Error || self.target.keeps_order() || self.shows_order(rows)
+    }
+
+    fn shows_order(&self, rows: &Rows) -> bool {
+        let Target { facts, table, .. } = self.target;
+        rules::shows_order(facts, table, || rows.given(table.columns.len()))
+    }
+
+    /// Whether something takes rows away that are to be written: triggers before a row, also those of partitions.
+    pub fn may_drop(&self) -> bool {
+        let Target { facts, kept_elsewhere, .. } = self.target;
+        let is_before = |trigger: &TriggerFacts| {
+            trigger.timing == Timing::Before && trigger.for_each_row && trigger.fires
+        };
+        !kept_elsewhere && (!facts.is_ordinary() || facts.triggers.iter().any(is_before))
     }
 
     /// [`is_about_rows`] for a table that may have row security.

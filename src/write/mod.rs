@@ -40,4 +40,10 @@ pub trait Refusals {
 
     /// How many rows have been set aside.
     fn count(&self) -> u64;
+
+    /// Whether another record of the document has its turn if this one is not written.
+    fn is_contested(&self, ordinal: u32) -> bool;
+
+    /// A record that something of the owner's has kept from being written.
+    fn dropped(&mut self, ordinal: u32);
 }

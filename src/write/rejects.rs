@@ -45,6 +45,10 @@ pub struct Rejects<'a> {
     /// The others.
     rejects: Vec<Reject>,
     ordinals: HashSet<u32>,
+    /// Records of which others have the key.
+    contested: HashSet<u32>,
+    /// Those that were not written, and not refused.
+    dropped: HashSet<u32>,
     /// Under `stop`: the lowest bad record so far, and what is wrong with it.
     stop: Option<(u32, Failure)>,
 }
@@ -97,6 +101,16 @@ impl<'a> Rejects<'a> {
             || self.stop.as_ref().is_some_and(|(stop, _)| *stop == ordinal)
     }
 
+    /// Whether a record takes no part in deciding who wins its key: it has been set aside, or was not written.
+    pub fn is_out(&self, ordinal: u32) -> bool {
+        self.contains(ordinal) || self.dropped.contains(&ordinal)
+    }
+
+    /// The records of which others have the key.
+    pub fn contest(&mut self, ordinals: impl Iterator<Item = u32>) {
+        self.contested = ordinals.collect();
+    }
+
     pub fn new(
         function: &'static str,
         places: &'a dyn Places,
@@ -113,6 +127,8 @@ impl<'a> Rejects<'a> {
             decoded: &[],
             rejects: vec![],
             ordinals: HashSet::new(),
+            contested: HashSet::new(),
+            dropped: HashSet::new(),
             stop: None,
         }
     }
@@ -197,5 +213,13 @@ impl Refusals for Rejects<'_> {
 
     fn count(&self) -> u64 {
         (self.decoded.len() + self.rejects.len()) as u64
+    }
+
+    fn is_contested(&self, ordinal: u32) -> bool {
+        self.contested.contains(&ordinal)
+    }
+
+    fn dropped(&mut self, ordinal: u32) {
+        self.dropped.insert(ordinal);
     }
 }

@@ -74,7 +74,7 @@ impl Stage<'_> {
         if create && resource == Some(Resource::Works) {
             self.refuse_strangers(target, [&mut changed, &mut new])?;
         }
-        let (locked, in_order) = (&mut Locked::default(), writer.writes_in_order());
+        let (locked, in_order) = (&mut Locked::default(), writer.writes_in_order(rows));
         let (mut proved, doubtful) =
             check.prove(spi, rows, &target.table, &mut new, locked, in_order);
         proved.extend(check.proves);

@@ -71,8 +71,8 @@ pub struct Entry {
     settings: Settings,
     pub recipe: Arc<Recipe>,
     pub name: TableName,
-    /// See [`Target::keeps_order`].
-    pub keeps_order: bool,
+    /// See [`Writer::writes_in_order`]; defaults that show the order are those of new rows alone.
+    pub in_order: bool,
     /// Of the table's rows, as a batch has them.
     pub columns: Vec<Column>,
     pub shape: Shape,
@@ -216,7 +216,7 @@ pub fn remember(
             changes: Cell::new(kept::changes()),
             settings: Settings::current(),
             name: target.name.clone(),
-            keeps_order: target.keeps_order(),
+            in_order: on_conflict == OnConflict::Error || target.keeps_order(),
             columns: positional(&recipe.table().columns),
             shape: Shape::of(&recipe.table().columns),
             keys: names(recipe.table()),

@@ -58,6 +58,9 @@ unsafe fn index(oid: pg_sys::Oid) -> IndexFacts {
             input_types: of_keys((*relation).rd_opcintype, keys)
                 .map(|types| types.iter().map(|it| it.to_u32()).collect())
                 .unwrap_or_default(),
+            families: of_keys((*relation).rd_opfamily, keys)
+                .map(|families| families.iter().map(|it| it.to_u32()).collect())
+                .unwrap_or_default(),
             deterministic: of_keys((*relation).rd_indcollation, keys)
                 .is_some_and(|all| all.iter().all(|collation| is_deterministic(*collation))),
             key,

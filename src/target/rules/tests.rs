@@ -4,15 +4,16 @@ use super::*;
 use crate::record::work::Work;
 use crate::record::{ColumnType, EQUAL, Key};
 
-const TEXT: u32 = 25;
+pub const TEXT: u32 = 25;
 const UUID: u32 = 2950;
+const UUID_OPS: u32 = 2968;
 const COLUMNS: &[Column] = &[
     Column::always("work_id", ColumnType::UUID),
     Column::always("composer_id", ColumnType::TEXT),
     Column::new("subtitle", ColumnType::TEXT),
 ];
 
-fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
+pub fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
     ColumnFacts {
         name: name.as_bytes().to_vec(),
         type_oid,
@@ -30,7 +31,7 @@ fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
     }
 }
 
-fn trigger(timing: Timing, for_each_row: bool) -> TriggerFacts {
+pub fn trigger(timing: Timing, for_each_row: bool) -> TriggerFacts {
     TriggerFacts {
         function: FIRST_NORMAL_OID,
         constraint: 0,
@@ -60,7 +61,7 @@ fn key() -> ForeignKeyFacts {
 }
 
 /// `works`, as create_catalogue() makes it.
-fn works() -> TableFacts {
+pub fn works() -> TableFacts {
     let check =
         TriggerFacts { function: RI_FKEY_CHECK_INS, constraint: 7, ..trigger(Timing::After, true) };
     TableFacts {
@@ -94,6 +95,7 @@ fn works() -> TableFacts {
             key: vec![1],
             includes: false,
             input_types: vec![UUID],
+            families: vec![UUID_OPS],
             built_in: true,
             deterministic: true,
             expressions: Expression::default(),
@@ -102,7 +104,7 @@ fn works() -> TableFacts {
     }
 }
 
-fn with(change: impl FnOnce(&mut TableFacts)) -> TableFacts {
+pub fn with(change: impl FnOnce(&mut TableFacts)) -> TableFacts {
     let mut table = works();
     change(&mut table);
     table
@@ -128,7 +130,7 @@ fn composers() -> TableFacts {
 }
 
 /// What is written of `works`.
-fn written() -> Table {
+pub fn written() -> Table {
     Table {
         columns: COLUMNS.to_vec(),
         key: vec![Key { place: 0, equal: EQUAL.into(), collation: None, takes: None }],

@@ -3,9 +3,10 @@
 mod execute;
 mod in_bulk;
 
+use std::ops::Range;
 use std::rc::Rc;
 
-use self::execute::Written;
+use self::execute::{NotWritten, Written};
 use super::{Known, Method, UNIQUE_VIOLATION, Writer, may_be_about_statement};
 use crate::options::OnConflict;
 use crate::pg::batch::Batch;
@@ -116,15 +117,25 @@ impl Run<'_> {
             return if write.is_empty() { Ok(()) } else { self.put(put, &write, known) };
         }
         interrupt::check();
-        let error = match self.execute(put.rows, write, known) {
+        let contested = || write.iter().any(|row| put.refusals.is_contested(row.ordinal));
+        let contested = self.writer.may_drop() && contested();
+        let all = contested && write.len() > 1;
+        let NotWritten { error, refused } = match self.execute(put.rows, write, known, all) {
             Ok(Written { gone: true, .. }) => {
                 put.progress.resume();
                 return self.put_gone(put, write);
+            }
+            Ok(Written { short: true, .. }) => {
+                put.progress.resume();
+                return self.put_apart(put, write, known, None);
             }
             Ok(Written { written, inserted, .. }) => {
                 self.counts.inserted += inserted;
                 self.counts.updated += written - inserted;
                 let left = write.len().saturating_sub(written as usize);
+                if contested && left > 0 {
+                    self.note_dropped(put, write[0]);
+                }
                 let changed = known == Known::Changed && !self.updates();
                 let merged = self.merges() && (changed || known == Known::Nothing);
                 let has_ids = self.writer.target.table.identity().next().is_some();
@@ -136,7 +147,7 @@ impl Run<'_> {
                     }
                 };
             }
-            Err(error) => error,
+            Err(not_written) => not_written,
         };
         put.progress.resume();
         // Row security asks more of an INSERT … ON CONFLICT: a row that is new meets it by no other row's fault.
@@ -152,11 +163,39 @@ impl Run<'_> {
         if let [row] = write {
             return put.refusals.refusal(row.ordinal, error);
         }
+        self.put_apart(put, write, known, refused)
+    }
+
+    /// Writes rows, in the document's order, in statements with fewer of them: those before the ones at the places
+    /// `refused`, these, and those behind, or else one half after the other.
+    fn put_apart(
+        &mut self,
+        put: &mut Put<'_>,
+        write: &[RowRef],
+        known: Known,
+        refused: Option<Range<usize>>,
+    ) -> Result<(), Failure> {
         let mut ordered = write.to_vec();
         ordered.sort_unstable_by_key(|row| row.ordinal);
-        let (first, second) = ordered.split_at(ordered.len() / 2);
-        self.put(put, first, known)?;
-        self.put(put, second, known)
+        let half = ordered.len() / 2;
+        let Range { start, end } =
+            refused.filter(|it| it.len() < write.len()).unwrap_or(half..half);
+        for part in [&ordered[..start], &ordered[start..end], &ordered[end..]] {
+            if !part.is_empty() {
+                self.put(put, part, known)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes of a row, which a statement of its own has not written, if it was a trigger that took it: another record of its
+    /// key then has its turn.
+    fn note_dropped(&self, put: &mut Put<'_>, row: RowRef) {
+        let there = self.writer.compare(put.rows, &[row]);
+        let updates = self.writer.on_conflict == OnConflict::Update;
+        if there.is_new(row) || updates && !there.is_unchanged(row) {
+            put.refusals.dropped(row.ordinal);
+        }
     }
 
     /// Writes rows of which some are there no more behind their UPDATE, which has been undone. Those that are gone without

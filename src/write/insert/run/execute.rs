@@ -1,5 +1,7 @@
 //! The statements that write a batch.
 
+use std::ops::Range;
+
 use super::{Run, Source};
 use crate::options::OnConflict;
 use crate::pg::error::ServerError;
@@ -16,24 +18,26 @@ use crate::write::statement::batch_name;
 
 impl Run<'_> {
     /// Writes all of the rows, those that leave out the same columns in one statement, or none: none too where some are
-    /// there no more behind an UPDATE.
+    /// there no more behind an UPDATE, and with `all` where some are not written.
     pub(super) fn execute(
         &mut self,
         rows: &Rows,
         write: &[RowRef],
         known: Known,
-    ) -> Result<Written, ServerError> {
+        all: bool,
+    ) -> Result<Written, NotWritten> {
         let mut groups = self.plans.groups(rows, write, known);
-        let in_order = match known {
-            // Rows may meet one another, by the defaults of their keys: each meets what the document has before it.
-            Known::Nothing => true,
-            // An UPDATE has an order of its own.
-            Known::Changed => !self.updates(),
-            Known::New | Known::Hidden => {
-                self.writer.writes_in_order() && !self.writer.target.kept_elsewhere
-            }
-        };
-        if in_order && groups.len() > 1 {
+        let in_order = groups.len() > 1
+            && match known {
+                // Rows may meet one another, by the defaults of their keys: each meets what the document has before it.
+                Known::Nothing => true,
+                // An UPDATE has an order of its own.
+                Known::Changed => !self.updates(),
+                Known::New | Known::Hidden => {
+                    self.writer.writes_in_order(rows) && !self.writer.target.kept_elsewhere
+                }
+            };
+        if in_order {
             let numbered = groups.iter().zip(0..);
             let of_group =
                 numbered.flat_map(|((_, rows), group)| rows.iter().map(move |row| (*row, group)));
@@ -55,11 +59,13 @@ impl Run<'_> {
         };
         let looks = known == Known::Changed && self.updates() && !self.moves;
         let writer = self.writer;
-        subtransaction::within_unless(
-            |written: &Written| written.gone,
+        let mut refused = 0..0;
+        let written = subtransaction::within_unless(
+            |written: &Written| written.gone || written.short,
             || {
                 let mut written = Written::default();
                 for ((absent, write), there) in groups.iter().zip(there) {
+                    refused = refused.end..refused.end + write.len();
                     let tuples = write.iter().map(|row| rows.tuple(*row));
                     let more = self.execute_group(absent, tuples, known, there as u64);
                     written.written += more.written;
@@ -67,9 +73,11 @@ impl Run<'_> {
                 }
                 let left = written.written < write.len() as u64;
                 written.gone = looks && left && writer.compare(rows, write).count() < write.len();
+                written.short = all && left;
                 written
             },
-        )
+        );
+        written.map_err(|error| NotWritten { error, refused: in_order.then_some(refused) })
     }
 
     /// Whether the server takes the statements for these rows without any row. What they do is undone. Another server is
@@ -150,7 +158,7 @@ impl Run<'_> {
         if matches!(known, Known::New | Known::Hidden) || !self.merges() {
             // A rule may write other rows, and more of them.
             let written = self.plans.get(absent, Use::Insert).execute().min(rows);
-            return Written { written, inserted: written, gone: false };
+            return Written { written, inserted: written, ..Written::default() };
         }
         if known == Known::Changed && self.updates() {
             let written = self.plans.get(absent, Use::Update).execute().min(rows);
@@ -167,7 +175,7 @@ impl Run<'_> {
             (OnConflict::Update, _) => rows.saturating_sub(there),
         };
         let written = self.plans.get(absent, Use::Merge).execute();
-        Written { written, inserted: written.min(new), gone: false }
+        Written { written, inserted: written.min(new), ..Written::default() }
     }
 }
 
@@ -178,12 +186,21 @@ pub(super) struct Written {
     pub inserted: u64,
     /// Rows that were to be updated are not there any more; all has been undone.
     pub gone: bool,
+    /// Not all of the rows were written, as was asked; all has been undone.
+    pub short: bool,
+}
+
+/// Why no row was written.
+pub(super) struct NotWritten {
+    pub error: ServerError,
+    /// Of rows that come in the document's order, those of the statement that failed, by their places in it.
+    pub refused: Option<Range<usize>>,
 }
 
 impl Written {
     /// What a statement that counts says.
     fn read(row: &Row) -> Self {
         let count = |column| row.get::<i64>(column).unwrap_or_default() as u64;
-        Written { written: count(1), inserted: count(2), gone: false }
+        Written { written: count(1), inserted: count(2), ..Written::default() }
     }
 }

@@ -81,7 +81,7 @@ impl Run<'_> {
     /// parent is looked up once.
     pub fn prove(&mut self, check: &Check, rows: &Rows, new: &mut Vec<RowRef>) -> Vec<RowRef> {
         let Writer { spi, target, .. } = self.writer;
-        let in_order = self.writer.writes_in_order();
+        let in_order = self.writer.writes_in_order(rows);
         check.prove(spi, rows, &target.table, new, &mut self.locked, in_order).1
     }
 

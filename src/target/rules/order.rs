@@ -1,0 +1,76 @@
+//! PURE. Which rows come in the document's order, and beside which others, so that each becomes what an INSERT of its own
+//! would make of it.
+
+use super::has_user_triggers;
+use crate::record::{Absent, Given, Table};
+use crate::target::facts::*;
+
+/// Whether the order of new rows can be seen in what becomes of them: in the numbers of a sequence, or what else a volatile
+/// default is, and in what triggers do. `given` says which columns of `written` the rows have values for.
+pub fn shows_order(
+    table: &TableFacts,
+    written: &Table,
+    given: impl FnOnce() -> Vec<Given>,
+) -> bool {
+    let fires =
+        |trigger: &TriggerFacts| trigger.fires && trigger.on_insert && !trigger.is_of_constraint();
+    let takes_default = |column: &ColumnFacts, given: &[Given]| {
+        let place = written.columns.iter().position(|it| *it.name == column.name);
+        place.is_none_or(|place| given[place] != Given::Always)
+    };
+    let mut volatile = table.columns.iter().filter(|it| it.default_is_volatile).peekable();
+    table.triggers.iter().any(fires)
+        || volatile.peek().is_some() && {
+            let given = given();
+            volatile.any(|column| takes_default(column, &given))
+        }
+}
+
+/// The columns by which rows may meet by more than the key of these, or refer to one another. None if a row may meet others
+/// by something else too: an expression, a predicate, what a trigger or a rule makes of it, a key of a partition, another index
+/// of the key's columns.
+pub fn meeting(table: &TableFacts, key: &[i16]) -> Option<Vec<i16>> {
+    let others = || table.other_keys(key);
+    let is_plain = |number: &i16| {
+        let column = usize::try_from(*number - 1).ok().and_then(|place| table.columns.get(place));
+        column.is_some_and(|column| column.generated == Generated::No)
+    };
+    // ON CONFLICT finds a row by any index of the key's columns.
+    let finds = |index: &IndexFacts| index.is_key_of(key);
+    let are_plain =
+        others().all(|index| !index.partial && !finds(index) && index.key.iter().all(is_plain));
+    let makes_more = has_user_triggers(table) || table.any_rules || table.meets_in_partitions;
+    if !are_plain || makes_more || !table.is_ordinary() {
+        return None;
+    }
+    let referring = table.foreign_keys.iter().filter(|key| table.is_itself(key.references));
+    let columns = others().flat_map(|index| &index.key);
+    Some(columns.chain(referring.flat_map(|key| &key.columns)).copied().collect())
+}
+
+/// Whether an INSERT … ON CONFLICT may be given rows of which some are there, by a statement that leaves out these columns
+/// of `written` and all others of the table. The server evaluates their defaults before it knows that a row is there, and
+/// nobody may miss the numbers of a sequence, or what else a volatile function does.
+pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    left_out(table, written, absent).all(|column| !column.default_is_volatile)
+}
+
+/// Whether a row that leaves out these columns of `written`, and all others of the table, lacks none that a new one needs.
+pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    left_out(table, written, absent).all(|column| !table.must_be_given(&column.name))
+}
+
+/// The columns that a statement leaves out.
+fn left_out<'t>(
+    table: &'t TableFacts,
+    written: &'t Table,
+    absent: &'t Absent,
+) -> impl Iterator<Item = &'t ColumnFacts> {
+    table.columns.iter().filter(|column| !column.dropped).filter(|it| {
+        let place = written.columns.iter().position(|column| *column.name == it.name);
+        place.is_none_or(|place| absent.contains(place))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+use crate::target::rules::tests::{TEXT, column, trigger, with, works, written};
+
+/// Whether the order shows if rows leave out a column sometimes.
+fn shows(change: fn(&mut TableFacts), column: &str, given: Given) -> bool {
+    let (facts, written) = (with(change), written());
+    let all = written.columns.iter();
+    let given = all.map(|it| if *it.name == *column.as_bytes() { given } else { Given::Always });
+    shows_order(&facts, &written, || given.collect())
+}
+
+#[test]
+fn order_is_shown_by_numbers_that_rows_get_and_by_triggers() {
+    let shown = |change| shows(change, "", Given::Always);
+    assert!(!shown(|_| ()));
+    assert!(shown(|it| it.triggers.push(trigger(Timing::Before, true))));
+    assert!(shown(|it| it.triggers.push(trigger(Timing::After, true))));
+    assert!(shown(|it| it.triggers.push(trigger(Timing::After, false))));
+    let silent = |it: &mut TableFacts| {
+        let other = TriggerFacts { fires: false, ..trigger(Timing::After, true) };
+        it.triggers.push(other);
+        it.triggers.push(TriggerFacts { on_insert: false, ..trigger(Timing::Before, true) });
+    };
+    assert!(!shown(silent));
+    let numbered = |it: &mut TableFacts| {
+        it.columns.push(ColumnFacts { default_is_volatile: true, ..column("n", TEXT, true) });
+    };
+    assert!(shown(numbered), "of no record");
+    let default = |it: &mut TableFacts| it.columns[2].default_is_volatile = true;
+    assert!(!shows(default, "subtitle", Given::Always));
+    assert!(shows(default, "subtitle", Given::Sometimes));
+    assert!(shows(default, "subtitle", Given::Never));
+}
+
+#[test]
+fn another_index_of_the_keys_columns_is_another_key_where_it_holds_other_values_for_equal() {
+    fn twin(change: fn(&mut IndexFacts)) -> TableFacts {
+        with(|it| {
+            let mut other = IndexFacts { oid: 4, primary: false, ..it.indexes[0].clone() };
+            change(&mut other);
+            it.indexes.push(other);
+        })
+    }
+    assert!(!works().has_other_keys(&[1]) && works().has_other_keys(&[]));
+    assert!(!twin(|_| ()).has_other_keys(&[1]));
+    let others: [fn(&mut IndexFacts); 6] = [
+        |it| it.deterministic = false,
+        |it| it.families = vec![1],
+        |it| it.nulls_equal = true,
+        |it| it.partial = true,
+        |it| it.immediate = false,
+        |it| it.exclusion = true,
+    ];
+    for (place, change) in others.into_iter().enumerate() {
+        assert!(twin(change).has_other_keys(&[1]), "{place}");
+    }
+    assert_eq!(meeting(&twin(|_| ()), &[1]), Some(vec![]));
+    assert_eq!(meeting(&twin(|it| it.key = vec![3]), &[1]), Some(vec![3]));
+    // ON CONFLICT finds a row by it.
+    assert_eq!(meeting(&twin(|it| it.deterministic = false), &[1]), None);
+}
