@@ -208,3 +208,17 @@ def test_memory_of_workers(catalogue, connect, observer):
         loading.result(60)
     until(lambda: not observer.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\\_opus%%'"), "no worker")
     assert len(peaks) == 2 and max(peaks) < 55 * MEGABYTE, [f"{peak >> 20} MB" for peak in peaks]
+
+
+@pytest.mark.parametrize("value", ["'x' || n", "NULL", "n % 2"])
+def test_errors_that_are_caught_leave_nothing_in_the_transaction(session, value):
+    """Records that the server refuses: their values, for NOT NULL, and for their keys."""
+    session.run("CREATE TABLE t (id text, n int NOT NULL UNIQUE); SELECT load_records('t', '[5]'::text, on_conflict => 'error', on_error => 'ignore')")
+    document = f"(SELECT jsonb_agg(jsonb_build_object('id', 'a', 'n', {value}))::text FROM generate_series(1, 5000) n)"
+    held = "SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name IN ('TopTransactionContext', 'TopMemoryContext', 'ErrorContext', 'CurTransactionContext')"
+    session.run("BEGIN")
+    before = session.value(held)
+    assert session.value(f"SELECT load_records('t', {document}, on_conflict => 'error', on_error => 'ignore')") < 5
+    # A hundredth of what was left once.
+    assert session.value(held) - before < 100_000
+    session.run("ROLLBACK")

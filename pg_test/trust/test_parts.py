@@ -208,3 +208,45 @@ def test_members_that_differ_add_up(catalogue):
         copy_lines(session, "inbox", text)
         assert session.run("TABLE city ORDER BY id") == expected
         assert session.last_load()["inserted"] == 8
+
+
+# Records of one key with the same members, in different parts: what the first ones give up and later ones want.
+MEETING = {
+    "the second gives up, a new one takes": ([{"id": 1, "u": 5}], [{"id": 1, "u": 6}, {"id": 2, "u": 5}]),
+    "a new one comes before it": ([{"id": 1, "u": 5}], [{"id": 2, "u": 6}, {"id": 1, "u": 6}]),
+    "a new one wants too early": ([{"id": 1, "u": 5}], [{"id": 2, "u": 5}, {"id": 1, "u": 6}]),
+    "each takes what one before it gives up": ([{"id": 1, "u": 5}, {"id": 2, "u": 6}, {"id": 3, "u": 7}], [
+        {"id": 1, "u": 8}, {"id": 4, "u": 5}, {"id": 2, "u": 9}, {"id": 5, "u": 6}, {"id": 3, "u": 5}, {"id": 6, "u": 7}]),
+}
+
+
+@pytest.mark.parametrize("on_error", ["stop", "ignore"])
+@pytest.mark.parametrize("there", [0, 1])
+@pytest.mark.parametrize("name", MEETING)
+def test_rows_that_meet_come_in_the_documents_order(catalogue, name, there, on_error):
+    """As in INSERTs one after the other."""
+    catalogue.run(f"""SET pg_opus.stream_memory = '64kB'; CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, p text);
+        SELECT create_inbox('t_in', 't', on_error => '{on_error}')""")
+    first, behind = MEETING[name]
+    records = [record | {"p": "x" * 100} for record in first + [{"id": n, "u": n} for n in range(1000, 4000)] + behind]
+    begin = f"DELETE FROM t; TRUNCATE rejected_records; INSERT INTO t SELECT -1, -1 FROM generate_series(1, {there})"
+    catalogue.run(begin)
+    refused = []
+    for number, record in enumerate(records):
+        try:
+            catalogue.run("INSERT INTO t VALUES (%s, %s, %s) ON CONFLICT (id) DO UPDATE SET u = excluded.u, p = excluded.p", *record.values())
+        except psycopg.Error as error:
+            refused.append((number, error.sqlstate))
+    expected = catalogue.run("TABLE t ORDER BY id")
+    catalogue.run(begin)
+    lines = "\n".join(map(json.dumps, records))
+    if refused and on_error == "stop":
+        with pytest.raises(psycopg.errors.UniqueViolation) as error:
+            copy_lines(catalogue, "t_in", lines)
+        assert f"record {refused[0][0]}," in error.value.diag.context
+        return
+    copy_lines(catalogue, "t_in", lines)
+    assert catalogue.run("SELECT ordinal, sqlstate FROM rejected_records") == refused
+    assert catalogue.run("TABLE t ORDER BY id") == expected
+    again = [number for number, record in enumerate(records) if record["id"] <= len(first)][len(first):]
+    assert catalogue.last_load()["duplicate"] == len(set(again) - {number for number, _ in refused})

@@ -9,7 +9,7 @@ use std::mem;
 use super::Watch;
 use super::split::{Span, Splitter, Units};
 use super::text::{syntax, unexpected, utf8};
-use crate::error::{Fault, Position};
+use crate::error::{Fault, Malformed, Position};
 
 /// A part has no more objects than if each were so long, in bytes: what is made of a record takes memory, however short
 /// it is.
@@ -173,6 +173,13 @@ impl Incoming {
         if let Some(at) = splitter.mistake() {
             return Err(self.mistake(at, watch));
         }
+        if splitter.holds_blanks(&self.text) {
+            self.start = self.start.behind(&self.text);
+            splitter.forget(self.text.len());
+            self.text.clear();
+            self.in_array = false;
+            return Ok(None);
+        }
         // One record, or a document that is not cut, is longer.
         self.wanted = self.text.len() + self.size.max(self.text.len() / 2);
         Ok(None)
@@ -189,6 +196,21 @@ impl Incoming {
         let found = match self.in_array {
             true => syntax::mistake_within_array(text, watch),
             false => syntax::mistake(text, true, watch),
+        };
+        // That the text ends is a mistake only where it does.
+        let is_there =
+            |mistake: &Malformed| !mistake.is_behind(text) || self.ended && end == self.text.len();
+        let begins = self.is_whole && text[..at].bytes().all(|byte| byte.is_ascii_whitespace());
+        let is_bracket = self.text.get(at).is_some_and(|byte| b"[]{}".contains(byte));
+        let found = match found {
+            Ok(found) => found.filter(is_there),
+            Err(fault) => return fault,
+        };
+        let found = match found {
+            // A word or a number is a document if it is all there is.
+            None if begins => syntax::mistake(text, false, watch).map(|it| it.filter(is_there)),
+            None if !is_bracket => Ok(syntax::more(text, at)),
+            found => Ok(found),
         };
         let fault = match found {
             Ok(Some(mistake)) => Fault::Malformed(Box::new(mistake)),

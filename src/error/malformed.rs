@@ -1,5 +1,6 @@
 //! PURE. A mistake in JSON, and where it is.
 
+use std::cell::Cell;
 use std::fmt;
 
 /// A mistake in a text that should be JSON.
@@ -35,16 +36,45 @@ impl Position {
     }
 }
 
+/// Finds places of a text. Those that are asked for in their order are counted from one to the next.
+pub struct TextPlaces<'t> {
+    text: &'t [u8],
+    /// Where the text begins.
+    start: Position,
+    /// The last one, and its place in the text.
+    last: Cell<(usize, Position)>,
+}
+
+impl<'t> TextPlaces<'t> {
+    pub fn new(text: &'t [u8], start: Position) -> Self {
+        TextPlaces { text, start, last: Cell::new((0, start)) }
+    }
+
+    /// The place of what stands here in memory; none if that is not in the text.
+    pub fn of(&self, address: usize) -> Option<Position> {
+        let byte = address.wrapping_sub(self.text.as_ptr() as usize);
+        let (last, place) = match self.last.get() {
+            (last, place) if last <= byte => (last, place),
+            _ => (0, self.start),
+        };
+        let place = place.behind(self.text.get(last..byte)?);
+        self.last.set((byte, place));
+        Some(place)
+    }
+}
+
 impl Malformed {
     pub fn new(reason: String, address: usize) -> Self {
         Malformed { reason, address, position: None, is_array_literal: false }
     }
 
-    /// `text` begins at `start` of the document.
-    pub(super) fn locate(&mut self, text: &[u8], start: Position) {
-        let byte = self.address.wrapping_sub(text.as_ptr() as usize);
-        let Some(before) = text.get(..byte) else { return };
-        self.position = Some(start.behind(before));
+    /// Whether the mistake is that a text ends, which begins where this one does.
+    pub fn is_behind(&self, text: &str) -> bool {
+        self.address == text.as_bytes().as_ptr_range().end as usize
+    }
+
+    pub(super) fn locate(&mut self, places: &TextPlaces) {
+        self.position = places.of(self.address).or(self.position);
     }
 }
 

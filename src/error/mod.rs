@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::malformed::{Malformed, Position};
+pub use self::malformed::{Malformed, Position, TextPlaces};
 use crate::document::Kind;
 
 /// The most bytes of a user's value that an error shows.
@@ -225,12 +225,17 @@ impl Fault {
         self.located_behind(document, Position::default())
     }
 
-    /// The same for a text that begins at `start` of the document.
-    pub fn located_behind(mut self, text: &[u8], start: Position) -> Self {
+    /// The same for a text whose places are these.
+    pub fn located_at(mut self, places: &TextPlaces) -> Self {
         if let Fault::Malformed(malformed) = &mut self {
-            malformed.locate(text, start);
+            malformed.locate(places);
         }
         self
+    }
+
+    /// The same for a text that begins at `start` of the document.
+    pub fn located_behind(self, text: &[u8], start: Position) -> Self {
+        self.located_at(&TextPlaces::new(text, start))
     }
 
     /// The memory that the fault takes beside itself, in bytes.

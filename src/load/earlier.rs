@@ -26,7 +26,7 @@ const ABSENT_BIT: u32 = FATE_BITS + 1;
 const ANY_ABSENT: u64 = (1 << (8 * NOTE as u32 - ABSENT_BIT)) - 1;
 
 /// What became of the row of a key by the last record, with those before it whose place it has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     Inserted,
     Changed,
@@ -34,7 +34,7 @@ enum Fate {
 }
 
 /// What the earlier records of the same key have done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Past {
     fate: Fate,
     /// The load has made the row.
@@ -56,8 +56,8 @@ pub struct Earlier {
     pub goes_on: bool,
 }
 
-/// Rows by what an earlier record of their keys was.
-pub type Again = Vec<(Past, Vec<RowRef>)>;
+/// Rows that are written one after the other: of keys that are new, or that an earlier part has had.
+pub type Rounds = Vec<(Option<Past>, Vec<RowRef>)>;
 
 impl Earlier {
     pub fn new(on_conflict: OnConflict) -> Self {
@@ -97,23 +97,23 @@ impl Earlier {
         Ok(Some(in_time))
     }
 
-    /// Under `update`: those of the rows with a key that is new, and the others.
-    pub fn again(&self, rows: &Rows, write: &[RowRef]) -> Option<(Vec<RowRef>, Again)> {
+    /// Under `update`: the rows by what an earlier part has had of their keys, those with new keys first, or all of them
+    /// `in_order` of the document; none if no part has had a key.
+    pub fn rounds(&self, rows: &Rows, write: &[RowRef], in_order: bool) -> Option<Rounds> {
         if self.on_conflict != OnConflict::Update || self.seen.is_empty() {
             return None;
         }
-        let (mut new, mut again): (Vec<RowRef>, HashMap<Past, Vec<RowRef>>) = Default::default();
-        for row in write {
-            match self.noted(rows, *row) {
-                None => new.push(*row),
-                Some(note) => {
-                    again.entry(self.past(note, rows.absent(*row))).or_default().push(*row)
-                }
-            }
+        let past = |row: &RowRef| Some(self.past(self.noted(rows, *row)?, rows.absent(*row)));
+        let mut all: Vec<(Option<Past>, RowRef)> =
+            write.iter().map(|row| (past(row), *row)).collect();
+        match in_order {
+            true => all.sort_unstable_by_key(|(_, row)| row.ordinal),
+            false => all.sort_unstable_by_key(|(past, _)| *past),
         }
-        let mut again: Again = again.into_iter().collect();
-        again.sort_unstable_by_key(|(_, rows)| rows.first().map(|row| row.ordinal));
-        Some((new, again))
+        let round = |round: &[(Option<Past>, RowRef)]| {
+            (round[0].0, rows.sorted(round.iter().map(|(_, row)| *row).collect()))
+        };
+        Some(all.chunk_by(|(one, _), (next, _)| one == next).map(round).collect())
     }
 
     fn noted(&self, rows: &Rows, row: RowRef) -> Option<u64> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use self::stage::Stage;
 use super::Job;
-use super::earlier::{Again, Earlier};
+use super::earlier::{Earlier, Rounds};
 use super::outcome::{Outcome, rejects_of, set_duplicates_aside};
 use crate::document::find::Resource;
 use crate::options::{OnConflict, OnError, Options};
@@ -123,11 +123,16 @@ impl Writing<'_, '_> {
         if let Some(others) = rows.without(&write, &mut duplicates, table, repeated, &another) {
             (write, there) = (Cow::Owned(others), None);
         }
+        let keeps_order = target.keeps_order();
+        let rounds = |write: &[RowRef]| {
+            let mut rounds = earlier?.borrow().rounds(rows, write, keeps_order)?;
+            let begins = matches!(rounds.first(), Some((None, _)));
+            let first = if begins { rounds.remove(0).1 } else { vec![] };
+            Some((first, rounds))
+        };
         let mut again = vec![];
-        if let Some(earlier) = earlier
-            && let Some((new, others)) = earlier.borrow().again(rows, &write)
-        {
-            (write, again, there) = (Cow::Owned(new), others, None);
+        if let Some((first, others)) = rounds(&write) {
+            (write, again, there) = (Cow::Owned(first), others, None);
         }
         if options.on_error == OnError::Stop {
             let rejects = &mut stage.rejects;
@@ -137,26 +142,33 @@ impl Writing<'_, '_> {
         let goes_on = earlier.is_some_and(|earlier| earlier.borrow().goes_on);
         stage.written = goes_on.then(Vec::new);
         let mut late = stage.late(target, &late)?;
-        if let Some(earlier) = earlier {
-            // What the table had shows what will have become of the rows.
-            let owns_table = earlier.borrow().owns_table;
-            there = Some(match there {
-                Some(there) => there,
-                None if owns_table => {
-                    writer.check_privileges(rows, &write)?;
-                    There::default()
-                }
-                None => writer.look(rows, &write)?,
-            });
+        // What the table had shows what will have become of the rows.
+        let look = |write: &[RowRef]| match earlier {
+            Some(earlier) if earlier.borrow().owns_table => {
+                writer.check_privileges(rows, write)?;
+                Ok(There::default())
+            }
+            _ => writer.look(rows, write),
+        };
+        if earlier.is_some() && there.is_none() {
+            there = Some(look(&write)?);
         }
         let mut outcome = stage.write(job.resource, target, on_conflict, &write, there)?;
-        let mut write_again = |stage: &mut Stage, again: Again| {
+        let mut write_again = |stage: &mut Stage, again: Rounds| {
             let mut counts = Counts::default();
             for (past, mut again) in again {
                 again.retain(|row| stage.rejects.matters(row.ordinal));
-                let more = stage.again(job.resource, target, past, &again)?;
-                let more = earlier.map(|earlier| earlier.borrow_mut().count(past, more));
-                counts = counts + more.unwrap_or_default();
+                let more = match past {
+                    Some(past) => {
+                        let more = stage.again(job.resource, target, past, &again)?;
+                        earlier.map(|it| it.borrow_mut().count(past, more)).unwrap_or_default()
+                    }
+                    None => {
+                        let there = look(&again)?;
+                        stage.write(job.resource, target, on_conflict, &again, Some(there))?.counts
+                    }
+                };
+                counts = counts + more;
             }
             late += counts.duplicate;
             Ok::<Counts, Failure>(counts)
@@ -175,8 +187,7 @@ impl Writing<'_, '_> {
             let (next, again) = match turn {
                 None => {
                     let next = rows.sorted(next);
-                    let met = earlier.and_then(|earlier| earlier.borrow().again(rows, &next));
-                    met.unwrap_or((next, vec![]))
+                    rounds(&next).unwrap_or((next, vec![]))
                 }
                 Some(Some(turn)) => {
                     let matters = |row: &&RowRef| rejects.matters(row.ordinal);

@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::batch::descriptor;
+use super::memory_context;
 use super::parameters::Parameters;
 use super::relation;
 use super::result::text_datum;
@@ -67,13 +68,7 @@ impl Arrays {
         // as the server aligns tuples, and its values by reference point into the copy; the arrays copy them again. The
         // context is a child of the current one, so it is freed with it at the latest.
         unsafe {
-            let context = pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
-                c"pg_opus arrays".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
+            let context = memory_context::child(pg_sys::CurrentMemoryContext, c"pg_opus arrays");
             let before = pg_sys::MemoryContextSwitchTo(context);
             let descriptor = descriptor(columns);
             let (mut values, mut nulls) = (vec![pg_sys::Datum::null(); count], vec![true; count]);

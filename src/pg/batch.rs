@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 
 use pgrx::pg_sys;
 
+use super::memory_context;
 use super::spi::Spi;
 use crate::record::Column;
 
@@ -141,13 +142,7 @@ impl Store {
         // SAFETY: the context is a child of the current one, so it is freed with it at the latest. Beyond work_mem the
         // rows go to a temporary file.
         unsafe {
-            let context = pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
-                c"pg_opus batch".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
+            let context = memory_context::child(pg_sys::CurrentMemoryContext, c"pg_opus batch");
             let before = pg_sys::MemoryContextSwitchTo(context);
             let current = pg_sys::CurrentResourceOwner;
             pg_sys::CurrentResourceOwner = owner;

@@ -14,7 +14,7 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard};
 use serde::{Deserialize, Serialize};
 
-use super::encoding;
+use super::{encoding, memory_context};
 use crate::error::excerpt;
 
 /// An ERROR of the server, or one that is to look like it. Texts are in the database's encoding: converting them while
@@ -39,6 +39,12 @@ impl ServerError {
     /// The five characters.
     pub fn sqlstate(&self) -> String {
         sqlstate_text(self.code)
+    }
+
+    /// What is kept of a record that is set aside: the code and the message.
+    pub fn in_brief(self) -> Self {
+        let ServerError { code, message, .. } = self;
+        ServerError { code, message, ..ServerError::default() }
     }
 
     /// Adds a line of context, outside those that are there.
@@ -147,21 +153,18 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, ServerError> {
 #[pg_guard]
 unsafe extern "C-unwind" fn look(seen: *mut c_void) {
     // SAFETY: `seen` is the Option of `catch`, whose frame is below this one. errfinish() calls this in ErrorContext,
-    // where CopyErrorData() must not allocate.
+    // where CopyErrorData() must not allocate. FreeErrorData() leaves some of what that copies: the copy has a context of
+    // its own, which lasts as long.
     unsafe {
         let seen = &mut *seen.cast::<Option<ServerError>>();
-        // A worker between two transactions has no context of one.
-        let copies = match pg_sys::TopTransactionContext.is_null() {
-            true => pg_sys::TopMemoryContext,
-            false => pg_sys::TopTransactionContext,
-        };
+        let copies = memory_context::child(pg_sys::TopMemoryContext, c"pg_opus error");
         let context = pg_sys::MemoryContextSwitchTo(copies);
         let data = pg_sys::CopyErrorData();
         if (*data).elevel == PgLogLevel::ERROR as i32 {
             *seen = Some(ServerError::of_data(&*data));
         }
-        pg_sys::FreeErrorData(data);
         pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::MemoryContextDelete(copies);
     }
 }
 

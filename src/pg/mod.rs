@@ -17,6 +17,7 @@
 //! - [`lock`]: locks of loads, and who waits for whom;
 //! - [`log`]: notices of a session without a client;
 //! - [`memory`]: a reserve for allocations that would fail;
+//! - [`memory_context`]: where the server allocates;
 //! - [`partition`]: the partitions of a table, and what it is a partition of;
 //! - [`progress`]: a row of `pg_stat_progress_copy`;
 //! - [`queue`]: shared memory and the queues in it;
@@ -56,6 +57,7 @@ pub mod load_rows;
 pub mod lock;
 pub mod log;
 pub mod memory;
+pub mod memory_context;
 pub mod parameters;
 pub mod partition;
 #[cfg(all(feature = "pg_test", not(test)))]

@@ -8,17 +8,23 @@ use std::ptr;
 
 use pgrx::{FromDatum, PgList, PgSqlErrorCode, pg_sys};
 
+use super::memory_context;
 use super::parameters::Parameters;
 
 /// An open connection.
-pub struct Spi(());
+pub struct Spi {
+    /// Where statements are executed, emptied before each. What is copied of an error that is caught stays there, and would
+    /// stay for as long as the connection.
+    scratch: pg_sys::MemoryContext,
+}
 
 /// Runs `work` with a connection of its own.
 pub fn connect<T>(work: impl FnOnce(&Spi) -> T) -> T {
     // SAFETY: connect and finish are paired; where `work` unwinds, the abort of the transaction closes the connection.
     unsafe {
         check(pg_sys::SPI_connect(), "SPI_connect");
-        let value = work(&Spi(()));
+        let scratch = memory_context::child(pg_sys::CurrentMemoryContext, c"pg_opus statement");
+        let value = work(&Spi { scratch });
         check(pg_sys::SPI_finish(), "SPI_finish");
         value
     }
@@ -34,7 +40,7 @@ pub struct Plan<'spi> {
     /// A table that the statement must be about.
     relation: Option<pg_sys::Oid>,
     parameters: Parameters,
-    _spi: &'spi Spi,
+    spi: &'spi Spi,
 }
 
 impl Spi {
@@ -65,7 +71,7 @@ impl Spi {
             check(unsafe { pg_sys::SPI_result }, "SPI_prepare");
         }
         let parameters = Parameters::default();
-        Plan { plan, kept: false, custom, relation: None, parameters, _spi: self }
+        Plan { plan, kept: false, custom, relation: None, parameters, spi: self }
     }
 
     /// A plan that is kept from call to call, for this connection.
@@ -77,7 +83,7 @@ impl Spi {
             custom: false,
             relation,
             parameters: Parameters::default(),
-            _spi: self,
+            spi: self,
         }
     }
 
@@ -238,7 +244,15 @@ impl Plan<'_> {
         if !self.kept {
             self.check_relation();
         }
-        check(execute(self.plan), "SPI_execute_plan");
+        // SAFETY: the context is the connection's, and nothing of the statement before is in use.
+        let code = unsafe {
+            pg_sys::MemoryContextReset(self.spi.scratch);
+            let before = pg_sys::MemoryContextSwitchTo(self.spi.scratch);
+            let code = execute(self.plan);
+            pg_sys::MemoryContextSwitchTo(before);
+            code
+        };
+        check(code, "SPI_execute_plan");
         // SAFETY: reads a variable that the execution has set.
         let processed = unsafe { pg_sys::SPI_processed };
         // The execution may have planned it anew.

@@ -11,7 +11,12 @@ use crate::error::{Fault, LoadError};
 pub fn may_be_malformed(error: &LoadError) -> bool {
     let shape = matches!(
         error.fault,
-        Fault::Malformed(_) | Fault::UnknownShape(_) | Fault::NoRecords(_) | Fault::SourceError(_)
+        Fault::Malformed(_)
+            | Fault::UnknownShape(_)
+            | Fault::NoRecords(_)
+            | Fault::SourceError(_)
+            | Fault::NullCharacter
+            | Fault::LoneSurrogate
     );
     error.ordinal.is_none() && shape
 }
@@ -25,7 +30,8 @@ pub fn again<'a>(
     watch: &Watch,
 ) -> Result<Prepared<'a>, LoadError> {
     let bytes = around.text;
-    let located = |fault: Fault| LoadError::document(fault.located(bytes));
+    let start = around.start.unwrap_or_default();
+    let located = |fault: Fault| LoadError::document(fault.located_behind(bytes, start));
     let text = utf8(bytes).map_err(located)?;
     let several = match error.fault {
         Fault::Malformed(_) => Text::several(text, watch),
@@ -42,5 +48,5 @@ pub fn again<'a>(
         }
     };
     Text::mistake(text, watch).map_err(located)?;
-    Err(LoadError { fault: error.fault.located(bytes), ..error })
+    Err(LoadError { fault: error.fault.located_behind(bytes, start), ..error })
 }

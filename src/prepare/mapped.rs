@@ -92,7 +92,7 @@ pub fn prepare<'a, V: Value<'a> + 'a>(
         Some(repeated) => order(&rows, &form.table, repeated, mode, watch)?,
     };
     let (source, received) = (found.source, records.count);
-    let known = Known { found, records, around: text() };
+    let known = Known::new(found, records, text());
     let places = Box::new(Mappeds { known, form });
     Ok(Prepared { source, received, rows, order, faults, places, deferred })
 }

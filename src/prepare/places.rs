@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::decode::{self, Kept};
 use crate::document::find::Found;
 use crate::document::{Image, Value};
-use crate::error::{Fault, LoadError, Place, Position, RecordFault};
+use crate::error::{Fault, LoadError, Place, Position, RecordFault, TextPlaces};
 use crate::record::Absent;
 use crate::record::composer::Composer;
 
@@ -51,7 +51,8 @@ pub struct Member {
 pub struct Known<'a, V> {
     pub found: Found<'a, V>,
     pub records: Kept<V>,
-    pub around: Around<'a>,
+    around: Around<'a>,
+    places: TextPlaces<'a>,
 }
 
 /// The text that records stand in, if they do.
@@ -70,6 +71,11 @@ impl<'a> Around<'a> {
 }
 
 impl<'a, V: Value<'a>> Known<'a, V> {
+    pub fn new(found: Found<'a, V>, records: Kept<V>, around: Around<'a>) -> Self {
+        let places = TextPlaces::new(around.text, around.start.unwrap_or_default());
+        Known { found, records, around, places }
+    }
+
     fn path_of(&self, ordinal: u32, place: Place) -> String {
         let record = self.records.get(ordinal);
         let path = |record| self.found.path(record, self.number(ordinal), place);
@@ -83,12 +89,11 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
     }
 
     fn line(&self, ordinal: u32) -> Option<u64> {
-        let start = self.around.start?;
+        self.around.start?;
         let Image::Text(Cow::Borrowed(record)) = self.records.get(ordinal)?.value.image() else {
             return None;
         };
-        let place = (record.as_ptr() as usize).wrapping_sub(self.around.text.as_ptr() as usize);
-        Some(start.behind(self.around.text.get(..place)?).line + 1)
+        Some(self.places.of(record.as_ptr() as usize)?.line + 1)
     }
 
     fn path(&self, ordinal: u32) -> String {
@@ -101,10 +106,8 @@ impl<'a, V: Value<'a>> Places for Known<'a, V> {
 
     fn told(&self, fault: RecordFault) -> LoadError {
         let path = self.path_of(fault.ordinal, fault.place);
-        let Around { text, start, .. } = self.around;
-        let start = start.unwrap_or_default();
         let (ordinal, line) = (Some(self.number(fault.ordinal)), self.line(fault.ordinal));
-        let fault = fault.fault.located_behind(text, start);
+        let fault = fault.fault.located_at(&self.places);
         LoadError { ordinal, line, path, fault }
     }
 

@@ -108,7 +108,7 @@ impl<'a, R: Loadable<'a>> Reader<'a> for Of<'_, R> {
         }
         let order = order(&rows, table, *repeated, mode, watch)?;
         let (source, received) = (found.source, records.count);
-        let places = Box::new(Known { found, records, around: text() });
+        let places = Box::new(Known::new(found, records, text()));
         Ok(Prepared { source, received, rows, order, faults, places, deferred: vec![] })
     }
 }

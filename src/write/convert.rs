@@ -3,6 +3,7 @@
 //! Columns that a record has no value for are null in the row, and no type is asked about that. A batch that the server
 //! refuses is halved until the bad records stand alone, and of those each value is tried by itself.
 
+use crate::document::push;
 use crate::error::Fault;
 use crate::pg::argument::print;
 use crate::pg::batch::Batch;
@@ -59,6 +60,7 @@ pub fn convert(
         names: names(&target.table),
         made: &mut made,
         refused: vec![],
+        enough,
     };
     let mut rest = &deferred[..];
     while !rest.is_empty() && (converter.refused.len() as u64) < enough {
@@ -138,6 +140,8 @@ struct Converter<'c, 's> {
     names: Vec<String>,
     made: &'c mut Slice<'static>,
     refused: Vec<Unconverted>,
+    /// Only where that is one, all of its error is told.
+    enough: u64,
 }
 
 impl Converter<'_, '_> {
@@ -177,7 +181,10 @@ impl Converter<'_, '_> {
                 break;
             }
         }
-        self.refused.push(refused);
+        if self.enough > 1 {
+            refused.error = refused.error.in_brief();
+        }
+        push(&mut self.refused, refused)?;
         Ok(())
     }
 

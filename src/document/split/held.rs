@@ -9,6 +9,15 @@ impl Splitter {
         matches!(self.lines, Lines::Yes | Lines::No)
     }
 
+    /// Whether all that is held are blanks between documents, or the end of one.
+    pub fn holds_blanks(&self, text: &[u8]) -> bool {
+        let units = [&self.documents, &self.elements].into_iter().chain(&self.last_elements);
+        matches!(self.state, State::Between)
+            && self.is_at_end(text)
+            && self.broken.is_empty()
+            && units.into_iter().all(|units| units.spans.is_empty())
+    }
+
     /// Whether there is one document, and nothing behind it in all of the text.
     pub fn is_at_second(&self, text: &[u8]) -> bool {
         self.documents.spans.len() == 1

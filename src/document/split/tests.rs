@@ -4,7 +4,7 @@ use super::super::incoming::{Incoming, Spans};
 use super::super::text::{Text, unexpected};
 use super::super::{Kind, Value, Watch};
 use super::Splitter;
-use crate::error::Fault;
+use crate::error::{Fault, Position};
 use crate::random::for_seeds;
 
 /// What leaves: whole, a document with its number, or an element with the numbers of its array and its own.
@@ -16,14 +16,20 @@ fn units<'p>(
     size: usize,
     takes_elements: bool,
 ) -> (Result<Vec<Unit>, Fault>, usize) {
+    let pieces: Vec<&[u8]> = pieces.into_iter().collect();
+    let all = pieces.concat();
     let mut incoming = Incoming::new(size, takes_elements);
     let (mut units, mut most) = (vec![], 0);
-    let mut place = 0u64;
+    let mut place = 0;
     let mut leave = |incoming: &mut Incoming| {
         let Some(part) = incoming.part(&Watch::default())? else { return Ok(false) };
         most = most.max(part.text.len());
-        assert_eq!(part.start.byte, place, "parts follow one another");
-        place += part.text.len() as u64;
+        let start = part.start.byte as usize;
+        let begins = Position::default().behind(&all[..start]);
+        assert!(part.start == begins && all[start..].starts_with(&part.text), "{begins:?}");
+        let is_nothing = |byte: &u8| b" \t\r\n]\xEF\xBB\xBF".contains(byte);
+        assert!(all[place..start].iter().all(is_nothing), "parts follow one another");
+        place = start + part.text.len();
         let text =
             |span: &super::Span| String::from_utf8_lossy(&part.text[span.clone()]).into_owned();
         match &part.spans {
@@ -121,6 +127,17 @@ fn without_place(fault: Fault) -> Fault {
 
 fn texts(text: &str) -> Vec<String> {
     same(text).unwrap().into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn blanks_are_not_held() {
+    let blanks = " \n\t\r\n".repeat(1000);
+    for text in ["[1,2]", "{}{}", "{}\n[1]\n", "\u{feff}{}", "7", ""] {
+        let pieces: Vec<&[u8]> = vec![b"{}{}"; usize::from(text.starts_with('{'))];
+        let pieces = pieces.into_iter().chain(blanks.as_bytes().chunks(7)).chain([text.as_bytes()]);
+        let (units, most) = units(pieces, 20, true);
+        assert!(units.is_ok() && most < 100, "{text}: {most}, {units:?}");
+    }
 }
 
 #[test]
@@ -271,6 +288,27 @@ fn brackets_that_do_not_match_are_told_as_of_the_whole_text() {
         let whole = Text::mistake(&all, &Watch::default()).unwrap_err().located(all.as_bytes());
         assert_eq!(found.detail(), whole.detail(), "{text}");
         assert!(found.detail().is_some_and(|detail| detail.contains(" at line ")), "{found:?}");
+    }
+}
+
+#[test]
+fn what_stands_behind_a_text_or_a_value_is_told_as_of_the_whole_text() {
+    // A value that is none of several ends all: what the whole is told of, in these words.
+    for (text, told) in [
+        ("7\n[{\"a\":1},{\"b\":2}]", "\"[\" at line 2, column 1 (byte 2,"),
+        ("\"a\"\n[{\"a\":\"é\"},{\"b\":2}]", "\"[\" at line 2, column 1 (byte 4,"),
+        ("[{\"a\":1},{\"b\":2}]\n{\"a\":\"é\"} 7 \n{}", "\"7\" at line 2, column 11 (byte 29,"),
+        ("{\n}{\"a\":1} true []", "\"true\" at line 2, column 10 (byte 11,"),
+    ] {
+        for step in [1, 3, 100] {
+            let all = format!("{text}{}", " ".repeat(20));
+            let found = units(all.as_bytes().chunks(step), 4, true).0.unwrap_err();
+            let detail = found.detail().unwrap_or_default();
+            assert!(
+                detail.starts_with(&format!("Expected end of input, but found {told}")),
+                "{detail}"
+            );
+        }
     }
 }
 

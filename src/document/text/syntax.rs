@@ -130,6 +130,11 @@ fn mistake_behind(
     }
 }
 
+/// The mistake that something stands here where the text should end; none at its end.
+pub fn more(text: &str, here: usize) -> Option<Malformed> {
+    (here < text.len()).then(|| expected("end of input", text, here))
+}
+
 fn at(text: &str, at: usize, reason: String) -> Malformed {
     Malformed::new(reason, text.as_ptr() as usize + at)
 }
