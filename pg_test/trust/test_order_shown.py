@@ -54,6 +54,27 @@ def test_numbers(session, table, numbers, policy, count):
             assert session.values("SELECT id FROM noted ORDER BY place") == [record["id"] for record in records]
 
 
+SEEN_BY = {
+    "a partition's trigger": (") PARTITION BY RANGE (id", "CREATE TABLE p PARTITION OF t FOR VALUES FROM (0) TO (1000000); "
+                              "CREATE TRIGGER note AFTER INSERT ON p FOR EACH ROW EXECUTE FUNCTION note()"),
+    "a volatile CHECK": (", CHECK (note_id(id))", ""),
+    "a rule": ("", "CREATE RULE note AS ON INSERT TO t DO ALSO INSERT INTO noted (id) VALUES (NEW.id)"),
+}
+
+
+@pytest.mark.parametrize("count", [3, 700])
+@pytest.mark.parametrize("policy", ["error", "skip", "update"])
+@pytest.mark.parametrize("name", SEEN_BY)
+def test_what_else_sees_rows(session, name, policy, count):
+    more, then = SEEN_BY[name]
+    session.run(f"""{FUNCTIONS} CREATE FUNCTION note_id(int) RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO noted (id) VALUES ($1); RETURN true; END $$;
+        CREATE TABLE t (id int PRIMARY KEY{more}); {then}""")
+    ids = [record(n)["id"] for n in range(1, 1 + count)]
+    session.run("SELECT load_records('t', %s, on_conflict => %s)", json.dumps([{"id": n} for n in ids]), policy)
+    assert session.values("SELECT id FROM noted ORDER BY place") == ids
+
+
 @pytest.mark.parametrize("others", [0, 4999, 12000])
 @pytest.mark.parametrize("table, first, second", [
     ("parents with an index", {"id": 0, "a": "9"}, {"id": 0, "a": "1"}),

@@ -17,8 +17,8 @@ use crate::pg::progress::Progress;
 use crate::pg::spi::Spi;
 use crate::pg::subtransaction;
 use crate::prepare::Prepared;
-use crate::record::Row;
 use crate::record::composer::Composer;
+use crate::record::{Null, Row};
 use crate::report::{Counts, Failure};
 use crate::rows::order::Order;
 use crate::rows::{Fields, RowRef, Rows};
@@ -123,9 +123,19 @@ impl Writing<'_, '_> {
         if let Some(others) = rows.without(&write, &mut duplicates, table, repeated, &another) {
             (write, there) = (Cow::Owned(others), None);
         }
-        let keeps_order = target.keeps_order();
         let rounds = |write: &[RowRef]| {
-            let mut rounds = earlier?.borrow().rounds(rows, write, keeps_order)?;
+            let earlier = earlier?.borrow();
+            let mut rounds = earlier.rounds(rows, write, false)?;
+            let again = rounds.iter().filter(|(past, _)| past.is_some());
+            let again: Vec<RowRef> = again.flat_map(|(_, again)| again).copied().collect();
+            // A row that keeps what others could want comes before or behind them. What takes the place of a composer or a
+            // work leaves nothing of it.
+            let moves = |again| {
+                table.null == Null::Unknown || writer.compare(rows, &rows.sorted(again)).moves()
+            };
+            if target.keeps_order() && !again.is_empty() && moves(again) {
+                rounds = earlier.rounds(rows, write, true)?;
+            }
             let begins = matches!(rounds.first(), Some((None, _)));
             let first = if begins { rounds.remove(0).1 } else { vec![] };
             Some((first, rounds))

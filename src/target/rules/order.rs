@@ -6,7 +6,7 @@ use crate::record::{Absent, Given, Table};
 use crate::target::facts::*;
 
 /// Whether the order of new rows can be seen in what becomes of them: in the numbers of a sequence, or what else a volatile
-/// default is, and in what triggers do. `given` says which columns of `written` the rows have values for.
+/// default is, and in what triggers, rules and volatile constraints do. `given` says which columns of `written` the rows have values for.
 pub fn shows_order(
     table: &TableFacts,
     written: &Table,
@@ -19,7 +19,11 @@ pub fn shows_order(
         place.is_none_or(|place| given[place] != Given::Always)
     };
     let mut volatile = table.columns.iter().filter(|it| it.default_is_volatile).peekable();
+    // Partitions may have triggers of their own.
     table.triggers.iter().any(fires)
+        || table.any_rules
+        || table.kind == RelationKind::PartitionedTable
+        || table.checks.iter().any(|check| check.volatile)
         || volatile.peek().is_some() && {
             let given = given();
             volatile.any(|column| takes_default(column, &given))

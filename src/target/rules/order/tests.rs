@@ -22,6 +22,10 @@ fn order_is_shown_by_numbers_that_rows_get_and_by_triggers() {
         it.triggers.push(TriggerFacts { on_insert: false, ..trigger(Timing::Before, true) });
     };
     assert!(!shown(silent));
+    assert!(shown(|it| it.any_rules = true));
+    assert!(shown(|it| it.kind = RelationKind::PartitionedTable));
+    assert!(shown(|it| it.checks.push(Expression { volatile: true, foreign_code: true })));
+    assert!(!shown(|it| it.checks.push(Expression { volatile: false, foreign_code: true })));
     let numbered = |it: &mut TableFacts| {
         it.columns.push(ColumnFacts { default_is_volatile: true, ..column("n", TEXT, true) });
     };
