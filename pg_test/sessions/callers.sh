@@ -226,9 +226,11 @@ for setting in "${!HEARD[@]}"; do
     sed -E "s/${tag}_[02] //; s/ by [0-9]+\$//" "$WORK/$n" | sort >"$WORK/$n.sorted"
   done
   same "messages, $setting: once each, with all fields" "$(<"$WORK/one.sorted")" "$(<"$WORK/two.sorted")"
+  # A session writes by composer and key, and for each row the trigger says its kinds in their order.
+  sql "$HERE" 'SELECT imslp_id FROM works ORDER BY composer_id, work_id' >"$WORK/written"
   same "messages, $setting: in order, in each of two sessions" 'sessions 2' \
-    "$(awk '!/ by [0-9]+$/ { next } { key = $1 $4 } NR == FNR { place[key] = FNR; next }
-            !($NF in last) { sessions++ } place[key] <= last[$NF] { print } { last[$NF] = place[key] } END { print "sessions", sessions + 0 }' "$WORK/one" "$WORK/two")"
+    "$(awk 'NR == FNR { place[$1] = FNR; next } !/ by [0-9]+$/ { next } { now = place[$4] * 4 + index("DINW", substr($1, 1, 1)) }
+            !($NF in last) { sessions++ } now <= last[$NF] { print } { last[$NF] = now } END { print "sessions", sessions + 0 }' "$WORK/written" "$WORK/two")"
   # The kinds in the log: warnings, but for the last two settings.
   in_log=WARNING
   if [[ $setting == log_min_messages* ]]; then in_log=; fi
