@@ -147,9 +147,10 @@ class Case:
         if session.execute("SELECT to_regclass('rejected_records') IS NOT NULL").fetchone()[0]:
             outcome.loaded = dict(session.execute("SELECT ordinal, sqlstate FROM rejected_records").fetchall())
         # A record whose key a later one has, which is written, is superseded, and nobody looks at the rows that it would meet.
-        # So with what a generated column makes of its values.
+        # So with what a generated column makes of its values: 0A000 where that is a cast of infinity.
         generated = any("GENERATED" in statement for statement in self.table.ddl("loaded"))
-        untried = [ordinal for ordinal, state in wanted.items() if (state[:2] == "23" or generated and state[:2] == "22") and ordinal not in outcome.loaded]
+        classes = {"23", "22", "0A"} if generated else {"23"}
+        untried = [ordinal for ordinal, state in wanted.items() if state[:2] in classes and ordinal not in outcome.loaded]
         if document.on_conflict == "update" and superseded and len(untried) <= superseded[0]:
             outcome.wanted = {ordinal: state for ordinal, state in outcome.wanted.items() if ordinal not in untried}
         images = ", ".join(self.table.at(place).images("t"))
