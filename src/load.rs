@@ -216,7 +216,7 @@ impl Load<'_> {
         complete::complete(spi, options, &recipe.keys(), ranked, to_complete)?;
         if !prepared.order.write.is_empty() {
             target.kept_elsewhere = elsewhere::plans_insert(spi, &target);
-            target.facts.meets_in_partitions = partitions::meet(spi, &target);
+            target.facts.in_partitions = partitions::look(spi, &target);
         }
         if let Recipe::Fields(source) = &*recipe
             && source.resource == Resource::Works

@@ -193,6 +193,54 @@ def test_a_row_that_could_be_no_new_one(session):
     assert session.run("TABLE t ORDER BY id") == [(1, 3, "a"), (2, 1, "b")]
 
 
+# A table, a row of it, a part of that row that changes a column of another unique index, and what else a part may be.
+PARTS = {
+    "a CHECK of two columns": ("u int UNIQUE, a int, b int, CHECK (a IS NOT NULL OR b IS NOT NULL))", {"u": 1, "a": 1}, {"u": 7}, {"b": 3}),
+    "a CHECK of a default": ("u int UNIQUE, a int DEFAULT 0 CHECK (a > 0))", {"u": 1, "a": 1}, {"u": 7}, {"a": 2}),
+    "a generated column that is given": ("u int UNIQUE, a int, g int GENERATED ALWAYS AS (a * 2) STORED NOT NULL)", {"u": 1, "a": 1}, {"u": 7}, {"a": 2}),
+    "a generated column that cannot be computed": ("u int UNIQUE, a int DEFAULT 0, g int GENERATED ALWAYS AS (10 / a) STORED)", {"u": 1, "a": 1}, {"u": 7}, {"a": 2}),
+    "a default that cannot be computed": ("u int UNIQUE, a text DEFAULT current_setting('no.such'))", {"u": 1, "a": "x"}, {"u": 7}, {"a": "y"}),
+    "an index with an expression": ("a int, b text CHECK (b IS NOT NULL)); CREATE UNIQUE INDEX ON t ((a + 1))", {"a": 1, "b": "x"}, {"a": 7}, {"b": "y"}),
+    "an index with a predicate": ("a int, b int NOT NULL CHECK (b > 0)); CREATE UNIQUE INDEX ON t (a) WHERE (b > 5)", {"a": 1, "b": 1}, {"a": 7}, {"b": 9}),
+}
+
+
+@pytest.mark.parametrize("policy", ["stop", "ignore"])
+@pytest.mark.parametrize("count", [1, 3, 700])
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_rows_that_would_be_no_new_ones(session, name, count, policy):
+    """Alone, beside new rows, and beside a record of no row that is there: it alone is refused."""
+    more, row, part, other = PARTS[name]
+    session.run(f"CREATE TABLE t (id int PRIMARY KEY, {more}")
+    u = next(iter(part))
+    rows = [{"id": n, **row, u: -n} for n in range(count)]
+    assert session.value("SELECT load_records('t', %s)", json.dumps(rows)) == count
+    parts = [{"id": n, **(other if n % 3 == 2 else {u: part[u] + n})} for n in range(count)]
+    new = [{"id": count + n, **row, u: -count - n} for n in range(count // 2)]
+    together = [record for both in zip(parts, new) for record in both] + parts[len(new):]
+    assert session.value("SELECT load_records('t', %s, on_error => %s)", json.dumps(together), policy) == count + len(new)
+    expected = {record["id"]: record for record in rows + new}
+    for record in parts:
+        expected[record["id"]] |= record
+    columns = list(expected[0])
+    found = session.run(f"SELECT {', '.join(columns)} FROM t ORDER BY id")
+    assert found == [tuple(expected[n].get(column) for column in columns) for n in sorted(expected)]
+    bad = json.dumps([{"id": 0, u: 5000}, {"id": 9999, u: 5001}, {"id": 9999, **row, u: 5000}])
+    if policy == "ignore" and name != "an index with a predicate":
+        session.run("SELECT load_records('t', %s, on_error => 'ignore')", bad)
+        assert session.value("SELECT count(*) FROM t WHERE id = 9999") == 0
+
+
+def test_triggers_before_an_insert_of_partitions(session):
+    """They are for new rows alone."""
+    session.run("""CREATE TABLE t (id int PRIMARY KEY, u int) PARTITION BY RANGE (id);
+        CREATE TABLE p PARTITION OF t FOR VALUES FROM (0) TO (1000); CREATE UNIQUE INDEX ON p (u);
+        CREATE FUNCTION drop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        INSERT INTO t VALUES (1, 1), (2, 2); CREATE TRIGGER b BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION drop()""")
+    session.run("SELECT load_records('t', %s)", json.dumps([{"id": 1, "u": 5}, {"id": 3, "u": 3}, {"id": 2, "u": 1}]))
+    assert session.run("TABLE t ORDER BY id") == [(1, 5), (2, 1)]
+
+
 @pytest.mark.parametrize("policy", ["error", "update"])
 def test_members_that_differ_where_a_trigger_numbers_rows(session, policy):
     """Records that leave out other members than those before them stand where they stand in the document."""

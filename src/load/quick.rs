@@ -173,7 +173,7 @@ fn ready<'r>(
     }
     let all = rows.all();
     let mut write = Cow::Borrowed(if entry.is_ranked() { &all } else { &order.write });
-    if entry.in_order && write.len() > 1 {
+    if write.len() > 1 && (entry.in_order || relcache::row_security(entry.table)) {
         write.to_mut().sort_unstable_by_key(|row| row.ordinal);
     }
     let write = &*write;

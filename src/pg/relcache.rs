@@ -58,7 +58,7 @@ pub fn facts(oid: pg_sys::Oid) -> TableFacts {
             access_method: (*class).relam.to_u32(),
             is_partition: (*class).relispartition,
             ancestors: partition::ancestors(oid),
-            meets_in_partitions: false,
+            in_partitions: InPartitions::default(),
             row_security: row_security(oid),
             insert_rules: has_insert_rules(relation),
             any_rules: !(*relation).rd_rules.is_null(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::document::build::jsonb;
+use crate::document::text::Text;
 use crate::error::Fault;
 use crate::tuple::as_utf8;
 use crate::value::Encoding;

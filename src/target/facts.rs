@@ -36,8 +36,8 @@ pub struct TableFacts {
     pub is_partition: bool,
     /// The tables that it is a partition of.
     pub ancestors: Vec<u32>,
-    /// Rows may meet in a partition by more than the keys of this table ([`super::partitions`]).
-    pub meets_in_partitions: bool,
+    /// What its partitions have, and it has not ([`super::partitions`]).
+    pub in_partitions: InPartitions,
     /// Row security decides about the caller's rows.
     pub row_security: bool,
     /// Rules that rewrite an INSERT.
@@ -53,6 +53,15 @@ pub struct TableFacts {
     pub triggers: Vec<TriggerFacts>,
     pub indexes: Vec<IndexFacts>,
     pub foreign_keys: Vec<ForeignKeyFacts>,
+}
+
+/// What partitions of a table have of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InPartitions {
+    /// Rows may meet by more than the keys of the table: there is a unique index, or a foreign key to rows of the table.
+    pub meet: bool,
+    /// Triggers for each row before an INSERT.
+    pub before_insert: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -207,7 +216,7 @@ impl TableFacts {
 
     /// Whether rows may meet by more than the key of these columns.
     pub fn has_other_keys(&self, key: &[i16]) -> bool {
-        self.meets_in_partitions || self.other_keys(key).next().is_some()
+        self.in_partitions.meet || self.other_keys(key).next().is_some()
     }
 
     /// The indexes by which rows may meet by more than the key of these columns. One of the same columns is among them if it

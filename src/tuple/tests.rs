@@ -1,7 +1,9 @@
 //! PURE, tests only: heap tuples.
 
 use super::formed::with_int4;
+use super::former::{SHORT_MAX, short_header};
 use super::*;
+use crate::record::{ColumnType, Sink};
 
 fn formed(put: impl FnOnce(&mut Former)) -> Vec<u8> {
     let mut former = Former::new(as_utf8);

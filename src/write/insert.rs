@@ -206,10 +206,13 @@ impl<'w> Writer<'w> {
         let is_before = |trigger: &TriggerFacts| {
             trigger.timing == Timing::Before && trigger.for_each_row && trigger.on_insert
         };
+        let asks_more = || {
+            facts.in_partitions.before_insert
+                || facts.triggers.iter().any(|it| it.fires && is_before(it))
+                || rules::asks_volatile(facts)
+        };
         // Row security asks more of an INSERT … ON CONFLICT: a new row would be refused for those beside it.
-        if facts.row_security
-            || self.updates() && facts.triggers.iter().any(|it| it.fires && is_before(it))
-        {
+        if facts.row_security || self.updates() && asks_more() {
             return false;
         }
         rows.by_absent(write, Absent::clone).iter().all(|(absent, _)| {

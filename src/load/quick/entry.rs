@@ -71,7 +71,8 @@ pub struct Entry {
     settings: Settings,
     pub recipe: Arc<Recipe>,
     pub name: TableName,
-    /// See [`Writer::writes_in_order`]; defaults that show the order are those of new rows alone.
+    /// See [`Writer::writes_in_order`], but for row security, which is another caller's in the same session; defaults that
+    /// show the order are those of new rows alone.
     pub in_order: bool,
     /// Of the table's rows, as a batch has them.
     pub columns: Vec<Column>,
@@ -216,7 +217,9 @@ pub fn remember(
             changes: Cell::new(kept::changes()),
             settings: Settings::current(),
             name: target.name.clone(),
-            in_order: on_conflict == OnConflict::Error || target.keeps_order(),
+            in_order: on_conflict == OnConflict::Error
+                || target.keeps_order()
+                || rules::asks_volatile(&target.facts),
             columns: positional(&recipe.table().columns),
             shape: Shape::of(&recipe.table().columns),
             keys: names(recipe.table()),

@@ -6,7 +6,8 @@ use crate::record::{Absent, Given, Table};
 use crate::target::facts::*;
 
 /// Whether the order of new rows can be seen in what becomes of them: in the numbers of a sequence, or what else a volatile
-/// default is, and in what triggers, rules and volatile constraints do. `given` says which columns of `written` the rows have values for.
+/// default is, and in what triggers, rules, row security and volatile constraints do. `given` says which columns of `written`
+/// the rows have values for.
 pub fn shows_order(
     table: &TableFacts,
     written: &Table,
@@ -23,11 +24,18 @@ pub fn shows_order(
     table.triggers.iter().any(fires)
         || table.any_rules
         || table.kind == RelationKind::PartitionedTable
-        || table.checks.iter().any(|check| check.volatile)
+        || table.row_security
+        || asks_volatile(table)
         || volatile.peek().is_some() && {
             let given = given();
             volatile.any(|column| takes_default(column, &given))
         }
+}
+
+/// Whether a constraint asks a volatile function about each row, which may see those before it. (A policy may too, of which
+/// nothing is known here.)
+pub fn asks_volatile(table: &TableFacts) -> bool {
+    table.checks.iter().any(|check| check.volatile)
 }
 
 /// The columns by which rows may meet by more than the key of these, or refer to one another. None if a row may meet others
@@ -43,7 +51,7 @@ pub fn meeting(table: &TableFacts, key: &[i16]) -> Option<Vec<i16>> {
     let finds = |index: &IndexFacts| index.is_key_of(key);
     let are_plain =
         others().all(|index| !index.partial && !finds(index) && index.key.iter().all(is_plain));
-    let makes_more = has_user_triggers(table) || table.any_rules || table.meets_in_partitions;
+    let makes_more = has_user_triggers(table) || table.any_rules || table.in_partitions.meet;
     if !are_plain || makes_more || !table.is_ordinary() {
         return None;
     }

@@ -70,7 +70,7 @@ pub fn works() -> TableFacts {
         access_method: HEAP,
         is_partition: false,
         ancestors: vec![],
-        meets_in_partitions: false,
+        in_partitions: InPartitions::default(),
         row_security: false,
         insert_rules: false,
         any_rules: false,

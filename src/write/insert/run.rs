@@ -161,6 +161,14 @@ impl Run<'_> {
             return Err(error.into());
         }
         if let [row] = write {
+            // A row that is there need not be as a new one must be. What it meets, its UPDATE meets too.
+            let proposed = known == Known::Nothing && self.updates();
+            if proposed
+                && error.sqlstate() != UNIQUE_VIOLATION
+                && !self.writer.compare(put.rows, write).is_new(*row)
+            {
+                return self.put(put, write, Known::Changed);
+            }
             return put.refusals.refusal(row.ordinal, error);
         }
         self.put_apart(put, write, known, refused)
