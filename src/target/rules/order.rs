@@ -67,9 +67,17 @@ pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool
     left_out(table, written, absent).all(|column| !column.default_is_volatile)
 }
 
-/// Whether a row that leaves out these columns of `written`, and all others of the table, lacks none that a new one needs.
+/// Whether nothing is asked of a new row that one which is there may lack, if a record leaves out these columns of
+/// `written`, and all others of the table.
 pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
-    left_out(table, written, absent).all(|column| !table.must_be_given(&column.name))
+    let is_generated = |column: &ColumnFacts| column.generated != Generated::No;
+    let mut lacks = left_out(table, written, absent).filter(|it| !is_generated(it)).peekable();
+    // Of what tells things apart, a null says nothing.
+    let is_whole = lacks.peek().is_none() && written.identity().next().is_none();
+    let asks = !table.checks.is_empty()
+        || table.columns.iter().any(is_generated)
+        || table.kind == RelationKind::PartitionedTable;
+    is_whole || !asks && lacks.all(|column| !table.must_be_given(&column.name))
 }
 
 /// The columns that a statement leaves out.

@@ -160,18 +160,33 @@ impl Run<'_> {
         {
             return Err(error.into());
         }
-        if let [row] = write {
-            // A row that is there need not be as a new one must be. What it meets, its UPDATE meets too.
-            let proposed = known == Known::Nothing && self.updates();
-            if proposed
-                && error.sqlstate() != UNIQUE_VIOLATION
-                && !self.writer.compare(put.rows, write).is_new(*row)
-            {
-                return self.put(put, write, Known::Changed);
+        let mut known = known;
+        let proposed = known == Known::Nothing && self.updates();
+        // A row that is there need not be as a new one must be. What it meets, its UPDATE meets too.
+        if proposed && error.sqlstate() != UNIQUE_VIOLATION {
+            let sorted = self.writer.compare(put.rows, write).sort(write);
+            if sorted.new.len() < write.len() {
+                return self.put_in_turns(put, sorted);
             }
+            known = Known::New;
+        }
+        if let [row] = write {
             return put.refusals.refusal(row.ordinal, error);
         }
         self.put_apart(put, write, known, refused)
+    }
+
+    /// Writes new rows and such as are there, each of these by an UPDATE.
+    fn put_in_turns(&mut self, put: &mut Put<'_>, sorted: Sorted) -> Result<(), Failure> {
+        let Sorted { new, changed, unchanged, another, .. } = sorted;
+        for another in another {
+            another.refuse(put.rows, &self.writer.target.table, put.refusals)?;
+        }
+        self.counts.unchanged += unchanged;
+        for (turn, known) in self.writer.turns(new, changed)? {
+            self.put(put, &turn, known)?;
+        }
+        Ok(())
     }
 
     /// Writes rows, in the document's order, in statements with fewer of them: those before the ones at the places

@@ -63,3 +63,31 @@ fn another_index_of_the_keys_columns_is_another_key_where_it_holds_other_values_
     // ON CONFLICT finds a row by it.
     assert_eq!(meeting(&twin(|it| it.deterministic = false), &[1]), None);
 }
+
+#[test]
+fn a_part_of_a_row_may_be_proposed_where_nothing_is_asked_of_what_it_lacks() {
+    let (part, whole) = (Absent([1].into()), Absent::default());
+    let is_new = |change: fn(&mut TableFacts), absent: &Absent| {
+        let (mut facts, mut written) = (works(), written());
+        written.columns.iter_mut().for_each(|column| column.identity = false);
+        let is_written = |it: &ColumnFacts| written.columns.iter().any(|one| *one.name == it.name);
+        facts.columns.retain(is_written);
+        facts.columns.iter_mut().for_each(|column| column.not_null = false);
+        facts.checks.clear();
+        change(&mut facts);
+        may_be_new(&facts, &written, absent)
+    };
+    let asks: [fn(&mut TableFacts); 4] = [
+        |it| it.checks.push(Expression::default()),
+        |it| it.kind = RelationKind::PartitionedTable,
+        |it| {
+            let generated = Generated::Stored;
+            it.columns.push(ColumnFacts { generated, ..column("g", TEXT, false) });
+        },
+        |it| it.columns.iter_mut().for_each(|column| column.not_null = true),
+    ];
+    assert!(is_new(|_| (), &part));
+    for (place, change) in asks.into_iter().enumerate() {
+        assert!(!is_new(change, &part) && is_new(change, &whole), "{place}");
+    }
+}
