@@ -231,6 +231,33 @@ def test_parts_of_rows_that_would_be_no_new_ones(session, name, count, policy):
         assert session.value("SELECT count(*) FROM t WHERE id = 9999") == 0
 
 
+# Tables whose rows come in the document's order, and what a statement of it is for: every second record is refused.
+IN_TURN = {
+    "a partitioned table": ") PARTITION BY RANGE (id); CREATE TABLE p PARTITION OF t DEFAULT",
+    "a serial column": ", n serial)",
+}
+
+
+@pytest.mark.parametrize("policy", ["update", "skip", "error"])
+@pytest.mark.parametrize("name", IN_TURN)
+def test_records_refused_in_turn(catalogue, name, policy):
+    """Thousands of refused records in one batch, with others between, take no other with them."""
+    catalogue.run(f"CREATE TABLE t (id int PRIMARY KEY, b int CHECK (b > 0), c text DEFAULT 'q'{IN_TURN[name]}")
+    document = json.dumps([{"id": n, "b": -n} if n % 2 else {"id": n, "b": 1, "c": ""} for n in range(1, 5001)])
+    load = "SELECT load_records('t', %s, on_conflict => %s, on_error => 'ignore')"
+    assert catalogue.value(load, document, policy) == 2500
+    assert catalogue.run("SELECT sqlstate, count(*) FROM rejected_records GROUP BY 1") == [("23514", 2500)]
+
+
+def test_parts_in_turn_with_new_rows(session):
+    """Thousands of parts of rows that would be no new ones, with new rows between."""
+    session.run("""CREATE TABLE t (id int PRIMARY KEY, a int, u int UNIQUE, CHECK (a IS NOT NULL OR u IS NULL));
+        INSERT INTO t SELECT n, 1, n FROM generate_series(1, 5000) n""")
+    document = json.dumps([{"id": n + 100000, "a": 1, "u": n + 300000} if n % 2 else {"id": n, "u": n + 200000} for n in range(1, 5001)])
+    assert session.value("SELECT load_records('t', %s)", document) == 5000
+    assert session.run("SELECT count(*), count(*) FILTER (WHERE u > 200000) FROM t") == [(7500, 5000)]
+
+
 def test_triggers_before_an_insert_of_partitions(session):
     """They are for new rows alone."""
     session.run("""CREATE TABLE t (id int PRIMARY KEY, u int) PARTITION BY RANGE (id);

@@ -203,7 +203,9 @@ impl Run<'_> {
         let half = ordered.len() / 2;
         let Range { start, end } =
             refused.filter(|it| it.len() < write.len()).unwrap_or(half..half);
-        for part in [&ordered[..start], &ordered[start..end], &ordered[end..]] {
+        // What is behind is halved too: each refused row of many would be a level deeper than the one before it.
+        let (near, far) = ordered[end..].split_at((ordered.len() - end) / 2);
+        for part in [&ordered[..start], &ordered[start..end], near, far] {
             if !part.is_empty() {
                 self.put(put, part, known)?;
             }
