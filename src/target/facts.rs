@@ -300,4 +300,9 @@ impl TriggerFacts {
     pub fn is_of_constraint(&self) -> bool {
         self.constraint != 0 && self.function < FIRST_NORMAL_OID
     }
+
+    /// A trigger that sees each row before it is written, and may change it or take it away.
+    pub fn is_before_row(&self) -> bool {
+        self.fires && self.for_each_row && self.timing == Timing::Before
+    }
 }

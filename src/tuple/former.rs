@@ -11,7 +11,6 @@ use crate::record::{ColumnType, Sink};
 
 /// The longest short varlena, its header included (VARATT_SHORT_MAX).
 pub(super) const SHORT_MAX: usize = 0x7F;
-
 const TEXT_OID: u32 = 25;
 
 /// Room of a longer tuple is not kept for the next one. In bytes.
@@ -20,9 +19,7 @@ const LONG: usize = 1 << 20;
 /// A jsonb of one string: an array of one element that stands for it, and the element's entry without its length
 /// (`jsonb.h`). A string may be as long as the length has room for.
 const JSONB_SCALAR: u32 = 0x5000_0001;
-
 const JSONB_STRING: u32 = 0x8000_0000;
-
 const LONGEST_JSONB_STRING: usize = 0x0FFF_FFFF;
 
 /// Forms one tuple after the other.

@@ -67,9 +67,11 @@ pub fn may_propose(table: &TableFacts, written: &Table, absent: &Absent) -> bool
     left_out(table, written, absent).all(|column| !column.default_is_volatile)
 }
 
-/// Whether nothing is asked of a new row that one which is there may lack, if a record leaves out these columns of
-/// `written`, and all others of the table.
+/// Whether nothing happens for a new row alone, and nothing is asked of it that one which is there may lack, if a record
+/// leaves out these columns of `written`, and all others of the table.
 pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool {
+    let is_before = |it: &TriggerFacts| it.on_insert && it.is_before_row();
+    let fires = table.in_partitions.before_insert || table.triggers.iter().any(is_before);
     let is_generated = |column: &ColumnFacts| column.generated != Generated::No;
     let mut lacks = left_out(table, written, absent).filter(|it| !is_generated(it)).peekable();
     // Of what tells things apart, a null says nothing.
@@ -77,7 +79,8 @@ pub fn may_be_new(table: &TableFacts, written: &Table, absent: &Absent) -> bool 
     let asks = !table.checks.is_empty()
         || table.columns.iter().any(is_generated)
         || table.kind == RelationKind::PartitionedTable;
-    is_whole || !asks && lacks.all(|column| !table.must_be_given(&column.name))
+    let has_all = is_whole || !asks && lacks.all(|column| !table.must_be_given(&column.name));
+    has_all && !fires && !asks_volatile(table)
 }
 
 /// The columns that a statement leaves out.

@@ -190,7 +190,7 @@ impl Run<'_> {
     }
 
     /// Writes rows, in the document's order, in statements with fewer of them: those before the ones at the places
-    /// `refused`, these, and those behind, or else one half after the other.
+    /// `refused`, if that is known, these, and one half of the others after the other.
     fn put_apart(
         &mut self,
         put: &mut Put<'_>,
@@ -200,12 +200,15 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let mut ordered = write.to_vec();
         ordered.sort_unstable_by_key(|row| row.ordinal);
-        let half = ordered.len() / 2;
-        let Range { start, end } =
-            refused.filter(|it| it.len() < write.len()).unwrap_or(half..half);
-        // What is behind is halved too: each refused row of many would be a level deeper than the one before it.
-        let (near, far) = ordered[end..].split_at((ordered.len() - end) / 2);
-        for part in [&ordered[..start], &ordered[start..end], near, far] {
+        let (before, failed, behind) = match refused.filter(|it| it.len() < write.len()) {
+            Some(Range { start, end }) => {
+                (&ordered[..start], &ordered[start..end], &ordered[end..])
+            }
+            None => (&ordered[..0], &ordered[..0], &ordered[..]),
+        };
+        // In halves: written whole, each refused row of many would be a level deeper than the one before it.
+        let (near, far) = behind.split_at(behind.len() / 2);
+        for part in [before, failed, near, far] {
             if !part.is_empty() {
                 self.put(put, part, known)?;
             }

@@ -1,3 +1,5 @@
+//! PURE, tests only: the order of rows, and which of them may be proposed.
+
 use super::*;
 use crate::target::rules::tests::{TEXT, column, trigger, with, works, written};
 
@@ -86,7 +88,15 @@ fn a_part_of_a_row_may_be_proposed_where_nothing_is_asked_of_what_it_lacks() {
         },
         |it| it.columns.iter_mut().for_each(|column| column.not_null = true),
     ];
+    let happens: [fn(&mut TableFacts); 3] = [
+        |it| it.triggers.push(trigger(Timing::Before, true)),
+        |it| it.in_partitions.before_insert = true,
+        |it| it.checks.push(Expression { volatile: true, foreign_code: true }),
+    ];
     assert!(is_new(|_| (), &part));
+    for (place, change) in happens.into_iter().enumerate() {
+        assert!(!is_new(change, &part) && !is_new(change, &whole), "{place}");
+    }
     for (place, change) in asks.into_iter().enumerate() {
         assert!(!is_new(change, &part) && is_new(change, &whole), "{place}");
     }
